@@ -1,0 +1,198 @@
+"""Model runs and evenings: what was asked, what came out, and the record of a night."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from pathlib import Path
+
+from afterclose.domain.findings import Scalar
+
+
+class Mode(StrEnum):
+    """Whose money it is."""
+
+    PAPER = "paper"
+    LIVE = "live"
+
+
+class RollRule(StrEnum):
+    """How the continuation chooses its contract."""
+
+    #: Only data up to the bar: tonight's choice and its later replay agree.
+    CAUSAL = "causal"
+    #: Zipline's own finder, which looks up to 90 sessions ahead in a backtest.
+    ZIPLINE = "zipline"
+
+
+class CurrencyRule(StrEnum):
+    """In which currency a model sizes and counts."""
+
+    #: Point values are converted with the exchange rate of the day.
+    ACCOUNT = "account"
+    #: Every point value is taken as dollars, as Zipline does.
+    NATIVE = "native"
+
+
+class TradesFrom(StrEnum):
+    """Which model trades are tonight's."""
+
+    #: Orders still open at the end of the run: decided tonight, not yet filled in the model.
+    ORDERS = "orders"
+    #: Fills of the last session: decided one session earlier (the rule of a transactions file).
+    TRANSACTIONS = "transactions"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRef:
+    """A model as the desk names it. ``entry_point`` is a module or a path to a Python file."""
+
+    name: str
+    entry_point: str
+    parameters: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRequest:
+    """One run of one model. Bars before ``first_session`` warm its indicators.
+
+    ``first_session`` is the inception: the model starts flat there with ``capital_base`` in
+    ``base_currency``. ``output`` is the folder for result files and the log.
+    """
+
+    model: ModelRef
+    store: Path
+    first_session: date
+    last_session: date
+    capital_base: float
+    output: Path
+    base_currency: str = "USD"
+    rolls: RollRule = RollRule.CAUSAL
+    currency: CurrencyRule = CurrencyRule.ACCOUNT
+    roots: tuple[str, ...] = ()
+    time_limit_s: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelTransaction:
+    """One fill in the model. An empty ``order_id`` is an automatic close, without an order."""
+
+    session: date
+    symbol: str
+    amount: int
+    price: float
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelPosition:
+    """A position at the end of the run, before tonight's orders are filled."""
+
+    symbol: str
+    amount: int
+    last_price: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelOrder:
+    """An order still open at the end of the run. ``amount`` and ``filled`` are signed.
+
+    ``reason`` and ``stop_level`` (vendor price) are what the model recorded, if it did.
+    """
+
+    symbol: str
+    amount: int
+    filled: int
+    created: date
+    order_id: str
+    limit: float | None = None
+    stop: float | None = None
+    reason: str = ""
+    stop_level: float | None = None
+
+    @property
+    def remaining(self) -> int:
+        """What is still to be filled, signed."""
+        return self.amount - self.filled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutoClose:
+    """A position that Zipline closes by itself on ``auto_close``, before an order of a later
+    evening could: tonight is the last chance to trade it.
+    """
+
+    symbol: str
+    amount: int
+    auto_close: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelResult:
+    """What one model did and wants. Prices are vendor prices; values are in the base currency."""
+
+    model: str
+    first_session: date
+    last_session: date
+    capital_base: float
+    transactions: tuple[ModelTransaction, ...]
+    positions: tuple[ModelPosition, ...]
+    open_orders: tuple[ModelOrder, ...]
+    auto_closes: tuple[AutoClose, ...]
+    #: One value per simulated session, in order.
+    portfolio_value: tuple[tuple[date, float], ...]
+    #: Last known close (vendor price) and its session, per contract held or ordered.
+    last_closes: Mapping[str, tuple[date, float]]
+    #: Versions, fingerprints, seconds: whatever explains the run later.
+    facts: Mapping[str, Scalar]
+    #: File name → path of every file the run left.
+    files: Mapping[str, Path] = field(default_factory=dict)
+
+    @property
+    def net_asset_value(self) -> float:
+        """The model's value at the end of the run."""
+        return self.portfolio_value[-1][1] if self.portfolio_value else self.capital_base
+
+
+class RunState(StrEnum):
+    """Where an evening stands. ``NO_TRADES`` is an outcome with its proof, not an absence."""
+
+    STARTED = "started"
+    PREPARED = "prepared"
+    NO_TRADES = "no_trades"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    SUBMITTED = "submitted"
+    SETTLED = "settled"
+    ABORTED = "aborted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageRecord:
+    """One stage of one run, as the manifest keeps it."""
+
+    name: str
+    status: str
+    started: datetime
+    finished: datetime
+    artefacts: tuple[str, ...] = ()
+    findings: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunManifest:
+    """The first page of a run folder: what ran, on what, and how far it came."""
+
+    run_id: str
+    session: date
+    mode: Mode
+    account: str
+    state: RunState
+    code_version: str
+    inputs_digest: str
+    trades_from: TradesFrom
+    stages: tuple[StageRecord, ...] = ()
+    notes: Mapping[str, Scalar] = field(default_factory=dict)
