@@ -64,10 +64,10 @@ class ContractMonth:
 
 @dataclass(frozen=True, slots=True, order=True)
 class FuturesContract:
-    """One delivery month of one root, spelled as the data vendor spells it; the key of everything.
+    """One delivery month of one root, as the data vendor spells it; the key of everything.
 
-    Exchange and currency are facts of the root (``ContractSpec``), not part of the identity: a root that
-    is not mapped yet still has contracts, and they must be nameable in a finding.
+    Exchange and currency are facts of the root (``ContractSpec``), not part of the identity: a
+    root that is not mapped yet still has contracts, and they must be nameable in a finding.
     """
 
     root: RootSymbol
@@ -85,9 +85,9 @@ class FuturesContract:
 def read_symbol(text: str, *, on: Session) -> FuturesContract:
     """Read a contract symbol in any of the spellings that reach us.
 
-    ``Future(1523 [NKDU25])`` (Zipline), ``NKDU25``, ``NKDU2025``, ``NKD-2025U`` (Norgate). Roots may
-    contain digits (``6E``, ``M6E``). A two-digit year is the one that was tradable ``on`` that session:
-    from the year before it to 15 years after; the century is never assumed.
+    ``Future(1523 [NKDU25])`` (Zipline), ``NKDU25``, ``NKDU2025``, ``NKD-2025U`` (Norgate). Roots
+    may contain digits (``6E``, ``M6E``). A two-digit year is the one that was tradable ``on`` that
+    session: from the year before it to 15 years after; the century is never assumed.
 
     Raises ContractError when the text is no symbol or no such year was tradable.
     """
@@ -144,8 +144,8 @@ class Settlement(StrEnum):
 class ContractSpec:
     """Static facts of a root at Interactive Brokers, and the bridge between the two price scales.
 
-    All prices with ``ib`` in their name are in the unit that the IB API shows (already multiplied by
-    ``price_magnifier``: ZC in cents). ``blocked`` is the reason why orders in this root are not
+    All prices with ``ib`` in their name are in the unit that the IB API shows (already multiplied
+    by ``price_magnifier``: ZC in cents). ``blocked`` is the reason why orders in this root are not
     written until a person or the gateway settles it; empty when there is none.
     """
 
@@ -230,3 +230,11 @@ class QualifiedContract:
     def point_value(self) -> Decimal:
         """Money per 1.0 of API price: multiplier / magnifier (IB's own identity)."""
         return Decimal(self.multiplier) / self.price_magnifier
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MappedContract:
+    """A contract together with the facts of its root: what a request to the gateway is made of."""
+
+    contract: FuturesContract
+    spec: ContractSpec

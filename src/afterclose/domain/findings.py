@@ -1,7 +1,7 @@
 """Findings: what is wrong, or merely notable, with the *data* of an evening.
 
-A finding is a value with a stable code. Errors end a stage; findings travel with the rows they speak of
-and the worst of them decides what may be sent.
+A finding is a value with a stable code. Errors end a stage; findings travel with the rows they
+speak of, and the worst of them decides what may be sent.
 
 Code ranges: AC1xx data · AC2xx contract and mapping · AC3xx closing orders · AC4xx opening orders ·
 AC5xx account, session and gateway · AC6xx after the orders.
@@ -46,8 +46,8 @@ class Verdict(IntEnum):
 class Finding:
     """One fact a person should know, with what to do about it.
 
-    ``subject`` names the row, contract or file line; ``hint`` says what to do; ``evidence`` holds the
-    numbers the sentence was made from.
+    ``subject`` names the row, contract or file line; ``hint`` says what to do; ``evidence`` holds
+    the numbers the sentence was made from.
     """
 
     code: str

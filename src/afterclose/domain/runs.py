@@ -120,8 +120,9 @@ class ModelOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutoClose:
-    """A position that Zipline closes by itself on ``auto_close``, before an order of a later
-    evening could: tonight is the last chance to trade it.
+    """A position that Zipline closes by itself on ``auto_close``.
+
+    No order of a later evening could fill before that: tonight is the last chance to trade it.
     """
 
     symbol: str

@@ -1,0 +1,279 @@
+"""From a model's trade to an order at the broker, and what became of it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from afterclose.domain.contracts import Currency, FuturesContract, MappedContract, Session
+from afterclose.errors import UsageError
+
+
+class Action(StrEnum):
+    """Side of an order, as IB writes it."""
+
+    BUY = "BUY"
+    SELL = "SELL"
+
+    @property
+    def sign(self) -> int:
+        """+1 for a purchase, −1 for a sale."""
+        return 1 if self is Action.BUY else -1
+
+    @classmethod
+    def of(cls, signed: int) -> Action:
+        """Return the side of a signed quantity."""
+        return cls.BUY if signed > 0 else cls.SELL
+
+
+class TradeKind(StrEnum):
+    """What a trade does to the model's position in its contract."""
+
+    ENTRY = "entry"
+    ADD = "add"
+    REDUCE = "reduce"
+    EXIT = "exit"
+    REVERSAL = "reversal"
+    ROLL_CLOSE = "roll-close"
+    ROLL_OPEN = "roll-open"
+    #: Zipline will close the position by itself; the account must be out before.
+    AUTO_CLOSE = "auto-close"
+
+    @property
+    def closes(self) -> bool:
+        """Whether the trade only takes a position away: nothing about sizing may hold it up."""
+        return self in _CLOSING
+
+
+_CLOSING = frozenset({TradeKind.REDUCE, TradeKind.EXIT, TradeKind.ROLL_CLOSE, TradeKind.AUTO_CLOSE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelTrade:
+    """One trade that one model wants tonight, in the model's own quantities.
+
+    ``price`` is a vendor price: the last close, or the model's fill under the transactions rule.
+    ``roll_partner`` is the other leg's contract. ``line`` is the row of the input file, if any.
+    """
+
+    model: str
+    contract: FuturesContract
+    decided_on: Session
+    kind: TradeKind
+    position_before: int
+    position_after: int
+    price: Decimal
+    reason: str = ""
+    stop_level: Decimal | None = None
+    roll_partner: FuturesContract | None = None
+    line: int | None = None
+
+    @property
+    def trade_id(self) -> str:
+        """Stable name of the trade: model, session, contract."""
+        return f"{self.model}/{self.decided_on.isoformat()}/{self.contract.symbol}"
+
+    @property
+    def delta(self) -> int:
+        """Signed change of the model's position."""
+        return self.position_after - self.position_before
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BasketOrder:
+    """One row of the basket. Prices are IB prices, on the tick.
+
+    ``order_ref`` is made from desk, session, model, contract, effect and attempt, not from the run:
+    a second run of the same session meets its own orders. ``model_quantity`` is what the model
+    would trade, ``held_before`` what the desk holds for it; ``trade_id`` names the ModelTrade.
+    """
+
+    order_ref: str
+    model: str
+    mapped: MappedContract
+    action: Action
+    quantity: int
+    kind: TradeKind
+    limit_price: Decimal
+    account: str
+    session: Session
+    trade_id: str
+    model_quantity: int
+    held_before: int
+    #: The price the limit was made from, in IB units, before rounding.
+    reference_price: Decimal
+    order_type: str = "LMT"
+    tif: str = "DAY"
+    reason: str = ""
+    #: The model's stop, in IB units.
+    stop_level: Decimal | None = None
+    roll_pair: str = ""
+    catch_up: bool = False
+
+    def __post_init__(self) -> None:
+        if self.quantity <= 0:
+            raise ValueError(f"{self.order_ref}: quantity must be positive, was {self.quantity}")
+
+    @property
+    def contract(self) -> FuturesContract:
+        """The contract, as the model spells it."""
+        return self.mapped.contract
+
+    @property
+    def signed(self) -> int:
+        """Quantity with its side."""
+        return self.quantity * self.action.sign
+
+
+_REF_PART = re.compile(r"^[A-Za-z0-9_]+$")
+_REF_LENGTH = 40  # IB keeps free text; forty ASCII characters survive every report
+
+
+def order_ref(
+    *, desk: str, session: date, model: str, contract: FuturesContract, closes: bool, attempt: int
+) -> str:
+    """Name an order: the same order of the same evening has the same name in every run.
+
+    Raises UsageError when the name would not survive IB's fields: 40 printable ASCII characters.
+    """
+    for part in (desk, model):
+        if not _REF_PART.match(part):
+            raise UsageError(
+                f"{part!r} cannot be part of an order reference",
+                hint="use letters, digits and underscores in desk and model names",
+            )
+    effect = "C" if closes else "O"
+    name = f"{desk}-{session:%Y%m%d}-{model}-{contract.symbol}-{effect}{attempt}"
+    if len(name) > _REF_LENGTH:
+        raise UsageError(
+            f"the order reference {name!r} is longer than {_REF_LENGTH} characters",
+            hint="shorten the desk name or the model name",
+        )
+    return name
+
+
+class OrderState(StrEnum):
+    """Where an order is, by evidence. UNKNOWN is a state: silence proves nothing."""
+
+    INTENDED = "intended"
+    SENT = "sent"
+    ACKNOWLEDGED = "acknowledged"
+    WORKING = "working"
+    PARTLY_FILLED = "partly filled"
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more can happen to the order."""
+        return self in {OrderState.FILLED, OrderState.CANCELLED, OrderState.REJECTED}
+
+
+class EventKind(StrEnum):
+    """What was seen of an order. Every event is appended to the journal as it comes."""
+
+    INTENT = "intent"
+    SENT = "sent"
+    STATUS = "status"
+    FILL = "fill"
+    COMMISSION = "commission"
+    MESSAGE = "message"
+    #: A complete sweep of open and completed orders and executions did not show the order.
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderEvent:
+    """One thing seen of one order. ``status`` is IB's own word; fills are in ``fill``."""
+
+    order_ref: str
+    at: datetime
+    kind: EventKind
+    status: str = ""
+    perm_id: int = 0
+    filled: int | None = None
+    remaining: int | None = None
+    code: int | None = None
+    text: str = ""
+    fill: Fill | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fill:
+    """One execution. ``commission`` is None until the broker reports it."""
+
+    exec_id: str
+    order_ref: str
+    perm_id: int
+    con_id: int
+    action: Action
+    quantity: int
+    price: Decimal
+    at: datetime
+    account: str
+    commission: Decimal | None = None
+    commission_currency: Currency | None = None
+
+    @property
+    def signed(self) -> int:
+        """Quantity with its side."""
+        return self.quantity * self.action.sign
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerOrder:
+    """An order as the broker's own book shows it, ours or anybody's."""
+
+    order_ref: str
+    perm_id: int
+    client_id: int
+    con_id: int
+    symbol: str
+    action: Action
+    quantity: int
+    filled: int
+    status: str
+    account: str
+    limit_price: Decimal | None = None
+    text: str = ""
+
+    @property
+    def remaining(self) -> int:
+        """What is still to be filled, unsigned."""
+        return max(0, self.quantity - self.filled)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderSweep:
+    """The broker's book, read whole: each part only counts when its End marker was seen."""
+
+    at: datetime
+    open_orders: tuple[BrokerOrder, ...]
+    completed_orders: tuple[BrokerOrder, ...]
+    fills: tuple[Fill, ...]
+    #: Names of the parts that did not end in time; while there are any, absence proves nothing.
+    unknown: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """A person's yes to exactly one set of orders, for one account, for a limited time.
+
+    ``digest`` is over the basket, the audit and the account as they were shown.
+    """
+
+    run_id: str
+    digest: str
+    account: str
+    order_refs: tuple[str, ...]
+    reviewer: str
+    at: datetime
+    expires_at: datetime
+    note: str = ""
+    #: order_ref → reason, for each warning that was overridden.
+    overrides: tuple[tuple[str, str], ...] = ()

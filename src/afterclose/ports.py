@@ -1,0 +1,126 @@
+"""Seams: what the evening needs from the world outside, as small protocols.
+
+``BrokerReader`` cannot place an order: placing is not in its type. ``OrderDesk`` is opened by
+``nightly.trade`` and ``nightly.flatten`` only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import Protocol
+
+from afterclose.domain.account import AccountSnapshot
+from afterclose.domain.contracts import (
+    Currency,
+    FuturesContract,
+    MappedContract,
+    QualifiedContract,
+    Session,
+)
+from afterclose.domain.findings import Finding
+from afterclose.domain.market import BarsAnswer, FxRates, Qualification, Quote
+from afterclose.domain.orders import Approval, BasketOrder, OrderEvent, OrderSweep
+from afterclose.domain.runs import ModelRequest, ModelResult
+
+
+class Clock(Protocol):
+    """The only source of the time."""
+
+    def now(self) -> datetime:
+        """Return the time, aware, in UTC."""
+
+
+class ModelRunner(Protocol):
+    """Runs a model and returns what it did and wants."""
+
+    def run(self, request: ModelRequest, *, on_progress: Callable[[str], None]) -> ModelResult:
+        """Run one model to its last session. Raises ModelError with the user's own lines."""
+
+
+class MarketData(Protocol):
+    """Tonight's bars, as the models see them."""
+
+    @property
+    def path(self) -> Path:
+        """Where the store lives: model processes open it themselves."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of the content; changes with any bar."""
+
+    def last_session(self) -> Session:
+        """The newest session in the store."""
+
+    def late(self, session: Session) -> Mapping[str, Finding]:
+        """Roots whose bar of ``session`` is not there, each with the reason as a finding."""
+
+
+class BrokerReader(Protocol):
+    """Reads the gateway. Each answer is a value, a confirmed nothing, or unknown."""
+
+    async def server_time(self) -> datetime:
+        """The gateway's clock."""
+
+    async def accounts(self) -> Sequence[str]:
+        """Accounts that this login may trade."""
+
+    async def qualify(
+        self, contracts: Collection[MappedContract]
+    ) -> Mapping[FuturesContract, Qualification]:
+        """Ask for each contract by the facts of its root."""
+
+    async def daily_bars(
+        self, contracts: Collection[QualifiedContract], *, sessions: int
+    ) -> Mapping[FuturesContract, BarsAnswer]:
+        """Daily TRADES bars, all hours, the forming session included."""
+
+    async def quotes(
+        self, contracts: Collection[QualifiedContract]
+    ) -> Mapping[FuturesContract, Quote]:
+        """One snapshot of the market of each contract."""
+
+    async def fx_rates(self, currencies: Collection[Currency], *, base: Currency) -> FxRates:
+        """Last daily midpoint of each currency against the base: direct pair, else inverse."""
+
+    async def account(self, account: str) -> AccountSnapshot:
+        """Values, positions and working orders (of all clients) of one account."""
+
+    async def sweep(self) -> OrderSweep:
+        """Open and completed orders and executions of all clients."""
+
+
+class OrderDesk(Protocol):
+    """Places orders. Exists only with an Approval in hand."""
+
+    async def place(self, order: BasketOrder, qualified: QualifiedContract) -> None:
+        """Write one order to the wire. Its fate arrives through ``events``."""
+
+    async def cancel(self, order_ref: str) -> None:
+        """Ask for a cancellation of one of our own orders."""
+
+    def events(self) -> AsyncIterator[OrderEvent]:
+        """Everything the gateway says about our orders, in the order it came."""
+
+    async def sweep(self) -> OrderSweep:
+        """The broker's book, read whole."""
+
+
+class Ledger(Protocol):
+    """Append-only facts that outlive a run. Nothing is updated, nothing deleted."""
+
+    def append_events(self, run_id: str, events: Sequence[OrderEvent]) -> None:
+        """Write order events durably; returns only when they would survive a power cut."""
+
+    def events(self, session: date) -> Sequence[OrderEvent]:
+        """Every order event of one session, in the order they were written."""
+
+    def record_orders(self, run_id: str, orders: Sequence[BasketOrder]) -> None:
+        """Remember what each order reference means."""
+
+    def record_approval(self, approval: Approval) -> None:
+        """Write an approval (or its absence: a rejection has no order references)."""
+
+    def held(self, model: str) -> Mapping[FuturesContract, int]:
+        """What the desk holds for one model, by its own adoptions and attributed fills."""
