@@ -1,0 +1,129 @@
+"""History that changed after it was stored: what, when, from which value to which."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from datetime import date, datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from afterclose.adapters.marketdata.records import (
+    BAR_COLUMNS,
+    BarTable,
+    ContractBars,
+    ContractRecord,
+    FloatArray,
+    SessionArray,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """One value that changed. ``session`` is None for a fact of the contract itself.
+
+    ``old`` is empty for a bar that was not there before, ``new`` for one that is gone. Numbers are
+    written so that they read back exactly.
+    """
+
+    recorded_at: datetime
+    symbol: str
+    session: date | None
+    field: str
+    old: str
+    new: str
+
+
+_NAMES = tuple(field.name for field in fields(Revision))
+_TYPES = {"recorded_at": pa.timestamp("us", tz="UTC"), "session": pa.date32()}
+
+
+def revision_batch(revisions: Sequence[Revision]) -> Any:  # pyarrow.RecordBatch
+    """The rows of a revision file."""
+    return pa.record_batch(
+        {
+            name: pa.array(
+                [getattr(revision, name) for revision in revisions],
+                type=_TYPES.get(name, pa.string()),
+            )
+            for name in _NAMES
+        }
+    )
+
+
+def read_revisions(batches: Iterable[Any]) -> list[Revision]:  # pyarrow.RecordBatch
+    """All revisions, in the order in which they were recorded."""
+    return [Revision(**row) for batch in batches for row in batch.to_pylist()]
+
+
+def bar_revisions(old: ContractBars, new: ContractBars, recorded_at: datetime) -> list[Revision]:
+    """Every value of a contract's bars that differs, added and vanished bars included."""
+    sessions = np.union1d(old.sessions, new.sessions)
+    before, was_there = _aligned(old, sessions)
+    after, is_there = _aligned(new, sessions)
+    found: list[Revision] = []
+    for name in BAR_COLUMNS:
+        known = was_there & is_there
+        differs = (was_there != is_there) | (known & ~same(before[name], after[name]))
+        found.extend(
+            Revision(
+                recorded_at=recorded_at,
+                symbol=new.symbol,
+                session=sessions[at].item(),
+                field=name,
+                old=repr(float(before[name][at])) if was_there[at] else "",
+                new=repr(float(after[name][at])) if is_there[at] else "",
+            )
+            for at in np.flatnonzero(differs)
+        )
+    return sorted(found, key=lambda revision: revision.session or date.min)
+
+
+def _aligned(
+    bars: ContractBars, sessions: SessionArray
+) -> tuple[dict[str, FloatArray], np.ndarray[Any, np.dtype[np.bool_]]]:
+    there = np.isin(sessions, bars.sessions)
+    columns = {}
+    for name in BAR_COLUMNS:
+        column = np.full(len(sessions), np.nan)
+        column[there] = getattr(bars, name)
+        columns[name] = column
+    return columns, there
+
+
+def same(left: FloatArray, right: FloatArray) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Equal to the last bit, where unknown equals unknown."""
+    equal: np.ndarray[Any, np.dtype[np.bool_]] = (left == right) | (
+        np.isnan(left) & np.isnan(right)
+    )
+    return equal
+
+
+def contract_revisions(
+    old: ContractRecord, new: ContractRecord, recorded_at: datetime
+) -> list[Revision]:
+    """Facts of a contract that the vendor changed; its first and last session follow from bars."""
+    found = []
+    for field in fields(ContractRecord):
+        before, after = getattr(old, field.name), getattr(new, field.name)
+        if before != after and field.name not in {"first_session", "last_session"}:
+            found.append(
+                Revision(
+                    recorded_at=recorded_at,
+                    symbol=new.symbol,
+                    session=None,
+                    field=field.name,
+                    old="" if before is None else str(before),
+                    new="" if after is None else str(after),
+                )
+            )
+    return found
+
+
+def table_of(symbol: str, bars: ContractBars) -> BarTable:
+    """The bars of one contract as a table."""
+    if bars.symbol != symbol:
+        raise ValueError(f"bars of {bars.symbol} offered for {symbol}")
+    return BarTable.joined([bars])
