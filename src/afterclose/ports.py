@@ -50,6 +50,9 @@ class MarketData(Protocol):
     def fingerprint(self) -> str:
         """Digest of the content; changes with any bar."""
 
+    def roots(self) -> Sequence[str]:
+        """Every market in the store."""
+
     def last_session(self) -> Session:
         """The newest session in the store."""
 

@@ -90,7 +90,7 @@ class AuditRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditReport:
-    """The audit of one evening: every order of the basket in one row, and what concerns them all."""
+    """The audit of one evening: each order of the basket in one row, and what concerns all."""
 
     run_id: str
     session: Session

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
 from afterclose.domain.contracts import Currency, FuturesContract, MappedContract, Session
+from afterclose.domain.findings import Finding
 from afterclose.errors import UsageError
 
 
@@ -55,8 +57,9 @@ _CLOSING = frozenset({TradeKind.REDUCE, TradeKind.EXIT, TradeKind.ROLL_CLOSE, Tr
 class ModelTrade:
     """One trade that one model wants tonight, in the model's own quantities.
 
-    ``price`` is a vendor price: the last close, or the model's fill under the transactions rule.
-    ``roll_partner`` is the other leg's contract. ``line`` is the row of the input file, if any.
+    ``price`` is a vendor price: the last close, or the model's fill under the transactions rule;
+    None when the model's data has none. ``roll_partner`` is the other leg's contract. ``line`` is
+    the row of the input file, if any.
     """
 
     model: str
@@ -65,7 +68,7 @@ class ModelTrade:
     kind: TradeKind
     position_before: int
     position_after: int
-    price: Decimal
+    price: Decimal | None
     reason: str = ""
     stop_level: Decimal | None = None
     roll_partner: FuturesContract | None = None
@@ -155,6 +158,20 @@ def order_ref(
     return name
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExcludedTrade:
+    """A model's trade that became no order, and why. Nothing is left out silently.
+
+    ``subject`` is a contract or, where it could not even be read, the text that stood there.
+    """
+
+    subject: str
+    model: str
+    quantity: int
+    findings: tuple[Finding, ...]
+    trade: ModelTrade | None = None
+
+
 class OrderState(StrEnum):
     """Where an order is, by evidence. UNKNOWN is a state: silence proves nothing."""
 
@@ -223,6 +240,32 @@ class Fill:
     def signed(self) -> int:
         """Quantity with its side."""
         return self.quantity * self.action.sign
+
+
+def final_fills(fills: Iterable[Fill]) -> tuple[Fill, ...]:
+    """Return each execution once, in its last correction, in the order they first came.
+
+    A gateway repeats executions after a reconnect. IB corrects one by sending it again with a
+    higher number behind the last dot of its id; the earlier one is then void.
+    """
+    latest: dict[str, Fill] = {}
+    for fill in fills:
+        key = fill.exec_id.rpartition(".")[0] or fill.exec_id
+        known = latest.get(key)
+        if known is None or _revision(known.exec_id) <= _revision(fill.exec_id):
+            kept = fill if fill.commission is not None or known is None else _keep(known, fill)
+            latest[key] = kept
+    return tuple(latest.values())
+
+
+def _keep(known: Fill, fill: Fill) -> Fill:
+    """A repeated execution without commission must not erase the one that was reported."""
+    return replace(fill, commission=known.commission, commission_currency=known.commission_currency)
+
+
+def _revision(exec_id: str) -> int:
+    tail = exec_id.rpartition(".")[2]
+    return int(tail) if tail.isdigit() else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

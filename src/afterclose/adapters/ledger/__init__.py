@@ -1,0 +1,1 @@
+"""The ledger: what must outlive a run, in one SQL database."""

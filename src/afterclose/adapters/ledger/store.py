@@ -1,0 +1,229 @@
+"""Reading and writing the ledger. Every write is committed, and on disk, when the call returns."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+
+from pydantic import TypeAdapter
+from sqlalchemy import Connection, Engine, create_engine, event, insert, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from afterclose.adapters.ledger import tables
+from afterclose.domain.contracts import ContractMonth, FuturesContract, RootSymbol
+from afterclose.domain.orders import Approval, BasketOrder, EventKind, Fill, OrderEvent, final_fills
+from afterclose.errors import LedgerError
+
+_EVENT = TypeAdapter(OrderEvent)
+_ORDER = TypeAdapter(BasketOrder)
+_APPROVAL = TypeAdapter(Approval)
+
+
+class SqlLedger:
+    """The ledger on a SQL database; SQLite in write-ahead mode, or PostgreSQL by URL."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._engine = _engine(url)
+        with self._connection() as connection:
+            tables.metadata.create_all(connection)
+
+    def close(self) -> None:
+        """Release the database."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise LedgerError(
+                f"the ledger at {self._engine.url!r} cannot be used: {error}",
+                hint="nothing was sent; check the file's folder, its rights and the disk",
+            ) from error
+
+    def record_orders(self, run_id: str, orders: Sequence[BasketOrder]) -> None:
+        """Remember what each order reference means; a reference is written once and stays.
+
+        Raises LedgerError when a reference is there already with another meaning.
+        """
+        with self._connection() as connection:
+            for order in orders:
+                known = connection.scalar(
+                    select(tables.orders.c.payload).where(
+                        tables.orders.c.order_ref == order.order_ref
+                    )
+                )
+                if known is None:
+                    connection.execute(insert(tables.orders).values(_order_row(run_id, order)))
+                elif not same_order(_ORDER.validate_json(known), order):
+                    raise LedgerError(
+                        f"{order.order_ref} already stands for another order",
+                        hint="prepare the evening again; the next attempt gets a name of its own",
+                    )
+
+    def append_events(self, run_id: str, events: Sequence[OrderEvent]) -> None:
+        """Write order events, in this order; they are durable when the call returns."""
+        rows = [
+            {
+                "run_id": run_id,
+                "order_ref": e.order_ref,
+                "at": e.at,
+                "kind": e.kind.value,
+                "payload": _EVENT.dump_json(e).decode(),
+            }
+            for e in events
+        ]
+        if rows:
+            with self._connection() as connection:
+                connection.execute(insert(tables.order_events), rows)
+
+    def orders(self, session: date) -> Sequence[BasketOrder]:
+        """Every order this desk ever named for one session."""
+        query = (
+            select(tables.orders.c.payload)
+            .where(tables.orders.c.session == session)
+            .order_by(tables.orders.c.order_ref)
+        )
+        with self._connection() as connection:
+            return tuple(_ORDER.validate_json(row) for row in connection.scalars(query))
+
+    def events(self, session: date) -> Sequence[OrderEvent]:
+        """Every order event of one session, in the order they were written."""
+        query = (
+            select(tables.order_events.c.payload)
+            .join(tables.orders, tables.orders.c.order_ref == tables.order_events.c.order_ref)
+            .where(tables.orders.c.session == session)
+            .order_by(tables.order_events.c.seq)
+        )
+        with self._connection() as connection:
+            return tuple(_EVENT.validate_json(row) for row in connection.scalars(query))
+
+    def record_approval(self, approval: Approval) -> None:
+        """Write an approval; a rejection is one without order references."""
+        with self._connection() as connection:
+            connection.execute(
+                insert(tables.approvals).values(
+                    run_id=approval.run_id,
+                    at=approval.at,
+                    digest=approval.digest,
+                    payload=_APPROVAL.dump_json(approval).decode(),
+                )
+            )
+
+    def approval(self, run_id: str) -> Approval | None:
+        """Return the last decision on one run."""
+        query = (
+            select(tables.approvals.c.payload)
+            .where(tables.approvals.c.run_id == run_id)
+            .order_by(tables.approvals.c.seq.desc())
+            .limit(1)
+        )
+        with self._connection() as connection:
+            found = connection.scalar(query)
+        return _APPROVAL.validate_json(found) if found else None
+
+    def adopt(
+        self, model: str, positions: Mapping[FuturesContract, int], *, at: datetime, note: str
+    ) -> None:
+        """Take positions over for a model, without an order."""
+        rows = [
+            {
+                "at": at.astimezone(UTC),
+                "model": model,
+                "contract": contract.symbol,
+                "root": contract.root,
+                "contract_month": contract.month.yyyymm,
+                "quantity": quantity,
+                "note": note,
+            }
+            for contract, quantity in positions.items()
+            if quantity
+        ]
+        if rows:
+            with self._connection() as connection:
+                connection.execute(insert(tables.adoptions), rows)
+
+    def held(self, model: str) -> Mapping[FuturesContract, int]:
+        """What the desk holds for one model: its adoptions plus the fills of its own orders.
+
+        One execution counts once, however often the gateway told of it.
+        """
+        book: defaultdict[FuturesContract, int] = defaultdict(int)
+        adopted = select(tables.adoptions).where(tables.adoptions.c.model == model)
+        fills = (
+            select(tables.orders.c.payload, tables.order_events.c.payload)
+            .join(tables.orders, tables.orders.c.order_ref == tables.order_events.c.order_ref)
+            .where(tables.orders.c.model == model)
+            .where(tables.order_events.c.kind == EventKind.FILL.value)
+            .order_by(tables.order_events.c.seq)
+        )
+        contracts: dict[str, FuturesContract] = {}
+        executions: list[Fill] = []
+        with self._connection() as connection:
+            for row in connection.execute(adopted).mappings():
+                month = ContractMonth.from_yyyymm(row["contract_month"])
+                book[FuturesContract(RootSymbol(row["root"]), month)] += row["quantity"]
+            for order, happened in connection.execute(fills):
+                fill = _EVENT.validate_json(happened).fill
+                if fill is not None:
+                    executions.append(fill)
+                    contracts[fill.order_ref] = _ORDER.validate_json(order).contract
+        for fill in final_fills(executions):
+            book[contracts[fill.order_ref]] += fill.signed
+        return {contract: quantity for contract, quantity in sorted(book.items()) if quantity}
+
+    def models(self) -> Sequence[str]:
+        """Names of every model that ever held or traded anything here."""
+        with self._connection() as connection:
+            traded = set(connection.scalars(select(tables.orders.c.model).distinct()))
+            adopted = set(connection.scalars(select(tables.adoptions.c.model).distinct()))
+        return sorted(traded | adopted)
+
+
+def same_order(one: BasketOrder, other: BasketOrder) -> bool:
+    """Whether two orders of one name would do the same thing in the market."""
+    return (
+        one.contract == other.contract
+        and one.signed == other.signed
+        and one.limit_price == other.limit_price
+        and one.order_type == other.order_type
+        and one.account == other.account
+        and one.tif == other.tif
+    )
+
+
+def _order_row(run_id: str, order: BasketOrder) -> dict[str, object]:
+    return {
+        "order_ref": order.order_ref,
+        "run_id": run_id,
+        "session": order.session,
+        "account": order.account,
+        "model": order.model,
+        "contract": order.contract.symbol,
+        "payload": _ORDER.dump_json(order).decode(),
+    }
+
+
+def _engine(url: str) -> Engine:
+    try:
+        engine = create_engine(url)
+    except SQLAlchemyError as error:
+        raise LedgerError(
+            f"{url!r} is not a database address: {error}",
+            hint="use sqlite:///ledger.sqlite or postgresql+psycopg://…",
+        ) from error
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _durable_sqlite)
+    return engine
+
+
+def _durable_sqlite(connection: object, _record: object) -> None:
+    cursor = connection.cursor()  # type: ignore[attr-defined]
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()

@@ -1,0 +1,61 @@
+"""Tables of the ledger. Rows are only ever added; the payload is the whole value as JSON.
+
+The columns beside the payload exist to be searched by; the payload is the truth.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Date, DateTime, Index, Integer, MetaData, String, Table, Text
+
+metadata = MetaData()
+
+#: What each order reference means: one row per reference, written before the order is sent.
+orders = Table(
+    "orders",
+    metadata,
+    Column("order_ref", String(40), primary_key=True),
+    Column("run_id", String(40), nullable=False),
+    Column("session", Date, nullable=False, index=True),
+    Column("account", String(20), nullable=False),
+    Column("model", String(8), nullable=False),
+    Column("contract", String(16), nullable=False),
+    Column("payload", Text, nullable=False),
+)
+
+#: Everything seen of an order, in the order it was seen.
+order_events = Table(
+    "order_events",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("run_id", String(40), nullable=False),
+    Column("order_ref", String(40), nullable=False, index=True),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("payload", Text, nullable=False),
+)
+
+#: Positions that a model took over without an order: at inception, or by a person's word.
+adoptions = Table(
+    "adoptions",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("model", String(8), nullable=False),
+    Column("contract", String(16), nullable=False),
+    Column("root", String(8), nullable=False),
+    Column("contract_month", String(6), nullable=False),
+    Column("quantity", Integer, nullable=False),
+    Column("note", Text, nullable=False),
+    Index("adoptions_by_model", "model", "contract"),
+)
+
+#: Approvals and rejections.
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("run_id", String(40), nullable=False, index=True),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("payload", Text, nullable=False),
+)

@@ -1,0 +1,91 @@
+"""The time, and the session that an evening belongs to.
+
+An evening starts at the CME Globex close, 16:00 in Chicago, whatever the clocks do elsewhere. This
+is the only module that reads the wall clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
+from zoneinfo import ZoneInfo
+
+import exchange_calendars
+import pandas as pd
+
+CHICAGO = ZoneInfo("America/Chicago")
+
+#: CME Globex daily close, local time in Chicago.
+GLOBEX_CLOSE = time(16, 0)
+
+#: Sessions of the product: weekdays on which CME Globex trades, as Zipline's futures calendar.
+SESSION_CALENDAR = "us_futures"
+
+
+class SystemClock:
+    """The wall clock, in UTC."""
+
+    def now(self) -> datetime:
+        """Return the time."""
+        return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class ManualClock:
+    """A clock that moves only when it is moved: rehearsals and tests."""
+
+    at: datetime
+    moves: list[datetime] = field(default_factory=list)
+
+    def now(self) -> datetime:
+        """Return the time it was last moved to."""
+        return self.at
+
+    def move(self, to: datetime) -> None:
+        """Go to a later moment. Raises ValueError when asked to go back."""
+        if to < self.at:
+            raise ValueError(f"a clock does not go back: {to} is before {self.at}")
+        self.moves.append(to)
+        self.at = to
+
+
+@cache
+def _calendar() -> exchange_calendars.ExchangeCalendar:
+    return exchange_calendars.get_calendar(SESSION_CALENDAR, start="1990-01-02")
+
+
+def evening_of(session: date) -> datetime:
+    """Return the moment an evening starts: the Globex close of its session, in UTC."""
+    return datetime.combine(session, GLOBEX_CLOSE, tzinfo=CHICAGO).astimezone(UTC)
+
+
+def is_session(day: date) -> bool:
+    """Whether the futures calendar has a session with this label."""
+    return bool(_calendar().is_session(pd.Timestamp(day)))
+
+
+def session_at(now: datetime) -> date:
+    """Return the last session whose Globex close has passed."""
+    local = now.astimezone(CHICAGO)
+    day = local.date() if local.time() >= GLOBEX_CLOSE else local.date() - timedelta(days=1)
+    return session_on_or_before(day)
+
+
+def session_on_or_before(day: date) -> date:
+    """Return ``day`` itself when it is a session, else the last one before it."""
+    found: date = _calendar().date_to_session(pd.Timestamp(day), direction="previous").date()
+    return found
+
+
+def next_session(session: date) -> date:
+    """Return the session that tonight's orders are for."""
+    found: date = _calendar().next_session(pd.Timestamp(session)).date()
+    return found
+
+
+def sessions_before(session: date, count: int) -> date:
+    """Return the session ``count`` sessions before ``session``."""
+    window = _calendar().sessions_window(pd.Timestamp(session), -(count + 1))
+    found: date = window[0].date()
+    return found

@@ -1,0 +1,246 @@
+"""Settings of a desk: flags over environment over local file over file over defaults.
+
+A desk is one folder with ``afterclose.toml`` (and, kept out of version control,
+``afterclose.local.toml``). Environment variables are ``AFTERCLOSE_`` plus the section and the key,
+``AFTERCLOSE_BROKER__PORT=4002``. Nothing else in the product reads the environment.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from afterclose.domain.contracts import Rounding
+from afterclose.domain.runs import CurrencyRule, Mode, RollRule, TradesFrom
+from afterclose.errors import ConfigError
+
+SETTINGS_FILE = "afterclose.toml"
+LOCAL_FILE = "afterclose.local.toml"
+
+#: Ports by IB's own defaults: what listens there is paper or live.
+PAPER_PORTS = frozenset({7497, 4002})
+LIVE_PORTS = frozenset({7496, 4001})
+#: Account prefixes: DU and DF are paper, U and F (adviser) are live.
+PAPER_ACCOUNT = re.compile(r"^D[UF][A-Z0-9]*\d{3,}$")
+LIVE_ACCOUNT = re.compile(r"^[UF]\d{3,}$")
+
+Fraction = Annotated[Decimal, Field(gt=0, le=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DeskSettings(_Section):
+    """Who we are: the desk's name is part of every order reference."""
+
+    name: str = Field(default="desk", pattern=r"^[A-Za-z0-9_]{1,8}$")
+    account: str = ""
+    mode: Mode = Mode.PAPER
+    reviewer: str = ""
+
+
+class BrokerSettings(_Section):
+    """Where the gateway listens. Reader and order desk use two client ids side by side."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=7497, ge=1, le=65535)
+    client_id: int = Field(default=17, ge=1)
+    timeout_s: float = Field(default=20.0, gt=0)
+
+
+class DataSettings(_Section):
+    """Market data."""
+
+    store: Path = Path("store")
+    #: Above this share of late markets the whole evening is blocked, not only their rows.
+    max_late_share: Fraction = Decimal("0.25")
+
+
+class ModelSettings(_Section):
+    """One model and the capital it runs on."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_]{1,8}$")
+    entry_point: str
+    #: Start of the model, flat. Its indicators are warmed by the bars before.
+    inception: str = ""
+    #: Capital the model counts in; fixed, nothing compounds into it from the account.
+    capital_base: Decimal = Field(default=Decimal(1_000_000), gt=0)
+    #: Capital of the account that follows it; quantities scale by allocated / capital_base.
+    allocated: Decimal | None = None
+    parameters: dict[str, str | int | float | bool] = {}
+
+    @property
+    def scale(self) -> Decimal:
+        """Account quantity per model quantity."""
+        return (self.allocated or self.capital_base) / self.capital_base
+
+
+class EngineSettings(_Section):
+    """How the models are run."""
+
+    rolls: RollRule = RollRule.CAUSAL
+    currency: CurrencyRule = CurrencyRule.ACCOUNT
+    base_currency: str = "USD"
+    time_limit_s: float = Field(default=3600.0, gt=0)
+
+
+class CapitalSource(StrEnum):
+    """Which figure entries are sized from."""
+
+    FIXED = "fixed"
+    USD_CASH = "usd_cash"
+    NET_LIQUIDATION = "net_liquidation"
+    AVAILABLE_FUNDS = "available_funds"
+
+
+class SizeRule(StrEnum):
+    """Whose quantity an entry gets when model and audit differ."""
+
+    SMALLER = "smaller"
+    AUDIT = "audit"
+    MODEL = "model"
+
+
+class BasketSettings(_Section):
+    """From the model's trades to orders."""
+
+    trades_from: TradesFrom = TradesFrom.ORDERS
+    rounding: Rounding = Rounding.NEAREST
+    #: Ticks by which a limit reaches beyond the last close, towards being filled.
+    entry_offset_ticks: int = 0
+    exit_offset_ticks: int = 0
+    #: Positions the model holds and the desk does not: opened only on request.
+    catch_up_entries: bool = False
+
+
+class AuditSettings(_Section):
+    """Limits of the checks."""
+
+    max_deviation: Fraction = Decimal("0.005")
+    sessions: int = Field(default=21, ge=20, le=250)
+    band_window: int = Field(default=20, ge=2)
+    band_width: Decimal = Field(default=Decimal(3), gt=0)
+    risk_fraction: Fraction = Decimal("0.005")
+    capital: CapitalSource = CapitalSource.USD_CASH
+    fixed_capital: Decimal | None = None
+    size: SizeRule = SizeRule.SMALLER
+    max_volume_share: Fraction = Decimal("0.20")
+    max_contracts: dict[str, int] = {}
+
+
+class ReviewSettings(_Section):
+    """A person's approval."""
+
+    valid_for_hours: float = Field(default=12.0, gt=0, le=12)
+
+
+class Settings(BaseSettings):
+    """All settings of one desk. Frozen; an unknown key is an error, not a guess."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix="AFTERCLOSE_", env_nested_delimiter="__"
+    )
+
+    home: Path = Path()
+    desk: DeskSettings = DeskSettings()
+    broker: BrokerSettings = BrokerSettings()
+    data: DataSettings = DataSettings()
+    models: tuple[ModelSettings, ...] = ()
+    engine: EngineSettings = EngineSettings()
+    basket: BasketSettings = BasketSettings()
+    audit: AuditSettings = AuditSettings()
+    review: ReviewSettings = ReviewSettings()
+    mapping: Path | None = None
+    ledger: str = "sqlite:///ledger.sqlite"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - likewise
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources: flags, environment, local file, file."""
+        home = Path(str(init_settings.init_kwargs.get("home", ".")))  # type: ignore[attr-defined]
+        files = (home / LOCAL_FILE, home / SETTINGS_FILE)
+        tomls = [TomlConfigSettingsSource(settings_cls, f) for f in files if f.is_file()]
+        return (init_settings, env_settings, *tomls)
+
+    @model_validator(mode="after")
+    def _mode_port_and_account_agree(self) -> Self:
+        account, mode, port = self.desk.account, self.desk.mode, self.broker.port
+        if mode is Mode.PAPER and port in LIVE_PORTS:
+            raise ValueError(f"mode is paper but port {port} is a live port (7496, 4001)")
+        if mode is Mode.LIVE and port in PAPER_PORTS:
+            raise ValueError(f"mode is live but port {port} is a paper port (7497, 4002)")
+        if account:
+            expected = PAPER_ACCOUNT if mode is Mode.PAPER else LIVE_ACCOUNT
+            if not expected.match(account):
+                kind = "DU or DF" if mode is Mode.PAPER else "U or F"
+                raise ValueError(
+                    f"account {account} is no {mode.value} account: those start with {kind}"
+                )
+        names = [m.name for m in self.models]
+        if len(set(names)) != len(names):
+            raise ValueError(f"two models have one name: {', '.join(sorted(names))}")
+        return self
+
+    def resolve(self, path: Path) -> Path:
+        """Return a path of the settings, relative ones below the desk's folder."""
+        return path if path.is_absolute() else self.home / path
+
+    @property
+    def runs(self) -> Path:
+        """Folder of the run folders."""
+        return self.home / "runs"
+
+    @property
+    def ledger_url(self) -> str:
+        """Database URL; a relative SQLite file lies in the desk's folder."""
+        prefix = "sqlite:///"
+        if self.ledger.startswith(prefix):
+            file = self.resolve(Path(self.ledger.removeprefix(prefix)))
+            return prefix + file.resolve().as_posix()
+        return self.ledger
+
+
+def load(home: Path, overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Read the settings of a desk. Raises ConfigError with every mistake and where it is."""
+    try:
+        return Settings(home=home, **dict(overrides or {}))
+    except ValidationError as error:
+        lines = [
+            f"{'.'.join(str(p) for p in e['loc']) or 'settings'}: {e['msg']}"
+            for e in error.errors()
+        ]
+        raise ConfigError(
+            "the settings are not usable:\n  " + "\n  ".join(lines),
+            hint=f"correct them in {home / SETTINGS_FILE}, in AFTERCLOSE_… or in the flags",
+        ) from error
+    except ValueError as error:  # a TOML syntax error
+        raise ConfigError(
+            f"{home / SETTINGS_FILE} is not valid TOML: {error}",
+            hint="correct the line it names",
+        ) from error
+
+
+def real_data_folder() -> Path | None:
+    """Folder with real futures history, for benchmarks and rehearsals; None where there is none."""
+    text = os.environ.get("AFTERCLOSE_REAL_DATA", "")  # noqa: TID251 - the one place
+    return Path(text) if text else None

@@ -1,0 +1,65 @@
+"""Update: prove that the market data of tonight's session is here, market by market.
+
+A late market blocks its own rows. The whole evening is blocked only when more than a configured
+share of the markets is late; exits are never held up by another market's data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from afterclose.domain.contracts import Session
+from afterclose.domain.findings import Finding, Severity
+from afterclose.errors import StaleBars
+from afterclose.ports import MarketData
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Freshness:
+    """What the store knows of one session. ``late``: root → why its bar is not there."""
+
+    session: Session
+    fingerprint: str
+    roots: int
+    late: Mapping[str, Finding]
+
+    @property
+    def late_share(self) -> Decimal:
+        """Late markets among all."""
+        return Decimal(len(self.late)) / self.roots if self.roots else Decimal(1)
+
+
+def evening_findings(freshness: Freshness, *, max_late_share: Decimal) -> tuple[Finding, ...]:
+    """Block the evening when too many markets are late; each late market is a finding anyway."""
+    findings = list(freshness.late.values())
+    if freshness.late_share > max_late_share:
+        findings.append(
+            Finding(
+                code="AC108",
+                severity=Severity.BLOCK,
+                subject=f"session {freshness.session}",
+                message=(
+                    f"{len(freshness.late)} of {freshness.roots} markets have no bar of the "
+                    f"session, more than the {max_late_share:.0%} that may be late"
+                ),
+                hint="update again when the vendor has published, or raise data.max_late_share",
+                evidence={"late": len(freshness.late), "markets": freshness.roots},
+            )
+        )
+    return tuple(findings)
+
+
+def run(data: MarketData, session: Session) -> Freshness:
+    """Prove that the session is there. Raises StaleBars when the store ends before it."""
+    newest = data.last_session()
+    if newest < session:
+        raise StaleBars(
+            f"the market data ends on {newest}, tonight's session is {session}",
+            hint="run 'afterclose update', or name an earlier evening with --session",
+        )
+    roots = data.roots()
+    return Freshness(
+        session=session, fingerprint=data.fingerprint, roots=len(roots), late=data.late(session)
+    )
