@@ -1,0 +1,132 @@
+"""What the basket says of trades that it leaves out, or adds by itself."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from afterclose.domain.findings import Finding, Severity
+from afterclose.domain.orders import ModelTrade
+
+
+def never_opened(trade: ModelTrade) -> Finding:
+    """AC301: the model closes, adds to or rolls something this desk never opened."""
+    return Finding(
+        code="AC301",
+        severity=Severity.INFO,
+        subject=trade.contract.symbol,
+        message=(
+            f"{trade.model} wants a {trade.kind.value} of {trade.delta:+d}, "
+            "but the desk holds none of it for this model"
+        ),
+        hint="nothing to do; adopt the position if the account holds it for this model",
+        evidence={"model_before": trade.position_before, "model_after": trade.position_after},
+    )
+
+
+def already_working(trade: ModelTrade) -> Finding:
+    """AC302: an order for exactly this is at the broker already."""
+    return Finding(
+        code="AC302",
+        severity=Severity.INFO,
+        subject=trade.contract.symbol,
+        message=f"the {trade.kind.value} is already working at the broker",
+        hint="follow it with 'afterclose status'",
+    )
+
+
+def overworked(trade: ModelTrade, *, held: int, working: int) -> Finding:
+    """AC303: what is working would already take the position past zero."""
+    return Finding(
+        code="AC303",
+        severity=Severity.BLOCK,
+        subject=trade.contract.symbol,
+        message=f"{working:+d} are working against {held:+d} held: they would flip the position",
+        hint="cancel the working order in TWS, then prepare the evening again",
+        evidence={"held": held, "working": working},
+    )
+
+
+def catch_up_close(trade: ModelTrade, *, held: int) -> Finding:
+    """AC306: the desk holds what the model no longer does; it is closed without being asked."""
+    return Finding(
+        code="AC306",
+        severity=Severity.WARN,
+        subject=trade.contract.symbol,
+        message=(
+            f"catch-up: the desk holds {held:+d} for {trade.model}, "
+            f"the model {trade.position_after:+d}"
+        ),
+        hint="an earlier exit was not filled, or not sent; exclude the row to keep the position",
+        evidence={"held": held, "model": trade.position_after},
+    )
+
+
+def entry_not_caught_up(trade: ModelTrade, *, held: int, target: int) -> Finding:
+    """AC408: the model holds more than the desk; entries are not caught up by themselves."""
+    return Finding(
+        code="AC408",
+        severity=Severity.INFO,
+        subject=trade.contract.symbol,
+        message=f"{trade.model} holds {target:+d}, the desk {held:+d}; the rest is not opened late",
+        hint="set basket.catch_up_entries = true to open what is missing",
+        evidence={"held": held, "target": target},
+    )
+
+
+def already_held(trade: ModelTrade, *, held: int, working: int) -> Finding:
+    """AC409: what the model still wants is held or working already."""
+    return Finding(
+        code="AC409",
+        severity=Severity.INFO,
+        subject=trade.contract.symbol,
+        message=f"the desk already holds {held:+d} and works {working:+d} towards this entry",
+        hint="nothing to do",
+        evidence={"held": held, "working": working},
+    )
+
+
+def too_small(trade: ModelTrade, *, scale: Decimal) -> Finding:
+    """AC410: scaled to the allocated capital, the entry is less than one contract."""
+    return Finding(
+        code="AC410",
+        severity=Severity.INFO,
+        subject=trade.contract.symbol,
+        message=f"{trade.delta:+d} in the model is less than one contract at the scale {scale:f}",
+        hint="allocate more capital to the model to follow it in this market",
+        evidence={"scale": str(scale)},
+    )
+
+
+def no_price(trade: ModelTrade) -> Finding:
+    """AC106: there is no price to make a limit from."""
+    return Finding(
+        code="AC106",
+        severity=Severity.BLOCK,
+        subject=trade.contract.symbol,
+        message=f"no usable price for the {trade.kind.value} of {trade.contract.symbol}",
+        hint="check the market data of this contract; an exit can go by 'afterclose flatten'",
+    )
+
+
+def off_grid(trade: ModelTrade, *, price: Decimal, limit: Decimal) -> Finding:
+    """AC109: the vendor's price was not on IB's tick grid, and was moved to it."""
+    return Finding(
+        code="AC109",
+        severity=Severity.INFO,
+        subject=trade.contract.symbol,
+        message=f"{price:f} is between two ticks; the limit is {limit:f}",
+        hint="normal for settlement prices; look if it moved by more than a tick",
+        evidence={"price": str(price), "limit": str(limit)},
+    )
+
+
+def open_attempt(trade: ModelTrade, *, ref: str, state: str) -> Finding:
+    """AC504: an earlier order of this evening for the same thing is not final yet."""
+    return Finding(
+        code="AC504",
+        severity=Severity.BLOCK,
+        subject=trade.contract.symbol,
+        message=f"{ref} of this evening is {state}; a second order could double the trade",
+        hint="wait until it is final, or cancel it, then prepare the evening again",
+        evidence={"order_ref": ref, "state": state},
+    )

@@ -1,0 +1,248 @@
+"""Sizing: how many contracts an opening order may have, by the risk to its stop.
+
+The stop of a purchase is the lower Bollinger band of the completed closes (mean − width ×
+population σ of the last ``window``), that of a short sale the upper one. One contract risks the
+distance to it times the point value, in the account's currency; the capital's risk fraction over
+that, rounded down, is the number of contracts. Only openings are sized: what is missing here never
+holds up an exit or a roll.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import ROUND_DOWN, Decimal
+from enum import StrEnum
+
+from afterclose.domain.audit import Sizing
+from afterclose.domain.findings import Finding, Severity
+from afterclose.domain.market import Bar
+from afterclose.domain.orders import Action
+
+
+class Policy(StrEnum):
+    """Whose quantity goes when the model's and the audit's differ."""
+
+    SMALLER = "smaller"
+    AUDIT = "audit"
+    MODEL = "model"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizingRules:
+    """The desk's rules. Fractions are fractions: 0.005 is half a percent."""
+
+    risk_fraction: Decimal
+    window: int = 20
+    width: Decimal = Decimal(3)
+    policy: Policy = Policy.SMALLER
+    max_volume_share: Decimal = Decimal("0.20")
+    max_contracts: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizingInput:
+    """One opening order. ``bars`` are completed ones, oldest first; None is unknown."""
+
+    subject: str
+    root: str
+    action: Action
+    quantity: int
+    bars: Sequence[Bar]
+    point_value: Decimal | None
+    fx: Decimal | None
+    currency: str
+    capital: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sized:
+    """The figures, the quantity that may go (0: none), and what there is to say."""
+
+    sizing: Sizing
+    quantity: int
+    mismatch: bool | None
+    findings: tuple[Finding, ...]
+
+
+def mean_and_deviation(closes: Sequence[Decimal]) -> tuple[Decimal, Decimal]:
+    """Return mean and *population* standard deviation, exact to the decimal context."""
+    count = len(closes)
+    mean = sum(closes, Decimal(0)) / count
+    variance = sum(((c - mean) ** 2 for c in closes), Decimal(0)) / count
+    return mean, variance.sqrt()
+
+
+def size(order: SizingInput, rules: SizingRules) -> Sized:
+    """Size one opening order. Pure; every missing input is named and leaves its figures None."""
+    sizing = _risk(order, rules)
+    missing = _missing(order, rules)
+    if missing:
+        return Sized(sizing=sizing, quantity=0, mismatch=None, findings=missing)
+    contracts = sizing.contracts_to_trade
+    if contracts is None:
+        return Sized(
+            sizing=sizing, quantity=0, mismatch=None, findings=(_stop_crossed(order, sizing),)
+        )
+    mismatch = contracts != order.quantity
+    wanted = _chosen(order.quantity, contracts, rules.policy)
+    quantity, caps = _capped(order, wanted, rules)
+    findings = _sizing_findings(order, sizing, mismatch=mismatch, quantity=quantity, caps=caps)
+    return Sized(
+        sizing=replace(sizing, caps=caps), quantity=quantity, mismatch=mismatch, findings=findings
+    )
+
+
+def _risk(order: SizingInput, rules: SizingRules) -> Sizing:
+    sizing = Sizing(
+        window=rules.window,
+        width=rules.width,
+        point_value=order.point_value,
+        fx=order.fx,
+        capital=order.capital,
+        max_risk=None if order.capital is None else order.capital * rules.risk_fraction,
+    )
+    if len(order.bars) < rules.window:
+        return sizing
+    closes = [b.close for b in order.bars[-rules.window :]]
+    mean, deviation = mean_and_deviation(closes)
+    side = order.action.sign
+    band = mean - side * rules.width * deviation
+    distance = max(Decimal(0), side * (closes[-1] - band))
+    sizing = replace(sizing, mean=mean, deviation=deviation, band=band, stop_distance=distance)
+    return _money(sizing)
+
+
+def _money(sizing: Sizing) -> Sizing:
+    if sizing.stop_distance is None or sizing.point_value is None:
+        return sizing
+    risk = sizing.stop_distance * sizing.point_value
+    sizing = replace(sizing, risk_per_contract=risk)
+    if sizing.fx is None:
+        return sizing
+    base = risk * sizing.fx
+    sizing = replace(sizing, risk_per_contract_base=base)
+    if sizing.max_risk is None or base <= 0:
+        return sizing
+    contracts = int((sizing.max_risk / base).to_integral_value(rounding=ROUND_DOWN))
+    total = contracts * base
+    return replace(
+        sizing,
+        contracts_to_trade=contracts,
+        risk_per_trade=total,
+        risk_ok=total <= sizing.max_risk,
+    )
+
+
+def _chosen(model: int, audit: int, policy: Policy) -> int:
+    if policy is Policy.MODEL:
+        return model
+    return audit if policy is Policy.AUDIT else min(model, audit)
+
+
+def _capped(order: SizingInput, wanted: int, rules: SizingRules) -> tuple[int, tuple[str, ...]]:
+    caps: list[str] = []
+    quantity = wanted
+    most = rules.max_contracts.get(order.root)
+    if most is not None and quantity > most:
+        quantity = most
+        caps.append(f"max_contracts {most}")
+    volumes = [b.volume for b in order.bars[-rules.window :] if b.volume >= 0]
+    if volumes:
+        share = sum(volumes, Decimal(0)) / len(volumes) * rules.max_volume_share
+        if quantity > share:
+            quantity = int(share.to_integral_value(rounding=ROUND_DOWN))
+            caps.append(f"{rules.max_volume_share:.0%} of mean volume")
+    return quantity, tuple(caps)
+
+
+def _missing(order: SizingInput, rules: SizingRules) -> tuple[Finding, ...]:
+    found: list[Finding] = []
+
+    def add(code: str, message: str, hint: str) -> None:
+        found.append(
+            Finding(
+                code=code,
+                severity=Severity.BLOCK,
+                subject=order.subject,
+                message=message,
+                hint=hint,
+            )
+        )
+
+    if len(order.bars) < rules.window:
+        add(
+            "AC405",
+            f"only {len(order.bars)} completed bars, the band needs {rules.window}",
+            "a new contract, or history without permission: look in TWS",
+        )
+    if order.point_value is None:
+        add("AC411", "the point value is unknown", "the contract was not found at the gateway")
+    if order.fx is None:
+        add(
+            "AC403",
+            f"no exchange rate for {order.currency}",
+            "the row cannot be sized; check IDEALPRO permissions, or exclude the row",
+        )
+    if order.capital is None:
+        add("AC404", "the capital is unknown", "the account's values did not come: audit again")
+    return tuple(found)
+
+
+def _stop_crossed(order: SizingInput, sizing: Sizing) -> Finding:
+    return Finding(
+        code="AC407",
+        severity=Severity.BLOCK,
+        subject=order.subject,
+        message="the last close is already beyond the stop band: the risk is not defined",
+        hint="the entry is void; let it go",
+        evidence={"close": str(order.bars[-1].close), "band": str(sizing.band)},
+    )
+
+
+def _sizing_findings(
+    order: SizingInput, sizing: Sizing, *, mismatch: bool, quantity: int, caps: tuple[str, ...]
+) -> tuple[Finding, ...]:
+    found: list[Finding] = []
+    if mismatch:
+        found.append(
+            Finding(
+                code="AC401",
+                severity=Severity.WARN,
+                subject=order.subject,
+                message=(
+                    f"the model wants {order.quantity}, the audit allows "
+                    f"{sizing.contracts_to_trade}; {quantity} will go"
+                ),
+                hint="compare capital, exchange rate and stop below; audit.size sets whose counts",
+                evidence={"model": order.quantity, "audit": sizing.contracts_to_trade},
+            )
+        )
+    if caps:
+        found.append(
+            Finding(
+                code="AC406",
+                severity=Severity.WARN,
+                subject=order.subject,
+                message=f"the quantity was cut to {quantity} by: {', '.join(caps)}",
+                hint="raise the cap in the settings if that is not meant",
+            )
+        )
+    if quantity == 0:
+        found.append(
+            Finding(
+                code="AC402",
+                severity=Severity.BLOCK,
+                subject=order.subject,
+                message=(
+                    f"one contract risks {_money_text(sizing.risk_per_contract_base)}, more than "
+                    f"the {_money_text(sizing.max_risk)} that a trade may lose"
+                ),
+                hint="the market is too big for this capital; a micro contract may fit",
+            )
+        )
+    return tuple(found)
+
+
+def _money_text(amount: Decimal | None) -> str:
+    return "an unknown amount" if amount is None else f"{amount:,.0f}"

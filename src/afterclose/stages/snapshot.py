@@ -1,0 +1,120 @@
+"""Snapshot: everything live that sizing and audit look at, read once.
+
+Contracts are qualified first; then bars, quotes, rates and the account are asked for side by side.
+What does not come in time is unknown, and stays so: the rows that need it are blocked, the others
+go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
+
+from afterclose.domain.account import AccountSnapshot
+from afterclose.domain.contracts import Currency, FuturesContract, MappedContract, Session
+from afterclose.domain.market import (
+    FxRate,
+    FxRates,
+    MarketSnapshot,
+    Qualification,
+    QualificationState,
+)
+from afterclose.errors import AccountMismatch
+from afterclose.ports import BrokerReader, Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotRequest:
+    """What to ask for. ``sessions`` is how many daily bars each contract needs."""
+
+    session: Session
+    account: str
+    contracts: Collection[MappedContract]
+    sessions: int
+    base: Currency
+
+
+def completed_fx(
+    rates: FxRates, account: AccountSnapshot, currencies: Collection[Currency], *, as_of: date
+) -> FxRates:
+    """Fill missing rates from the account's own exchange rates, where its base is ours. Pure.
+
+    A rate that neither the market nor the account has stays missing; it is never 1.0.
+    """
+    found, missing = dict(rates.rates), dict(rates.missing)
+    for currency in currencies:
+        if rates.rate(currency) is not None:
+            continue
+        own = account.exchange_rates.get(currency)
+        if own is not None and own > 0 and account.base == rates.base:
+            found[currency] = FxRate(
+                currency=currency, rate=own, as_of=as_of, source="account ExchangeRate"
+            )
+            missing.pop(currency, None)
+        else:
+            missing.setdefault(currency, "no rate at IDEALPRO and none in the account's values")
+    return replace(rates, rates=found, missing=missing)
+
+
+def currencies_of(
+    contracts: Collection[MappedContract], account: AccountSnapshot, *, base: Currency
+) -> frozenset[Currency]:
+    """Currencies that tonight needs: those of the basket, of the account and of its cash."""
+    needed = {m.spec.currency for m in contracts} | {account.base}
+    return frozenset(c for c in needed if c != base)
+
+
+async def run(reader: BrokerReader, request: SnapshotRequest, clock: Clock) -> MarketSnapshot:
+    """Read the gateway. Raises AccountMismatch when it does not serve the configured account."""
+    accounts = await reader.accounts()
+    if request.account not in accounts:
+        raise AccountMismatch(
+            f"the gateway serves {', '.join(accounts) or 'no account'}, not {request.account}",
+            hint="log in to the right account, or correct desk.account in the settings",
+        )
+    server_time, qualifications, account = await asyncio.gather(
+        reader.server_time(), reader.qualify(request.contracts), reader.account(request.account)
+    )
+    return await _prices(reader, request, clock, server_time, qualifications, account)
+
+
+async def _prices(
+    reader: BrokerReader,
+    request: SnapshotRequest,
+    clock: Clock,
+    server_time: datetime,
+    qualifications: Mapping[FuturesContract, Qualification],
+    account: AccountSnapshot,
+) -> MarketSnapshot:
+    found = [
+        q.qualified
+        for q in qualifications.values()
+        if q.state is QualificationState.FOUND and q.qualified is not None
+    ]
+    currencies = currencies_of(request.contracts, account, base=request.base)
+    bars, quotes, fx = await asyncio.gather(
+        reader.daily_bars(found, sessions=request.sessions),
+        reader.quotes(found),
+        reader.fx_rates(currencies, base=request.base),
+    )
+    return MarketSnapshot(
+        as_of=clock.now(),
+        server_time=server_time,
+        session=request.session,
+        qualifications=qualifications,
+        bars=bars,
+        quotes=quotes,
+        fx=completed_fx(fx, account, currencies, as_of=server_time.date()),
+        account=account,
+    )
+
+
+def capital_in_base(
+    account: AccountSnapshot, fx: FxRates, amount: Decimal | None
+) -> Decimal | None:
+    """Convert an amount of the account's base currency to the desk's; None when unknown."""
+    rate = fx.rate(account.base)
+    return None if amount is None or rate is None else amount * rate
