@@ -1,0 +1,194 @@
+"""Which contract a continuation points to, session by session.
+
+Zipline's own rule compares the volume of two neighbouring months on the session before
+(``VolumeRollFinder._active_contract``). In a backtest it then walks *back* from up to 90 sessions
+later, to settle on one roll per pair: tonight nobody has those sessions. ``CausalRollFinder`` asks
+Zipline's question with the data of that evening alone, and never goes back to a month it has left.
+Tonight's choice, its replay next year and a resumed run agree by construction, and so do the
+contract that is current and the contracts that make up a history window.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from zipline.assets.roll_finder import RollFinder, VolumeRollFinder
+
+from afterclose.adapters.zipline.bars import IndexArray, SessionAxis, day_numbers
+from afterclose.adapters.zipline.reader import StoreBarReader
+
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Chain:
+    """The contracts of one root in order of delivery; days as nanoseconds, like Zipline's."""
+
+    assets: tuple[Any, ...]
+    start: IndexArray
+    end: IndexArray
+    auto_close: IndexArray
+
+    def __len__(self) -> int:
+        return len(self.assets)
+
+    @property
+    def gone(self) -> IndexArray:
+        """The last moment a contract can be the active one."""
+        return np.minimum(self.end, self.auto_close)
+
+
+def read_chain(ordered: Any) -> Chain:
+    """Take the contracts out of Zipline's linked list."""
+    assets = []
+    node = ordered._head_contract  # noqa: SLF001 - the list has no public iterator
+    while node is not None:
+        assets.append(node.contract)
+        node = node.next
+    return Chain(
+        assets=tuple(assets),
+        start=np.array([asset.start_date.value for asset in assets], dtype=np.int64),
+        end=np.array([asset.end_date.value for asset in assets], dtype=np.int64),
+        auto_close=np.array([asset.auto_close_date.value for asset in assets], dtype=np.int64),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ActivePair:
+    """Zipline's rule for one pair of months, for many sessions at once."""
+
+    chain: Chain
+    stamps: IndexArray
+    reader: StoreBarReader
+
+    def back_is_active(self, front: int, back: int, start: int, stop: int) -> BoolArray:
+        """Whether the later month is the active one, for sessions ``start`` up to ``stop``.
+
+        The rules in Zipline's order: a month that has ended or not begun cannot be active; else the
+        larger volume of the session before decides; else, near the auto-close of the front month, a
+        change that was there once stays.
+        """
+        chain, stamps = self.chain, self.stamps
+        at = np.arange(start, stop)
+        today, before = stamps[at], stamps[at - 1]
+        grace = self._grace_start(front, back)
+        low = min(start, grace) - 2
+        volumes = self._larger_back_volume(front, back, low, stop)
+        larger = volumes[at - 1 - low]
+        settled = self._changed_since(volumes, low, grace, at)
+        result = larger | ((today >= self._grace_stamp(front, back)) & settled)
+        result &= ~((chain.start[back] > before) | (today > chain.gone[back]))
+        result |= (chain.start[front] > before) | (today > chain.gone[front])
+        return result
+
+    def _larger_back_volume(self, front: int, back: int, start: int, stop: int) -> BoolArray:
+        """Per session ``start`` up to ``stop``: the later month traded more."""
+        front_series = self.reader.series(int(self.chain.assets[front]))
+        back_series = self.reader.series(int(self.chain.assets[back]))
+        larger: BoolArray = back_series.slice("volume", start, stop) > front_series.slice(
+            "volume", start, stop
+        )
+        return larger
+
+    def _grace_start(self, front: int, back: int) -> int:
+        return int(np.searchsorted(self.stamps, self._grace_stamp(front, back)))
+
+    def _grace_stamp(self, front: int, back: int) -> int:
+        close = int(np.searchsorted(self.stamps, self.chain.auto_close[front]))
+        earliest = max(0, close - VolumeRollFinder.GRACE_DAYS)
+        if earliest >= len(self.stamps):
+            return int(np.iinfo(np.int64).max)
+        return int(max(self.chain.start[back], self.stamps[earliest]))
+
+    @staticmethod
+    def _changed_since(volumes: BoolArray, low: int, grace: int, at: IndexArray) -> BoolArray:
+        """Whether the volume changed over on a session from ``grace`` to the one before last."""
+        position = np.arange(low, low + len(volumes))
+        changes = np.concatenate([[0], np.cumsum(volumes & (position >= grace))])
+        settled: BoolArray = changes[at - 1 - low] > 0
+        return settled
+
+
+class CausalRollFinder(RollFinder):  # type: ignore[misc]  # Zipline is untyped
+    """Volume rolls from the data up to each session, one way only."""
+
+    def __init__(self, calendar: Any, asset_finder: Any, reader: StoreBarReader) -> None:
+        self.trading_calendar = calendar
+        self.asset_finder = asset_finder
+        self._reader = reader
+        self._stamps: IndexArray = calendar.sessions.asi8
+        self._stop = int(np.searchsorted(self._stamps, reader.last_available_dt.value)) + 1
+        self._paths: dict[str, tuple[Chain, int, IndexArray]] = {}
+
+    def get_contract_center(self, root_symbol: str, dt: Any, offset: int) -> Any:
+        """The contract the continuation points to at a session; None where there is none."""
+        chain, first, path = self._path(root_symbol)
+        at = int(np.searchsorted(self._stamps, dt.value))
+        chosen = int(path[min(max(at - first, 0), len(path) - 1)]) + offset
+        return chain.assets[chosen] if chosen < len(chain) else None
+
+    def get_rolls(self, root_symbol: str, start: Any, end: Any, offset: int) -> list[Any]:
+        """Contract ids with the session on which each gives way to the next; None for the last.
+
+        Raises IndexError when ``offset`` reaches past the last listed contract.
+        """
+        chain, first, path = self._path(root_symbol)
+        low, high = (int(np.searchsorted(self._stamps, day.value)) for day in (start, end))
+        at = np.clip(np.arange(low, high + 1) - first, 0, len(path) - 1)
+        chosen = path[at]
+        changes = np.flatnonzero(np.diff(chosen)) + 1
+        sessions = self.trading_calendar.sessions
+        ids = [chain.assets[chosen[0] + offset].sid]
+        ids.extend(chain.assets[chosen[change] + offset].sid for change in changes)
+        days = [sessions[low + int(change)] for change in changes]
+        return list(zip(ids, [*days, None], strict=True))
+
+    def _active_contract(self, oc: Any, front: int, back: int, dt: Any) -> int:
+        chain, _, _ = self._path(oc.root_symbol)
+        position = {asset.sid: index for index, asset in enumerate(chain.assets)}
+        at = int(np.searchsorted(self._stamps, dt.value))
+        rule = ActivePair(chain=chain, stamps=self._stamps, reader=self._reader)
+        active = rule.back_is_active(position[front], position[back], at, at + 1)
+        return back if active[0] else front
+
+    def _path(self, root: str) -> tuple[Chain, int, IndexArray]:
+        """The chain, the first session of its path, and the position in the chain from there on."""
+        found = self._paths.get(root)
+        if found is None:
+            chain = read_chain(self.asset_finder.get_ordered_contracts(root))
+            first = int(np.searchsorted(self._stamps, chain.start.min()))
+            first = min(max(first, 2), self._stop - 1)
+            rule = ActivePair(chain=chain, stamps=self._stamps, reader=self._reader)
+            path = np.maximum.accumulate(evening_choices(rule, first, self._stop))
+            found = self._paths[root] = (chain, first, path)
+        return found
+
+
+def evening_choices(rule: ActivePair, start: int, stop: int) -> IndexArray:
+    """Zipline's answer at each session had its data ended there, as positions in the chain.
+
+    It starts from the first month not yet at its auto-close and goes at most two months on.
+    """
+    chain, days = rule.chain, rule.stamps[start:stop]
+    closes = np.maximum.accumulate(chain.auto_close)
+    fronts = np.minimum(np.searchsorted(closes, days, side="right"), len(chain) - 1)
+    chosen = fronts.astype(np.int64)
+    for _ in range(2):
+        before = chosen.copy()
+        for front in np.unique(before):
+            if front + 1 == len(chain):
+                continue
+            where = np.flatnonzero(before == front)
+            low, high = int(where[0]), int(where[-1]) + 1
+            active = rule.back_is_active(int(front), int(front) + 1, start + low, start + high)
+            moved = active[where - low] & (chain.start[front + 1] <= days[where])
+            chosen[where[moved]] += 1
+    return chosen
+
+
+def session_axis(calendar: Any) -> SessionAxis:
+    """The sessions of a calendar as days."""
+    return SessionAxis(numbers=day_numbers(calendar.sessions.to_numpy()))

@@ -1,0 +1,117 @@
+"""Run a model in a process of its own, watched: progress, time limit, log, and its error in words.
+
+Zipline needs seconds to import, holds gigabytes if asked to, and runs code that is not ours. None
+of that belongs into the process that holds the approval of an evening.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+from afterclose import errors
+from afterclose.adapters.zipline import wire
+from afterclose.domain.runs import ModelRequest, ModelResult
+from afterclose.errors import AfterCloseError, ModelError
+
+WORKER = "afterclose.adapters.zipline.worker"
+LOG_TAIL_LINES = 20
+
+OnProgress = Callable[[str], None]
+
+
+def run_model(request: ModelRequest, *, on_progress: OnProgress) -> ModelResult:
+    """Run one model to its last session and read what it left in ``request.output``.
+
+    Raises ModelError when the model fails (with its author's own lines) or exceeds its time limit,
+    and the worker's own error (DataError, ...) when it could not start. The folder keeps the log.
+    """
+    folder = request.output
+    _make_folder(folder)
+    wire.write_json(folder / wire.REQUEST_FILE, wire.request_to_json(request))
+    log_path = folder / wire.LOG_FILE
+    with log_path.open("w", encoding="utf-8", newline="\n") as log:
+        status, in_time = _watch(folder, log, request.time_limit_s, on_progress)
+    if not in_time:
+        raise ModelError(
+            f"model {request.model.name} did not finish in {request.time_limit_s:g} s",
+            hint=f"its log is {log_path}; raise the time limit, or make the model faster",
+        )
+    if (folder / wire.ERROR_FILE).exists():
+        raise _error_of(wire.read_json(folder / wire.ERROR_FILE))
+    if status != 0 or not (folder / wire.RESULT_FILE).exists():
+        raise ModelError(
+            f"the process of model {request.model.name} ended with status {status}:\n"
+            f"{_tail(log_path)}",
+            hint=f"its log is {log_path}",
+        )
+    return read_result(folder)
+
+
+def read_result(folder: Path) -> ModelResult:
+    """Read the result that a run left in a folder, with its timing among the facts."""
+    content = wire.read_json(folder / wire.RESULT_FILE)
+    content["facts"].update(wire.read_json(folder / wire.TIMING_FILE))
+    return wire.result_from_json(content, folder=folder)
+
+
+def _make_folder(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (wire.RESULT_FILE, wire.TIMING_FILE, wire.ERROR_FILE):
+        (folder / name).unlink(missing_ok=True)  # an old result must not pass for a new one
+
+
+def _watch(folder: Path, log: IO[str], limit_s: float, on_progress: OnProgress) -> tuple[int, bool]:
+    """Run the worker; returns its exit status, and whether it ended within the limit."""
+    process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+        [sys.executable, "-m", WORKER, str(folder.resolve())],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        encoding="utf-8",
+    )
+    expired = threading.Event()
+
+    def stop() -> None:
+        expired.set()
+        process.kill()
+
+    timer = threading.Timer(limit_s, stop)
+    timer.start()
+    try:
+        for line in process.stdout or ():
+            _pass_on(line, on_progress)
+        status = process.wait()
+    finally:
+        timer.cancel()
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+    return status, not expired.is_set()
+
+
+def _pass_on(line: str, on_progress: OnProgress) -> None:
+    try:
+        on_progress(json.loads(line)["progress"])
+    except (json.JSONDecodeError, KeyError, TypeError):
+        return  # a library that writes past sys.stdout
+
+
+def _error_of(content: dict[str, str]) -> AfterCloseError:
+    """The worker's error, as what it was where it was raised."""
+    kind = getattr(errors, content["kind"], ModelError)
+    if not (isinstance(kind, type) and issubclass(kind, AfterCloseError)):
+        kind = ModelError
+    return kind(content["message"], hint=content["hint"])
+
+
+def _tail(path: Path) -> str:
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    return "\n".join(lines[-LOG_TAIL_LINES:])

@@ -1,0 +1,1 @@
+"""The models that come with the product: plain Zipline algorithms, to be read and changed."""

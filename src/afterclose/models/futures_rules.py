@@ -1,0 +1,298 @@
+"""The rules both models share: the look at all markets, stops, exits, rolls, filters and size.
+
+Signals come from continuous futures, orders go to single contracts. Every function is one rule, in
+the order of an evening; a model says only when it wants in and when it wants out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from zipline.api import (
+    cancel_order,
+    continuous_future,
+    get_open_orders,
+    order,
+    set_commission,
+    set_slippage,
+)
+from zipline.errors import SymbolNotFound
+from zipline.finance.commission import PerContract
+from zipline.finance.slippage import VolatilityVolumeShare
+
+from afterclose.models import desk, indicators
+from afterclose.models.desk import Reason
+from afterclose.models.indicators import FloatArray
+
+BoolArray = NDArray[np.bool_]
+
+# fmt: off
+UNIVERSE = (
+    "BTC", "DX", "ETH", "CC", "CT", "DC", "GF", "HE", "KC", "LBR", "LE", "LSU", "OJ", "RS",
+    "SB", "ZC", "ZL", "ZM", "ZO", "ZR", "ZS", "ZW", "CGB", "FBTP", "FGBL", "FGBM", "FGBS",
+    "FGBX", "FOAT", "LLG", "SJB", "TN", "UB", "YXT", "YYT", "ZB", "ZF", "ZN", "ZT", "EMD", "ES",
+    "FCE", "FDAX", "FESX", "FSMI", "FTDX", "HSI", "HTW", "KOS", "LFT", "NKD", "NQ", "RTY",
+    "SCN", "SSG", "SXF", "YAP", "YM", "BRN", "CL", "GAS", "GWM", "HO", "NG", "RB", "WBS", "GC",
+    "HG", "PA", "PL", "SI",
+)
+# fmt: on
+
+RISK_FACTOR = 0.005
+#: Closes that the slowest rule needs (Sortino); means are taken over the last 250 of them.
+CLOSES = 252
+MEAN_CLOSES = 250
+#: Extra closes, so that a holiday at the start of the window leaves no gap in it.
+SPARE_CLOSES = 5
+BAND_CLOSES = 20
+STOP_DEVIATIONS = 3.0
+CORRELATION_RETURNS = 60
+CORRELATION_LIMIT = 0.9
+SORTINO_LIMIT = 1.0
+LIQUIDITY_SESSIONS = 5
+LIQUIDITY_MINIMUM = 100.0
+VOLUME_SESSIONS = 20
+VOLUME_SHARE = 0.2
+ROLL_DAYS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Look:
+    """All markets at tonight's close. One number per market, in the order of ``roots``.
+
+    ``rise5``, ``rise20`` and ``rise60`` are today's exponential mean less yesterday's; ``floor`` is
+    mean20 − 3·σ20. A missing close (a holiday of that market) is the last known one.
+    """
+
+    roots: tuple[str, ...]
+    column: dict[str, int]
+    close: FloatArray
+    previous_close: FloatArray
+    rise5: FloatArray
+    rise20: FloatArray
+    rise60: FloatArray
+    mean20_above_mean60: BoolArray
+    mean20_below_mean60: BoolArray
+    average: FloatArray
+    deviation: FloatArray
+    floor: FloatArray
+    volume5: FloatArray
+    volume20: FloatArray
+    sortino: FloatArray
+    correlation: FloatArray
+
+
+def prepare(context: Any) -> None:
+    """Set costs, markets and the model's memory. To be called from ``initialize``."""
+    set_commission(us_futures=PerContract(cost=0.85, exchange_fee=1.5))
+    set_slippage(us_futures=VolatilityVolumeShare(volume_limit=VOLUME_SHARE))
+    context.risk_factor = float(desk.parameter(context, "risk_factor", RISK_FACTOR))
+    wanted = str(desk.parameter(context, "roots", " ".join(UNIVERSE))).split()
+    context.futures = list(_continuations(wanted))
+    #: Trailing stop and the close it was compared with, by root.
+    context.stops = {}
+
+
+def _continuations(roots: list[str]) -> Iterator[Any]:
+    for root in roots:
+        try:
+            yield continuous_future(root, offset=0, roll="volume", adjustment="mul")
+        except SymbolNotFound:
+            continue  # not in these data: a model may run on a part of its universe
+
+
+def look(context: Any, data: Any) -> Look:
+    """Compute what the rules ask for, for all markets at once."""
+    futures = context.futures
+    history = data.history(futures, "close", CLOSES + SPARE_CLOSES, "1d")
+    volumes = indicators.as_matrix(data.history(futures, "volume", VOLUME_SESSIONS, "1d"))
+    closes = indicators.last_known(indicators.as_matrix(history))[-CLOSES:]
+    window = closes[-MEAN_CLOSES:]
+    today = {span: _mean(window, span, window[-1]) for span in (5, 20, 60)}
+    before = {span: _mean(window[:-1], span, window[-1]) for span in (5, 20, 60)}
+    average, deviation = indicators.mean_and_deviation(closes, BAND_CLOSES)
+    roots = tuple(future.root_symbol for future in futures)
+    return Look(
+        roots=roots,
+        column={root: number for number, root in enumerate(roots)},
+        close=closes[-1],
+        previous_close=closes[-2],
+        rise5=today[5] - before[5],
+        rise20=today[20] - before[20],
+        rise60=today[60] - before[60],
+        mean20_above_mean60=today[20] > today[60],
+        mean20_below_mean60=today[20] < today[60],
+        average=average,
+        deviation=deviation,
+        floor=average - STOP_DEVIATIONS * deviation,
+        volume5=volumes[-LIQUIDITY_SESSIONS:].mean(axis=0),
+        volume20=volumes.mean(axis=0),
+        sortino=indicators.sortino_ratio(closes),
+        correlation=indicators.correlations(closes, CORRELATION_RETURNS),
+    )
+
+
+def _mean(window: FloatArray, span: int, reference: FloatArray) -> FloatArray:
+    return indicators.exponential_mean(window, span, reference=reference)
+
+
+def held_contracts(context: Any) -> dict[str, dict[Any, int]]:
+    """Contracts held, by root. Two months of one root stand side by side during a roll."""
+    held: dict[str, dict[Any, int]] = {}
+    for contract, position in context.portfolio.positions.items():
+        if position.amount:
+            held.setdefault(contract.root_symbol, {})[contract] = int(position.amount)
+    return held
+
+
+def open_orders_by_root() -> dict[str, list[Any]]:
+    """Orders not yet filled, or not in full, by root."""
+    waiting: dict[str, list[Any]] = {}
+    for contract, orders in get_open_orders().items():
+        waiting.setdefault(contract.root_symbol, []).extend(orders)
+    return waiting
+
+
+def trail_stops(context: Any, view: Look) -> None:
+    """Raise the trailing stop of every market in play: max(previous stop, mean20 − 3·σ20).
+
+    After a roll the continuation shows all its past at the new month's prices; the stop moves with
+    it, by as much as yesterday's close did. In this measure it never falls.
+    """
+    in_play = held_contracts(context).keys() | open_orders_by_root().keys()
+    for root in sorted(context.stops.keys() - in_play):
+        del context.stops[root]
+    for root in sorted(in_play & view.column.keys()):
+        column = view.column[root]
+        stop, seen_close = context.stops.get(root, (-math.inf, math.nan))
+        previous = view.previous_close[column]
+        if previous > 0 and seen_close > 0:
+            stop *= previous / seen_close
+        floor = view.floor[column]
+        stop = max(stop, floor) if math.isfinite(floor) else stop
+        context.stops[root] = (float(stop), float(view.close[column]))
+
+
+def close_positions(context: Any, data: Any, view: Look, wants_out: BoolArray) -> set[str]:
+    """Close every market whose close is below its stop, or that the model wants out of.
+
+    An order still open counts: what is being sold is not sold again, what is being bought is
+    called off. Returns the roots that are on their way out.
+    """
+    waiting = open_orders_by_root()
+    leaving = set()
+    for root, contracts in sorted(held_contracts(context).items()):
+        column = view.column.get(root)
+        if column is None:
+            continue
+        stop = context.stops[root][0]
+        stopped = bool(view.close[column] < stop)
+        if not stopped and not wants_out[column]:
+            continue
+        leaving.add(root)
+        for pending in waiting.get(root, []):
+            if pending.amount > 0:
+                cancel_order(pending)
+        selling = _still_to_sell(waiting.get(root, []))
+        for contract, amount in contracts.items():
+            number = order(contract, -(amount + selling.get(contract, 0)))
+            level = _stop_in(contract, data, view.close[column], stop)
+            desk.note(context, number, Reason.STOP if stopped else Reason.EXIT, stop_level=level)
+    return leaving
+
+
+def _still_to_sell(orders: list[Any]) -> dict[Any, int]:
+    selling: dict[Any, int] = {}
+    for pending in orders:
+        if pending.amount < 0:
+            remaining = int(pending.amount - pending.filled)
+            selling[pending.sid] = selling.get(pending.sid, 0) + remaining
+    return selling
+
+
+def roll_positions(context: Any, data: Any, view: Look, leaving: set[str]) -> None:
+    """Move a contract near its auto-close into the month that the continuation points to.
+
+    At most 5 calendar days before the auto-close date, without an open order in that contract: the
+    same number of contracts, old month sold and new month bought on the same day.
+    """
+    session = data.current_session
+    busy = get_open_orders()
+    for root, contracts in sorted(held_contracts(context).items()):
+        if root in leaving or root not in view.column:
+            continue
+        for contract, amount in contracts.items():
+            if (contract.auto_close_date - session).days > ROLL_DAYS or contract in busy:
+                continue
+            target = data.current(context.futures[view.column[root]], "contract")
+            if target is None or target.auto_close_date <= contract.auto_close_date:
+                continue
+            stop, close = context.stops[root]
+            for month, quantity in ((contract, -amount), (target, amount)):
+                level = _stop_in(month, data, close, stop)
+                desk.note(context, order(month, quantity), Reason.ROLL, stop_level=level)
+
+
+def _stop_in(contract: Any, data: Any, close: float, stop: float) -> float | None:
+    """The stop of a continuation in the prices of one contract, for the note; None if unknown."""
+    price = float(data.current(contract, "price"))
+    if not (price > 0 and close > 0 and math.isfinite(stop)):
+        return None
+    return stop * (price / close)
+
+
+def open_positions(context: Any, data: Any, view: Look, wants_in: BoolArray) -> None:
+    """Enter every flat market that the model wants and all filters pass, one after the other."""
+    held = held_contracts(context)
+    occupied = held.keys() | open_orders_by_root().keys()
+    held_columns = [view.column[root] for root in held if root in view.column]
+    candidates = wants_in & passes_filters(view, held_columns)
+    for column in np.flatnonzero(candidates):
+        root = view.roots[column]
+        if root in occupied:
+            continue
+        contract = data.current(context.futures[column], "contract")
+        if contract is None or _about_to_close(contract, data):
+            continue
+        quantity = size(context, view, int(column), contract)
+        if quantity > 0:
+            stop = float(view.floor[column])
+            context.stops[root] = (stop, float(view.close[column]))
+            desk.note(context, order(contract, quantity), Reason.ENTRY, stop_level=stop)
+
+
+def _about_to_close(contract: Any, data: Any) -> bool:
+    """A month that would have to be rolled at once is no entry."""
+    return bool((contract.auto_close_date - data.current_session).days <= ROLL_DAYS)
+
+
+def passes_filters(view: Look, held_columns: list[int]) -> BoolArray:
+    """Liquidity, then correlation with each market held since before tonight, then Sortino.
+
+    A correlation that cannot be computed (a market that stands still) does not exclude; a Sortino
+    ratio that cannot be computed does.
+    """
+    liquid = view.volume5 >= LIQUIDITY_MINIMUM
+    crowded = np.zeros(len(view.roots), dtype=bool)
+    for column in held_columns:
+        crowded |= view.correlation[:, column] > CORRELATION_LIMIT
+    rewarded = view.sortino > SORTINO_LIMIT
+    passed: BoolArray = liquid & ~crowded & rewarded
+    return passed
+
+
+def size(context: Any, view: Look, column: int, contract: Any) -> int:
+    """floor(portfolio value × risk factor / (stop distance × point value)), capped by volume.
+
+    Nothing where the distance is not positive, or where no exchange rate is known.
+    """
+    distance = view.close[column] - view.floor[column]
+    risk_per_contract = distance * desk.point_value(context, contract)
+    if not risk_per_contract > 0:
+        return 0
+    by_risk = context.portfolio.portfolio_value * context.risk_factor / risk_per_contract
+    return math.floor(min(by_risk, VOLUME_SHARE * float(view.volume20[column])))
