@@ -1,0 +1,1 @@
+"""The files a trader works with: contract table, mapping workbook, transactions, baskets."""
