@@ -1,0 +1,196 @@
+"""The life of an order, as a pure function of what was seen of it.
+
+IB's own status words are the evidence; messages and error codes never end an order. Silence ends
+nothing either: an order that a *complete* sweep of the broker's book does not show is unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from afterclose.domain.orders import (
+    BasketOrder,
+    BrokerOrder,
+    EventKind,
+    Fill,
+    OrderEvent,
+    OrderState,
+    OrderSweep,
+    final_fills,
+)
+
+#: IB's order status words. ``PendingSubmit`` and ``ApiPending`` are the client's own, before any
+#: word of the server; ``PendingCancel`` is a request, not a result.
+_STATES = {
+    "ApiPending": OrderState.SENT,
+    "PendingSubmit": OrderState.SENT,
+    "PreSubmitted": OrderState.ACKNOWLEDGED,
+    "Submitted": OrderState.WORKING,
+    "PendingCancel": OrderState.WORKING,
+    "Filled": OrderState.FILLED,
+    "Cancelled": OrderState.CANCELLED,
+    "ApiCancelled": OrderState.CANCELLED,
+    "Inactive": OrderState.REJECTED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderLife:
+    """One order and everything that is known of it."""
+
+    order: BasketOrder
+    state: OrderState = OrderState.INTENDED
+    perm_id: int = 0
+    fills: tuple[Fill, ...] = ()
+    #: What the gateway last said in words, with its code.
+    text: str = ""
+    code: int | None = None
+
+    @property
+    def filled(self) -> int:
+        """Contracts filled, by executions."""
+        return sum(f.quantity for f in self.fills)
+
+    @property
+    def remaining(self) -> int:
+        """Contracts that may still fill; zero once the order is final."""
+        return 0 if self.state.final else max(0, self.order.quantity - self.filled)
+
+    @property
+    def average_price(self) -> Decimal | None:
+        """Average fill price, weighted by size."""
+        if not self.filled:
+            return None
+        return sum((f.price * f.quantity for f in self.fills), Decimal(0)) / self.filled
+
+
+def live(order: BasketOrder, events: Iterable[OrderEvent]) -> OrderLife:
+    """Return the life of one order from its events, oldest first.
+
+    An intent counts as sent: it is written just before the bytes leave, and a crash between the
+    two cannot be told from one just after.
+    """
+    life = OrderLife(order=order)
+    for event in events:
+        life = _step(life, event)
+    return life
+
+
+def _step(life: OrderLife, event: OrderEvent) -> OrderLife:
+    life = replace(life, perm_id=event.perm_id or life.perm_id)
+    if event.text:
+        life = replace(life, text=event.text, code=event.code)
+    if event.kind in {EventKind.FILL, EventKind.COMMISSION} and event.fill is not None:
+        return _filled(replace(life, fills=final_fills((*life.fills, event.fill))))
+    if life.state is OrderState.FILLED:
+        return life
+    if event.kind in {EventKind.INTENT, EventKind.SENT}:
+        known = life.state is not OrderState.INTENDED
+        return life if known else replace(life, state=OrderState.SENT)
+    if event.kind is EventKind.STATUS:
+        return _with_status(life, event)
+    if event.kind is EventKind.ABSENT and not life.state.final:
+        return replace(life, state=OrderState.UNKNOWN)
+    return life
+
+
+def _filled(life: OrderLife) -> OrderLife:
+    if life.filled >= life.order.quantity:
+        return replace(life, state=OrderState.FILLED)
+    if life.state.final:
+        return life
+    return replace(life, state=OrderState.PARTLY_FILLED)
+
+
+def _with_status(life: OrderLife, event: OrderEvent) -> OrderLife:
+    state = _STATES.get(event.status)
+    if state is None:
+        return life
+    if state is OrderState.FILLED and life.filled < life.order.quantity:
+        # The executions are still on their way; they, not the word, are the fill.
+        return replace(life, state=OrderState.PARTLY_FILLED if life.fills else OrderState.WORKING)
+    if state is OrderState.SENT and life.state is not OrderState.INTENDED:
+        return life
+    if state in {OrderState.ACKNOWLEDGED, OrderState.WORKING} and life.fills:
+        state = OrderState.PARTLY_FILLED
+    return replace(life, state=state)
+
+
+def lives(orders: Iterable[BasketOrder], events: Iterable[OrderEvent]) -> Mapping[str, OrderLife]:
+    """Return the life of every order, keyed by reference."""
+    seen: dict[str, list[OrderEvent]] = {}
+    for event in events:
+        seen.setdefault(event.order_ref, []).append(event)
+    return {o.order_ref: live(o, seen.get(o.order_ref, ())) for o in orders}
+
+
+def sweep_events(known: Mapping[str, OrderLife], sweep: OrderSweep) -> tuple[OrderEvent, ...]:
+    """Turn a sweep into events for our orders, leaving out what is known already.
+
+    An order that was sent, and that no part of a *complete* sweep shows, gets an ABSENT event.
+    Orders of other references are not ours and get none.
+    """
+    found: list[OrderEvent] = []
+    shown: set[str] = set()
+    for order in (*sweep.completed_orders, *sweep.open_orders):
+        ref = _our_ref(known, order.order_ref, order.perm_id)
+        if ref is not None:
+            shown.add(ref)
+            found.append(_status_event(sweep, ref, order))
+    for fill in final_fills(sweep.fills):
+        ref = _our_ref(known, fill.order_ref, fill.perm_id)
+        if ref is not None:
+            shown.add(ref)
+            if fill not in known[ref].fills:
+                found.append(_fill_event(ref, fill))
+    if not sweep.unknown:
+        found.extend(_absent(known, shown, sweep))
+    return tuple(found)
+
+
+def _our_ref(known: Mapping[str, OrderLife], ref: str, perm_id: int) -> str | None:
+    if ref in known:
+        return ref
+    if not perm_id:
+        return None
+    return next((r for r, life in known.items() if life.perm_id == perm_id), None)
+
+
+def _status_event(sweep: OrderSweep, ref: str, order: BrokerOrder) -> OrderEvent:
+    return OrderEvent(
+        order_ref=ref,
+        at=sweep.at,
+        kind=EventKind.STATUS,
+        status=order.status,
+        perm_id=order.perm_id,
+        filled=order.filled,
+        remaining=order.remaining,
+        text=order.text,
+    )
+
+
+def _fill_event(ref: str, fill: Fill) -> OrderEvent:
+    return OrderEvent(
+        order_ref=ref,
+        at=fill.at,
+        kind=EventKind.FILL,
+        perm_id=fill.perm_id,
+        fill=replace(fill, order_ref=ref),
+    )
+
+
+def _absent(
+    known: Mapping[str, OrderLife], shown: set[str], sweep: OrderSweep
+) -> Sequence[OrderEvent]:
+    return [
+        OrderEvent(
+            order_ref=ref,
+            at=sweep.at,
+            kind=EventKind.ABSENT,
+            text="not in the broker's open or completed orders, nor in its executions",
+        )
+        for ref, life in known.items()
+        if ref not in shown and life.state is not OrderState.INTENDED and not life.state.final
+    ]

@@ -1,0 +1,173 @@
+"""Reconcile: what became of each order, and whether desk and account hold the same.
+
+Every difference is a finding with its cause; none is healed by an order of our own.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from afterclose.domain.account import AccountSnapshot
+from afterclose.domain.audit import OrderOutcome, PositionCheck, Reconciliation
+from afterclose.domain.contracts import FuturesContract, QualifiedContract, Session
+from afterclose.domain.findings import Finding, Severity
+from afterclose.domain.order_life import OrderLife
+from afterclose.domain.orders import OrderState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReconcileInputs:
+    """``held`` is what the desk's models hold together; ``names`` maps them to the gateway's."""
+
+    run_id: str
+    session: Session
+    as_of: datetime
+    lives: Sequence[OrderLife]
+    held: Mapping[FuturesContract, int]
+    names: Mapping[FuturesContract, QualifiedContract]
+    account: AccountSnapshot
+
+
+def reconcile(inputs: ReconcileInputs) -> Reconciliation:
+    """Compare. Pure."""
+    outcomes = tuple(_outcome(life) for life in inputs.lives)
+    checks = _positions(inputs)
+    findings = (
+        *(f for life in inputs.lives for f in _order_findings(life)),
+        *(f for check in checks for f in _position_findings(check)),
+        *_unnamed(inputs),
+    )
+    return Reconciliation(
+        run_id=inputs.run_id,
+        session=inputs.session,
+        as_of=inputs.as_of,
+        outcomes=outcomes,
+        positions=checks,
+        findings=findings,
+    )
+
+
+def _outcome(life: OrderLife) -> OrderOutcome:
+    order, average = life.order, life.average_price
+    reported = [f for f in life.fills if f.commission is not None]
+    complete = bool(life.fills) and len(reported) == len(life.fills)
+    slippage = None
+    if average is not None:
+        worse = (average - order.reference_price) * order.action.sign
+        slippage = worse / order.mapped.spec.tick_size
+    return OrderOutcome(
+        order=order,
+        state=life.state.value,
+        filled=life.filled,
+        average_price=average,
+        commission=sum((f.commission or Decimal(0) for f in reported), Decimal(0))
+        if complete
+        else None,
+        commission_currency=str(reported[0].commission_currency or "") if reported else "",
+        slippage_ticks=slippage,
+        text=life.text,
+    )
+
+
+def _order_findings(life: OrderLife) -> Iterable[Finding]:
+    order, said = life.order, f" ({life.text})" if life.text else ""
+    name = order.contract.symbol
+
+    def finding(code: str, severity: Severity, message: str, hint: str) -> Finding:
+        return Finding(
+            code=code,
+            severity=severity,
+            subject=name,
+            message=f"{order.order_ref}: {message}",
+            hint=hint,
+            evidence={"filled": life.filled, "quantity": order.quantity},
+        )
+
+    if life.state is OrderState.UNKNOWN:
+        yield finding(
+            "AC604",
+            Severity.BLOCK,
+            f"nobody can say what became of it{said}",
+            "look in TWS's order and trade windows; it is not sent again by itself",
+        )
+    elif life.state is OrderState.INTENDED:
+        yield finding("AC607", Severity.WARN, "it was not sent", "run 'afterclose send' again")
+    elif not life.state.final:
+        yield finding(
+            "AC606",
+            Severity.WARN,
+            f"it is still {life.state.value}, {life.filled} of {order.quantity} filled",
+            "settle again when the session is over",
+        )
+    elif life.state is OrderState.REJECTED:
+        yield finding(
+            "AC603", Severity.WARN, f"rejected{said}", "read the reason; the model still has it"
+        )
+    elif life.state is OrderState.CANCELLED:
+        part = f"{life.filled} of {order.quantity} filled" if life.filled else "not filled"
+        yield finding(
+            "AC602" if life.filled else "AC601",
+            Severity.WARN,
+            f"{part}, then cancelled{said}",
+            "an exit is caught up tomorrow by itself, an entry only on request",
+        )
+
+
+def _positions(inputs: ReconcileInputs) -> tuple[PositionCheck, ...]:
+    desk: defaultdict[int, int] = defaultdict(int)
+    symbols: dict[int, str] = {}
+    for contract, name in inputs.names.items():
+        desk[name.con_id] += inputs.held.get(contract, 0)
+        symbols[name.con_id] = contract.symbol
+    for position in inputs.account.positions or ():
+        month = position.contract_month
+        delivery = month.code if month else "?"
+        symbols.setdefault(position.con_id, f"{position.symbol} {delivery}")
+        desk.setdefault(position.con_id, 0)
+    checks = (
+        PositionCheck(
+            symbol=symbols[con_id],
+            con_id=con_id,
+            desk=quantity,
+            broker=inputs.account.held(con_id),
+        )
+        for con_id, quantity in desk.items()
+    )
+    return tuple(sorted((c for c in checks if c.desk or c.broker != 0), key=lambda c: c.symbol))
+
+
+def _position_findings(check: PositionCheck) -> Iterable[Finding]:
+    if check.broker is None:
+        yield Finding(
+            code="AC608",
+            severity=Severity.BLOCK,
+            subject=check.symbol,
+            message="the account's position is unknown",
+            hint="settle again when the gateway answers",
+        )
+    elif not check.agrees:
+        cause = "no model of this desk holds it" if check.desk == 0 else "the counts differ"
+        yield Finding(
+            code="AC605",
+            severity=Severity.WARN,
+            subject=check.symbol,
+            message=f"the desk holds {check.desk:+d}, the account {check.broker:+d}: {cause}",
+            hint="traded by hand or by another program; it is shown and left alone",
+            evidence={"desk": check.desk, "account": check.broker},
+        )
+
+
+def _unnamed(inputs: ReconcileInputs) -> Iterable[Finding]:
+    for contract, quantity in inputs.held.items():
+        if quantity and contract not in inputs.names:
+            yield Finding(
+                code="AC609",
+                severity=Severity.WARN,
+                subject=contract.symbol,
+                message=f"the desk holds {quantity:+d}, and the gateway does not know the contract",
+                hint="expired, or unmapped: look at the account and the mapping",
+            )

@@ -1,0 +1,116 @@
+"""Review: bind a person's yes to exactly what was shown, and hold it against what is sent.
+
+The digest is over the whole audit report: every row, figure, finding and the account. Whatever
+changes in it afterwards makes the approval void.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from afterclose.artifacts import digest_of
+from afterclose.domain.audit import AuditReport
+from afterclose.domain.findings import Verdict
+from afterclose.domain.orders import Approval
+from afterclose.errors import AccountMismatch, ApprovalVoid, NotApproved
+
+
+def shown_digest(report: AuditReport) -> str:
+    """Return the digest of what the reviewer sees."""
+    return digest_of(report)
+
+
+def approve(
+    report: AuditReport,
+    *,
+    reviewer: str,
+    now: datetime,
+    valid_for: timedelta,
+    note: str = "",
+    exclude: frozenset[str] = frozenset(),
+) -> Approval:
+    """Approve the cleared orders of a report, less those excluded by the reviewer.
+
+    Rows to be looked at need a ``note``: the reason why they go all the same. Raises NotApproved
+    when there is nothing to send, or a reason is missing.
+    """
+    orders = tuple(o for o in report.cleared_orders() if o.order_ref not in exclude)
+    if not orders:
+        raise NotApproved(
+            "there is no order to approve",
+            hint="read the report: every row is blocked or excluded, or there were no trades",
+        )
+    going = {o.order_ref for o in orders}
+    flagged = [r for r in report.rows if r.order.order_ref in going and r.verdict is Verdict.LOOK]
+    if flagged and not note.strip():
+        names = ", ".join(r.order.contract.symbol for r in flagged)
+        raise NotApproved(
+            f"{len(flagged)} rows carry warnings ({names}) and no reason was given",
+            hint="give the reason with --note, or exclude the rows",
+        )
+    return Approval(
+        run_id=report.run_id,
+        digest=shown_digest(report),
+        account=report.account,
+        order_refs=tuple(sorted(going)),
+        reviewer=reviewer,
+        at=now,
+        expires_at=now + valid_for,
+        note=note,
+        overrides=tuple((r.order.order_ref, note) for r in flagged),
+    )
+
+
+def reject(report: AuditReport, *, reviewer: str, now: datetime, note: str) -> Approval:
+    """Record a no: an approval of nothing."""
+    return Approval(
+        run_id=report.run_id,
+        digest=shown_digest(report),
+        account=report.account,
+        order_refs=(),
+        reviewer=reviewer,
+        at=now,
+        expires_at=now,
+        note=note,
+    )
+
+
+def require(
+    approval: Approval | None, report: AuditReport, *, account: str, now: datetime
+) -> Approval:
+    """Return the approval if it holds for exactly this report, account and moment.
+
+    Raises NotApproved, ApprovalVoid or AccountMismatch; nothing is sent after any of them.
+    """
+    if approval is None:
+        raise NotApproved(
+            f"the evening {report.run_id} was not approved",
+            hint="read the report, then 'afterclose approve'",
+        )
+    if not approval.order_refs:
+        raise NotApproved(
+            f"the evening {report.run_id} was rejected by {approval.reviewer}: {approval.note}",
+            hint="prepare it again if that is no longer so",
+        )
+    if approval.digest != shown_digest(report) or approval.run_id != report.run_id:
+        raise ApprovalVoid(
+            "basket, audit or account changed after the approval",
+            hint="read the report again and approve what it shows now",
+        )
+    if approval.account != account:
+        raise AccountMismatch(
+            f"approved for {approval.account}, but the desk trades {account}",
+            hint="correct desk.account, or approve for the right account",
+        )
+    if now >= approval.expires_at:
+        raise ApprovalVoid(
+            f"the approval expired at {approval.expires_at:%Y-%m-%d %H:%M} UTC",
+            hint="audit again against the market as it is now, then approve",
+        )
+    return approval
+
+
+def overridden(approval: Approval) -> Mapping[str, str]:
+    """Return order reference → reason, for each warning that was overridden."""
+    return dict(approval.overrides)
