@@ -1,0 +1,313 @@
+"""The evening in a few lines: how it stands, what stands in the way, and what it adds up to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from afterclose.domain.audit import AuditRow
+from afterclose.domain.findings import Finding, Scalar, Severity, Verdict
+from afterclose.domain.orders import Action, ModelTrade, TradeKind
+from afterclose.domain.runs import RunState, TradesFrom
+from afterclose.report.evening import EveningView
+from afterclose.report.words import UNKNOWN, counted, day, moment, money, percent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Headline:
+    """The verdict in one word and one sentence."""
+
+    verdict: Verdict
+    word: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """One figure of the summary. ``note`` is the small print below it."""
+
+    name: str
+    value: str
+    note: str = ""
+    warn: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindCount:
+    """How many orders of one kind there are, and how many of them may be sent."""
+
+    kind: str
+    sells: int
+    buys: int
+    cleared: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollPair:
+    """Both legs of a roll; a leg that is not in the basket is None."""
+
+    name: str
+    closes: AuditRow | None
+    opens: AuditRow | None
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worse of both legs; half a roll is never clear."""
+        legs = [leg.verdict for leg in (self.closes, self.opens) if leg is not None]
+        whole = self.closes is not None and self.opens is not None
+        return max((*legs, Verdict.CLEAR if whole else Verdict.LOOK))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleDifference:
+    """One contract on which the two trade rules do not agree."""
+
+    contract: str
+    model: str
+    ours: int
+    other: int
+
+
+def headline(view: EveningView) -> Headline:
+    """Say in one sentence how the evening stands."""
+    audit = view.audit
+    verdict = audit.verdict
+    total, cleared = len(audit.rows), len(audit.cleared_orders())
+    if total == 0:
+        word = "no trades" if view.manifest.state is RunState.NO_TRADES else verdict.word
+        return Headline(verdict=verdict, word=word, sentence="The models want no order tonight.")
+    if verdict is Verdict.BLOCKED:
+        sentence = f"Nothing may be sent: the whole evening is blocked, with {_orders(total)}."
+    elif cleared == total:
+        sentence = f"All {_orders(total)} may be sent." if total > 1 else "The order may be sent."
+    else:
+        sentence = f"{cleared} of {_orders(total)} may be sent; {total - cleared} excluded."
+    return Headline(verdict=verdict, word=verdict.word, sentence=sentence)
+
+
+def _orders(number: int) -> str:
+    return counted(number, "order")
+
+
+def blockers(view: EveningView) -> tuple[Finding, ...]:
+    """Return what concerns the whole evening, the worst first."""
+    return tuple(sorted(view.audit.findings, key=lambda f: -int(f.severity)))
+
+
+def rows_to_look_at(view: EveningView) -> tuple[AuditRow, ...]:
+    """Return the rows that are not clear, blocked ones first."""
+    flagged = [row for row in view.audit.rows if row.verdict is not Verdict.CLEAR]
+    return tuple(sorted(flagged, key=lambda row: (-int(row.verdict), row.order.contract)))
+
+
+def main_finding(row: AuditRow) -> Finding | None:
+    """Return the finding that decided the row's verdict."""
+    return max(row.findings, key=lambda f: f.severity, default=None)
+
+
+def kinds(view: EveningView) -> tuple[KindCount, ...]:
+    """Count the orders by kind, in the order of a trade's life."""
+    cleared = {order.order_ref for order in view.audit.cleared_orders()}
+    counts = Counter((r.order.kind, r.order.action) for r in view.audit.rows)
+    sent = Counter(r.order.kind for r in view.audit.rows if r.order.order_ref in cleared)
+    return tuple(
+        KindCount(
+            kind=kind.value,
+            sells=counts[kind, Action.SELL],
+            buys=counts[kind, Action.BUY],
+            cleared=sent[kind],
+        )
+        for kind in TradeKind
+        if counts[kind, Action.SELL] or counts[kind, Action.BUY]
+    )
+
+
+def risk_added(view: EveningView) -> tuple[Decimal, int]:
+    """Sum the stop risk of what may be sent, in base; and count the orders whose risk is unknown.
+
+    Only orders that the audit sizes add risk: an exit takes it away, a roll moves it.
+    """
+    cleared = {order.order_ref for order in view.audit.cleared_orders()}
+    total, unknown = Decimal(0), 0
+    for row in view.audit.rows:
+        if row.order.order_ref not in cleared or row.sizing is None:
+            continue
+        if row.sizing.risk_per_contract_base is None:
+            unknown += 1
+        else:
+            total += row.sizing.risk_per_contract_base * row.final_quantity
+    return total, unknown
+
+
+def roll_pairs(view: EveningView) -> tuple[RollPair, ...]:
+    """Pair the legs of each roll by the name they share."""
+    legs: dict[str, dict[bool, AuditRow]] = {}
+    for row in view.audit.rows:
+        if row.order.roll_pair:
+            legs.setdefault(row.order.roll_pair, {})[row.order.kind.closes] = row
+    return tuple(
+        RollPair(name=name, closes=pair.get(True), opens=pair.get(False))
+        for name, pair in sorted(legs.items())
+    )
+
+
+def summary_facts(view: EveningView) -> tuple[Fact, ...]:
+    """Return the figures below the headline."""
+    return (
+        _data_fact(view),
+        _capital_fact(view),
+        _risk_fact(view),
+        _margin_fact(view),
+        _trades_fact(view),
+        _approval_fact(view),
+    )
+
+
+def _data_fact(view: EveningView) -> Fact:
+    data, session = view.data, view.manifest.session
+    if data.last_session < session:
+        value = f"stale: to {day(data.last_session)}"
+        return Fact(name="Market data", value=value, note=f"tonight is {day(session)}", warn=True)
+    late = len(data.late)
+    note = f"{data.roots} roots from {data.source}"
+    if late:
+        note += f"; {counted(late, 'root')} late"
+    if data.revised:
+        note += f"; {counted(len(data.revised), 'revision')} of past bars"
+    return Fact(name="Market data", value=f"fresh to {day(session)}", note=note, warn=late > 0)
+
+
+def _capital_fact(view: EveningView) -> Fact:
+    capital, account = view.capital, view.account
+    value = money(account.net_liquidation, account.base)
+    return Fact(
+        name="Capital",
+        value=money(capital.amount, capital.currency),
+        note=f"rule: {capital.rule}; net liquidation {value}",
+        warn=capital.amount is None,
+    )
+
+
+def _risk_fact(view: EveningView) -> Fact:
+    total, unknown = risk_added(view)
+    note = "sum of stop risks of the entries that may be sent"
+    if unknown:
+        note = f"and {counted(unknown, 'order')} of unknown risk"
+    elif view.capital.amount:
+        note = f"{percent(total / view.capital.amount)} of capital, by the entries' stops"
+    return Fact(
+        name="Risk added", value=money(total, view.account.base), note=note, warn=unknown > 0
+    )
+
+
+def _margin_fact(view: EveningView) -> Fact:
+    account = view.account
+    before = money(account.initial_margin, account.base)
+    return Fact(
+        name="Initial margin",
+        value=f"{before} before",
+        note=f"after the orders: {money(view.margin_after, account.base)}; "
+        f"available funds {money(account.available_funds, account.base)}",
+        warn=account.initial_margin is None,
+    )
+
+
+def _trades_fact(view: EveningView) -> Fact:
+    rule = view.manifest.trades_from
+    if view.other_rule_trades is None:
+        note = f"the rule “{other_rule(rule)}” was not worked out"
+    else:
+        note = f"the rule “{other_rule(rule)}” would trade {len(view.other_rule_trades)}"
+    return Fact(name="Model trades", value=f"{len(view.trades)} from {rule.value}", note=note)
+
+
+def _approval_fact(view: EveningView) -> Fact:
+    approval = view.approval
+    if approval is None:
+        return Fact(name="Approval", value="not approved", note="nothing is sent without it")
+    verb = "approved" if approval.order_refs else "rejected"
+    return Fact(
+        name="Approval",
+        value=f"{verb} by {approval.reviewer}",
+        note=f"{counted(len(approval.order_refs), 'order')}, {moment(approval.at)}",
+    )
+
+
+def other_rule(rule: TradesFrom) -> str:
+    """Return the name of the rule that was not chosen."""
+    orders, transactions = TradesFrom.ORDERS, TradesFrom.TRANSACTIONS
+    return transactions.value if rule is orders else orders.value
+
+
+RULE_MEANING = {
+    TradesFrom.ORDERS: "orders still open at the end of the run: decided on this session’s close, "
+    "not yet filled in the model",
+    TradesFrom.TRANSACTIONS: "fills of the last session: decided one session earlier, "
+    "already filled in the model",
+}
+
+
+def rule_differences(view: EveningView) -> tuple[RuleDifference, ...]:
+    """List the contracts that the two rules trade differently, by model and contract."""
+    if view.other_rule_trades is None:
+        return ()
+    ours, other = _deltas(view.trades), _deltas(view.other_rule_trades)
+    keys = sorted({*ours, *other})
+    return tuple(
+        RuleDifference(model=m, contract=c, ours=ours.get((m, c), 0), other=other.get((m, c), 0))
+        for m, c in keys
+        if ours.get((m, c), 0) != other.get((m, c), 0)
+    )
+
+
+def _deltas(trades: tuple[ModelTrade, ...]) -> dict[tuple[str, str], int]:
+    sums: dict[tuple[str, str], int] = {}
+    for trade in trades:
+        key = (trade.model, trade.contract.symbol)
+        sums[key] = sums.get(key, 0) + trade.delta
+    return sums
+
+
+def why_excluded(row: AuditRow) -> tuple[str, ...]:
+    """Say why a row is not in the final basket."""
+    blocking = [f for f in row.findings if f.severity is Severity.BLOCK]
+    if blocking:
+        return tuple(f.message for f in blocking)
+    if row.final_quantity == 0:
+        sizes = [f.message for f in row.findings]
+        return tuple(sizes) or ("the final quantity is 0",)
+    return ("the whole evening is blocked",)
+
+
+def unordered_trades(view: EveningView) -> tuple[ModelTrade, ...]:
+    """Return the model trades that have no order in the basket."""
+    ordered = {row.order.trade_id for row in view.audit.rows}
+    return tuple(trade for trade in view.trades if trade.trade_id not in ordered)
+
+
+def order_of_trade(view: EveningView) -> dict[str, AuditRow]:
+    """Return the audit row of each trade that became an order."""
+    return {row.order.trade_id: row for row in view.audit.rows}
+
+
+def versions(view: EveningView) -> tuple[tuple[str, str], ...]:
+    """List what this evening was made of."""
+    manifest = view.manifest
+    return (
+        ("Run", manifest.run_id),
+        ("Session", manifest.session.isoformat()),
+        ("State", manifest.state.value.replace("_", " ")),
+        ("afterclose", manifest.code_version),
+        ("Inputs digest", manifest.inputs_digest),
+        ("Market data fingerprint", view.data.fingerprint),
+        ("Digest of what is shown", view.digest or UNKNOWN),
+        ("Audited", moment(view.audit.as_of)),
+        ("Report written", moment(view.written_at)),
+    )
+
+
+def scalars(facts: Mapping[str, Scalar]) -> tuple[tuple[str, str], ...]:
+    """List free facts by name; a fact without a value is unknown."""
+    return tuple((name, UNKNOWN if facts[name] is None else str(facts[name])) for name in facts)

@@ -1,0 +1,100 @@
+"""The SELL and the BUY table, for a person and for a machine.
+
+A person reads flagged rows first, in the digits of each contract's tick. The machine-readable
+table has the same columns first, in full precision, and then ours.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from afterclose.domain.audit import AuditReport, AuditRow
+from afterclose.domain.orders import Action
+from afterclose.report.columns import OUR_COLUMNS, Column, Group, side_columns
+from afterclose.report.words import Missing, Value, full, shown
+
+#: What a spreadsheet would run as a formula if a free text began with it.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One cell: what is shown, and what it is sorted by. ``flag`` marks an alert that fired."""
+
+    text: str
+    sort: str
+    column: Column
+    missing: bool = False
+    flag: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableRow:
+    """One order of a table."""
+
+    row: AuditRow
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditTable:
+    """One side of the audit, flagged rows first."""
+
+    action: Action
+    columns: tuple[Column, ...]
+    rows: tuple[TableRow, ...]
+
+
+def audit_table(report: AuditReport, action: Action) -> AuditTable:
+    """Lay out one side of the audit: the worst verdict first, then by symbol and delivery."""
+    columns = side_columns(action)
+    ordered = sorted(report.side(action), key=lambda row: -int(row.verdict))
+    rows = tuple(TableRow(row=row, cells=_cells(columns, row)) for row in ordered)
+    return AuditTable(action=action, columns=columns, rows=rows)
+
+
+def audit_csv(report: AuditReport, action: Action) -> str:
+    """Write one side of the audit for a machine: the write-up's columns first, then ours.
+
+    Full precision, no rounding. PctDiff and Drift are fractions (0.005 is half a per cent). What
+    nobody knows is the word ``unknown``, what an order does not need is ``n/a``.
+    """
+    columns = (*side_columns(action), *OUR_COLUMNS)
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([column.name for column in columns])
+    for row in report.side(action):
+        writer.writerow([machine_text(column, row) for column in columns])
+    return out.getvalue()
+
+
+def machine_text(column: Column, row: AuditRow) -> str:
+    """Write one cell in full; a foreign text that looks like a formula is quoted."""
+    text = full(column.value(row))
+    if column.foreign and text.startswith(_FORMULA_STARTS):
+        return f"'{text}"
+    return text
+
+
+def _cells(columns: Sequence[Column], row: AuditRow) -> tuple[Cell, ...]:
+    return tuple(_cell(column, row) for column in columns)
+
+
+def _cell(column: Column, row: AuditRow) -> Cell:
+    value = column.value(row)
+    return Cell(
+        text=shown(value, column.style, row.order.mapped.spec),
+        sort="" if isinstance(value, Missing) else full(value),
+        column=column,
+        missing=isinstance(value, Missing),
+        flag=_fired(column, value),
+    )
+
+
+def _fired(column: Column, value: Value) -> bool:
+    if column.group is Group.ALERT:
+        return value is True
+    return column.group is Group.RISK_OK and value is False
