@@ -295,4 +295,5 @@ def size(context: Any, view: Look, column: int, contract: Any) -> int:
     if not risk_per_contract > 0:
         return 0
     by_risk = context.portfolio.portfolio_value * context.risk_factor / risk_per_contract
-    return math.floor(min(by_risk, VOLUME_SHARE * float(view.volume20[column])))
+    quantity: int = math.floor(min(by_risk, VOLUME_SHARE * view.volume20[column]))
+    return quantity

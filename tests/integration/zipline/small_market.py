@@ -23,6 +23,7 @@ from afterclose.adapters.marketdata.store import (
     MarketData,
     MarketStoreWriter,
 )
+from afterclose.errors import DataError
 
 QUARTERS = {3: "H", 6: "M", 9: "U", 12: "Z"}
 
@@ -184,6 +185,8 @@ class MemoryStore:
         return next(bars for bars in self.data.bars.split() if bars.symbol == symbol)
 
     def fx(self, currency: str) -> FxSeries:
+        if currency not in self.data.fx:
+            raise DataError(f"no exchange rate for {currency}")
         return self.data.fx[currency]
 
 

@@ -199,6 +199,7 @@ def _daily(simulation: Simulation) -> pd.DataFrame:
     """The numbers of each session, whatever the model recorded among them."""
     performance = simulation.performance
     numbers = performance.select_dtypes(include=["number"])
+    numbers = numbers[sorted(numbers.columns)]  # Zipline's order differs from process to process
     numbers.insert(0, "session", [day.date() for day in _days(performance)])
     return numbers.reset_index(drop=True)
 

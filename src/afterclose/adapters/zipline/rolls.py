@@ -170,9 +170,12 @@ class CausalRollFinder(RollFinder):  # type: ignore[misc]  # Zipline is untyped
 def evening_choices(rule: ActivePair, start: int, stop: int) -> IndexArray:
     """Zipline's answer at each session had its data ended there, as positions in the chain.
 
-    It starts from the first month not yet at its auto-close and goes at most two months on.
+    It starts from the first month not yet at its auto-close and goes at most two months on. One
+    thing is stricter: a month without a session before this one is never moved into. Zipline would,
+    for one session, where the month before it is just as new; here that step could not be undone.
     """
     chain, days = rule.chain, rule.stamps[start:stop]
+    days_before = rule.stamps[start - 1 : stop - 1]
     closes = np.maximum.accumulate(chain.auto_close)
     fronts = np.minimum(np.searchsorted(closes, days, side="right"), len(chain) - 1)
     chosen = fronts.astype(np.int64)
@@ -184,7 +187,7 @@ def evening_choices(rule: ActivePair, start: int, stop: int) -> IndexArray:
             where = np.flatnonzero(before == front)
             low, high = int(where[0]), int(where[-1]) + 1
             active = rule.back_is_active(int(front), int(front) + 1, start + low, start + high)
-            moved = active[where - low] & (chain.start[front + 1] <= days[where])
+            moved = active[where - low] & (chain.start[front + 1] <= days_before[where])
             chosen[where[moved]] += 1
     return chosen
 

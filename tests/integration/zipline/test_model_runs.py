@@ -1,0 +1,239 @@
+"""Models run on a small market, in processes of their own, and leave what an evening needs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from afterclose.adapters.zipline.runner import read_result, run_model
+from afterclose.domain.runs import CurrencyRule, ModelRef, ModelRequest, ModelResult
+from afterclose.errors import DataError, ModelError
+from integration.zipline.small_market import SmallRoot, small_market, write_store
+
+pytestmark = pytest.mark.slow
+
+ROOTS = (
+    SmallRoot(root="ES", price=3000.0, drift=0.001),
+    SmallRoot(root="CL", price=50.0, drift=0.0005, missing_share=0.05),
+    SmallRoot(root="FGBL", price=150.0, drift=0.0008, currency="EUR"),
+    SmallRoot(root="ZC", price=400.0, drift=-0.0004),
+    # So thin that 20 % of a day's volume does not fill an order of the size the risk allows.
+    SmallRoot(root="OJ", price=30.0, drift=0.0015, point_value=5.0, volume=900.0),
+)
+MODELS = {"TF": "afterclose.models.trend_following", "MR": "afterclose.models.mean_reversion"}
+
+
+def silent(text: str) -> None:
+    """A listener that does not care."""
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    data = small_market(
+        ROOTS, first=date(2018, 1, 2), last=date(2020, 6, 30), volume_noise=0.5, rates={"EUR": 1.1}
+    )
+    return write_store(data, tmp_path_factory.mktemp("market"))
+
+
+def request_for(
+    store: Path, output: Path, entry_point: str = MODELS["TF"], name: str = "TF"
+) -> ModelRequest:
+    return ModelRequest(
+        model=ModelRef(name=name, entry_point=entry_point),
+        store=store,
+        first_session=date(2019, 6, 3),
+        last_session=date(2020, 3, 9),
+        capital_base=1_000_000.0,
+        output=output,
+    )
+
+
+@pytest.fixture(scope="module", params=sorted(MODELS))
+def run(
+    request: pytest.FixtureRequest, store: Path, tmp_path_factory: pytest.TempPathFactory
+) -> ModelResult:
+    name = request.param
+    output = tmp_path_factory.mktemp(name)
+    return run_model(request_for(store, output, MODELS[name], name), on_progress=silent)
+
+
+def amounts(rows: Sequence[object]) -> dict[str, int]:
+    held: dict[str, int] = {}
+    for row in rows:
+        symbol, amount = row.symbol, row.amount  # type: ignore[attr-defined]  # fills, positions
+        held[symbol] = held.get(symbol, 0) + amount
+    return {symbol: amount for symbol, amount in held.items() if amount}
+
+
+def test_a_run_trades_and_its_fills_add_up_to_its_positions(run: ModelResult) -> None:
+    assert len(run.transactions) >= 6
+    assert amounts(run.transactions) == amounts(run.positions)
+
+
+def test_no_position_is_ever_short(run: ModelResult) -> None:
+    held: dict[str, int] = {}
+    for fill in run.transactions:
+        held[fill.symbol] = held.get(fill.symbol, 0) + fill.amount
+
+        assert held[fill.symbol] >= 0
+
+
+def test_every_session_has_a_value_that_starts_at_the_capital(run: ModelResult) -> None:
+    assert run.portfolio_value[0] == (date(2019, 6, 3), 1_000_000.0)
+    assert run.portfolio_value[-1][0] == date(2020, 3, 9)
+    assert len(run.portfolio_value) == run.facts["sessions"] == 199
+
+
+def test_every_order_left_open_says_why_and_was_decided_on_the_last_evening_or_before(
+    run: ModelResult,
+) -> None:
+    for order in run.open_orders:
+        assert order.reason in {"ENTRY", "EXIT", "STOP", "ROLL"}
+        assert order.created <= run.last_session
+        assert order.symbol in run.last_closes
+        assert order.remaining != 0
+
+
+def test_fills_carry_the_reason_of_their_orders(run: ModelResult) -> None:
+    fills = pd.read_parquet(run.files["fills.parquet"])
+
+    assert len(fills) == len(run.transactions)
+    assert set(fills.reason[fills.order_id != ""]) <= {"ENTRY", "EXIT", "STOP", "ROLL"}
+    assert "ENTRY" in set(fills.reason)
+
+
+def test_a_roll_buys_as_many_contracts_as_it_sells(run: ModelResult) -> None:
+    fills = pd.read_parquet(run.files["fills.parquet"])
+    rolls = fills[fills.reason == "ROLL"]
+    placed = rolls.groupby("order_id").amount.sum()
+    bought, sold = placed[placed > 0].sum(), placed[placed < 0].sum()
+
+    assert bought > 0
+    # What could not be sold before the auto-close was closed by Zipline, without an order.
+    assert bought + sold >= 0
+
+
+def test_the_files_have_the_names_that_tools_look_for(run: ModelResult) -> None:
+    names = {path.name for path in run.files.values()}
+
+    for table in ("transactions", "positions", "returns", "open_orders"):
+        assert f"{table}_2019-06-03_to_2020-03-09_{run.model}.csv" in names
+    assert all(path.exists() for path in run.files.values())
+
+
+def test_a_repeated_run_leaves_the_same_bytes(
+    run: ModelResult, store: Path, tmp_path: Path
+) -> None:
+    entry_point = str(run.facts["entry_point"])
+    again = run_model(request_for(store, tmp_path, entry_point, run.model), on_progress=silent)
+
+    assert digests(again) == digests(run)
+    assert replace(again, files={}, facts={}) == replace(run, files={}, facts={})
+
+
+def digests(result: ModelResult) -> dict[str, str]:
+    return {
+        name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in result.files.items()
+    }
+
+
+def test_a_result_can_be_read_again_from_its_folder(run: ModelResult) -> None:
+    folder = run.files["returns"].parent
+
+    assert read_result(folder) == run
+
+
+def test_native_currency_takes_every_point_value_as_dollars(store: Path, tmp_path: Path) -> None:
+    request = replace(request_for(store, tmp_path), roots=("FGBL",), currency=CurrencyRule.NATIVE)
+
+    native = run_model(request, on_progress=silent)
+    account = run_model(
+        replace(request, currency=CurrencyRule.ACCOUNT, output=tmp_path / "account"),
+        on_progress=silent,
+    )
+
+    assert native.transactions
+    assert native.net_asset_value != account.net_asset_value
+
+
+def test_a_position_whose_last_chance_is_tonight_is_named(store: Path, tmp_path: Path) -> None:
+    model = tmp_path / "keeper.py"
+    model.write_text(KEEPER, encoding="utf-8")
+    # ESH20 closes by itself on 2020-03-12: an order placed that evening would never fill.
+    evening = replace(
+        request_for(store, tmp_path / "out", str(model), "KEEP"),
+        first_session=date(2020, 3, 2),
+        last_session=date(2020, 3, 11),
+    )
+
+    result = run_model(evening, on_progress=silent)
+    before = run_model(
+        replace(evening, last_session=date(2020, 3, 10), output=tmp_path / "before"),
+        on_progress=silent,
+    )
+    after = run_model(
+        replace(evening, last_session=date(2020, 3, 12), output=tmp_path / "after"),
+        on_progress=silent,
+    )
+
+    assert [(close.symbol, close.amount) for close in result.auto_closes] == [("ESH20", 7)]
+    assert result.auto_closes[0].auto_close - result.last_session == timedelta(days=1)
+    assert before.auto_closes == ()
+    assert after.positions == ()
+    assert (after.transactions[-1].amount, after.transactions[-1].order_id) == (-7, "")
+
+
+KEEPER = """
+from zipline.api import continuous_future, order
+
+def initialize(context):
+    context.es = continuous_future("ES", offset=0, roll="calendar")
+    context.done = False
+
+def handle_data(context, data):
+    if not context.done:
+        context.done = True
+        order(data.current(context.es, "contract"), 7)
+"""
+
+
+def test_an_error_in_a_model_comes_back_with_its_own_line(store: Path, tmp_path: Path) -> None:
+    model = tmp_path / "broken.py"
+    model.write_text(
+        "def initialize(context):\n    pass\n\ndef handle_data(context, data):\n    1 / 0\n",
+        encoding="utf-8",
+    )
+
+    with pytest.raises(ModelError) as caught:
+        run_model(request_for(store, tmp_path / "out", str(model)), on_progress=silent)
+
+    assert "ZeroDivisionError" in str(caught.value)
+    assert f'"{model}", line 5, in handle_data' in str(caught.value)
+    assert "zipline" not in str(caught.value).split("ZeroDivisionError", maxsplit=1)[1]
+
+
+def test_a_model_that_does_not_end_is_stopped(store: Path, tmp_path: Path) -> None:
+    model = tmp_path / "endless.py"
+    model.write_text(
+        "def initialize(context):\n    print('waiting')\n    while True:\n        pass\n",
+        encoding="utf-8",
+    )
+    request = replace(request_for(store, tmp_path / "out", str(model)), time_limit_s=15.0)
+
+    with pytest.raises(ModelError, match="did not finish in 15 s"):
+        run_model(request, on_progress=silent)
+
+    assert "waiting" in (tmp_path / "out" / "model.log").read_text(encoding="utf-8")
+
+
+def test_a_store_that_ends_before_the_evening_is_refused(store: Path, tmp_path: Path) -> None:
+    request = replace(request_for(store, tmp_path), last_session=date(2020, 7, 1))
+
+    with pytest.raises(DataError, match="ends on 2020-06-30"):
+        run_model(request, on_progress=silent)
