@@ -1,0 +1,332 @@
+"""The gateway behind all connections: market, account, book and clock, and who hears of what.
+
+No sockets here. Sessions (one per connection) call in; what they and others have to be told is put
+into their outboxes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+from afterclose.tws_sim import messages, order_messages, quotes
+from afterclose.tws_sim.account import Account, AccountSpec, Totals
+from afterclose.tws_sim.account_values import Value, ledger_values, totals_values
+from afterclose.tws_sim.clock import GatewayClock
+from afterclose.tws_sim.contracts import Instrument, Listing
+from afterclose.tws_sim.directory import Directory
+from afterclose.tws_sim.exchange import (
+    BookEvent,
+    Cancelled,
+    Exchange,
+    Filled,
+    HeldUntilOpen,
+    Settled,
+    StatusChanged,
+)
+from afterclose.tws_sim.market import Market
+from afterclose.tws_sim.orders import Order
+from afterclose.tws_sim.prices import Prices, Quote
+from afterclose.tws_sim.scenario import Connectivity, Scenario
+
+_EPOCH = date(2020, 1, 1)
+_PERM_IDS_PER_DAY = 100_000
+
+
+@dataclass(slots=True, kw_only=True)
+class QuoteSubscription:
+    """A running quote request of a client, and what it was sent last."""
+
+    item: Instrument
+    delayed: bool
+    sent: Quote | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Subscriptions:
+    """What a client wants to hear about."""
+
+    positions: bool = False
+    account_updates: bool = False
+    multi: set[int] = field(default_factory=set)
+    summaries: dict[int, frozenset[str]] = field(default_factory=dict)
+    quotes: dict[int, QuoteSubscription] = field(default_factory=dict)
+    profit: set[int] = field(default_factory=set)
+    profit_single: dict[int, int] = field(default_factory=dict)
+    market_data_type: int = 1
+
+
+class Client(Protocol):
+    """One connected client, as the gateway sees it."""
+
+    client_id: int
+    version: int
+    wants: Subscriptions
+
+    def send(self, *frames: bytes, delay_s: float = 0.0) -> None: ...
+
+    def error(self, request_id: int, code: int, text: str) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Gateway:
+    """All there is but the wire."""
+
+    def __init__(
+        self,
+        *,
+        market: Market,
+        account: AccountSpec,
+        clock: GatewayClock,
+        scenario: Scenario | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.seed = seed
+        self.market = market
+        self.clock = clock
+        self.scenario = scenario or Scenario()
+        self.directory = Directory(market, self.today)
+        self.prices = Prices(market, lambda: self.scenario)
+        self.account = Account(name=account.account, base=account.base, cash=account.cash)
+        self.clients: dict[int, Client] = {}
+        self.next_order_ids: dict[int, int] = {}
+        self.by_client: dict[tuple[int, int], Order] = {}
+        self.orders_seen = 0
+        self._perm_ids = 0
+        self.exchange = Exchange(
+            prices=self.prices, account=self.account, at=clock.now(), tell=self._tell
+        )
+        self._hold(account)
+
+    def _hold(self, spec: AccountSpec) -> None:
+        for holding in spec.positions:
+            listing = self.directory.by_root(holding.root, holding.contract_month)
+            if listing is None:
+                raise ValueError(f"no contract {holding.root} {holding.contract_month} is listed")
+            price = self.price(listing)
+            self.account.hold(listing, holding.quantity, holding.average_price, price)
+        self.totals()  # raises where a currency has no rate
+
+    # -- time and value ----------------------------------------------------------------------
+
+    @property
+    def now(self) -> datetime:
+        """The gateway's time."""
+        return self.clock.now()
+
+    @property
+    def told_time(self) -> datetime:
+        """The time clients are told; wrong by the scenario's skew."""
+        return self.now + timedelta(seconds=self.scenario.clock_skew_s)
+
+    @property
+    def today(self) -> date:
+        """The calendar day of the gateway's user."""
+        return self.now.astimezone(ZoneInfo(messages.ZONE)).date()
+
+    def price(self, item: Instrument) -> Decimal:
+        """Return the current price of an instrument, 0 where none is known."""
+        quote = self.prices.quote(item, self.now)
+        return Decimal(0) if quote is None else quote.last
+
+    def rate(self, currency: str) -> Decimal | None:
+        """Return dollars per unit of a currency."""
+        return self.market.usd_per_unit(currency, self.today)
+
+    def totals(self) -> Totals:
+        """Value the account now."""
+        return self.account.totals(self.price, self.rate)
+
+    def account_values(self) -> list[Value]:
+        """Return every account value, totals first."""
+        totals = self.totals()
+        gross = sum(
+            (
+                abs(position.value(self.price(position.listing)))
+                * self.account.to_base(position.listing.currency, self.rate)
+                for position in self.account.held()
+            ),
+            Decimal(0),
+        )
+        base = self.account.base
+        ledger = ledger_values(self.account, totals, self.price, self.rate)
+        return totals_values(totals, gross, base) + ledger
+
+    def process(self) -> None:
+        """Make everything happen that is due by now, and tell who wants to know."""
+        now = self.now
+        if now > self.exchange.at:
+            self.exchange.run_until(now)
+        for client in list(self.clients.values()):
+            self.refresh_quotes(client)
+
+    # -- ids ---------------------------------------------------------------------------------
+
+    def next_perm_id(self) -> int:
+        """Return a new permId; ids of another day never come again."""
+        self._perm_ids += 1
+        return (self.today - _EPOCH).days * _PERM_IDS_PER_DAY + self._perm_ids
+
+    def next_order_id(self, client_id: int) -> int:
+        """Return the next order id a client may use."""
+        return self.next_order_ids.get(client_id, 1)
+
+    def saw_order_id(self, client_id: int, order_id: int) -> None:
+        """Remember an order id as used."""
+        self.next_order_ids[client_id] = max(self.next_order_id(client_id), order_id + 1)
+
+    # -- clients -----------------------------------------------------------------------------
+
+    def joined(self, client: Client) -> None:
+        """Greet a client that started its session."""
+        if self.scenario.roll_back_ids:
+            self.next_order_ids.pop(client.client_id, None)
+        self.clients[client.client_id] = client
+        client.send(
+            messages.managed_accounts(self.account.name),
+            messages.next_valid_id(self.next_order_id(client.client_id)),
+        )
+        farms = {2104: "usfuture", 2106: "ushmds", 2158: "secdefil"}
+        names = {2104: "Market data farm", 2106: "HMDS data farm", 2158: "Sec-def data farm"}
+        for code, farm in farms.items():
+            client.error(-1, code, f"{names[code]} connection is OK:{farm}")
+        if self.scenario.connectivity is Connectivity.LOST:
+            self._say_connectivity(client)
+
+    def left(self, client: Client) -> None:
+        """Forget a client that is gone; its orders stay."""
+        if self.clients.get(client.client_id) is client:
+            del self.clients[client.client_id]
+
+    def switch(self, scenario: Scenario) -> None:
+        """Change the scenario while clients are connected."""
+        changed = scenario.connectivity is not self.scenario.connectivity
+        self.scenario = scenario
+        self.orders_seen = 0
+        for client in list(self.clients.values()):
+            if changed:
+                self._say_connectivity(client)
+            self.refresh_quotes(client)
+
+    def _say_connectivity(self, client: Client) -> None:
+        lost = "Connectivity between IBKR and Trader Workstation has been lost."
+        restored = "Connectivity between IBKR and Trader Workstation has been restored"
+        said = {
+            Connectivity.LOST: (1100, lost),
+            Connectivity.RESTORED_DATA_LOST: (1101, f"{restored} - data lost."),
+            Connectivity.RESTORED: (1102, f"{restored} - data maintained."),
+        }.get(self.scenario.connectivity)
+        if said is not None:
+            client.error(-1, *said)
+
+    # -- what the book tells -----------------------------------------------------------------
+
+    def _tell(self, event: BookEvent) -> None:
+        if isinstance(event, Settled):
+            self._after_change(event.listing)
+            return
+        client = self.clients.get(event.order.client_id)
+        if client is not None:
+            self.deliver(event.order, self._frames(client, event))
+        if isinstance(event, Filled) and isinstance(event.order.instrument, Listing):
+            self._after_change(event.order.instrument)
+
+    def deliver(self, order: Order, frames: Sequence[bytes]) -> None:
+        """Send messages about an order to its client, with the scenario's faults."""
+        client = self.clients.get(order.client_id)
+        lost = self.scenario.connectivity is Connectivity.LOST
+        if client is None or order.silent or lost:
+            return
+        if self.scenario.reverse_callbacks:
+            frames = frames[::-1]
+        if self.scenario.duplicate_callbacks:
+            frames = [each for one in frames for each in (one, one)]
+        client.send(*frames, delay_s=self.scenario.late_callbacks_s)
+
+    def order_frames(self, client: Client, order: Order) -> list[bytes]:
+        """Return openOrder and orderStatus of an order."""
+        opened = order_messages.open_order(client.version, order, self.account.name)
+        return [opened, order_messages.order_status(order)]
+
+    def _frames(self, client: Client, event: BookEvent) -> list[bytes]:
+        version = client.version
+        match event:
+            case StatusChanged(order=order):
+                return self.order_frames(client, order)
+            case HeldUntilOpen(order=order, opens=opens):
+                text = (
+                    f"Order Message:\n{order.ticket.action} {order.ticket.quantity.normalize():f} "
+                    f"{order.instrument.label}\nWarning: Your order will not be placed at the "
+                    f"exchange until {messages.local_time(opens)}"
+                )
+                return [messages.error(version, order.order_id, 399, text)]
+            case Filled(order=order, execution=execution):
+                return [
+                    messages.execution_details(version, -1, execution),
+                    *self.order_frames(client, order),
+                    messages.commission_report(execution),
+                ]
+            case Cancelled(order=order, reason=reason):
+                text = f"Order Canceled - reason:{reason}"
+                return [
+                    messages.error(version, order.order_id, 202, text),
+                    order_messages.order_status(order),
+                ]
+            case _:
+                return []
+
+    def _after_change(self, listing: Listing) -> None:
+        if self.scenario.connectivity is Connectivity.LOST:
+            return
+        for client in list(self.clients.values()):
+            if client.wants.positions:
+                client.send(self.position_frame(listing))
+            if client.wants.account_updates:
+                client.send(self.portfolio_frame(listing), *self.account_frames())
+
+    def position_frame(self, listing: Listing) -> bytes:
+        """Return the position message of a contract."""
+        held = self.account.positions.get(listing.con_id)
+        name = self.account.name
+        exchange = "" if self.scenario.empty_exchange else listing.exchange
+        if held is None:
+            zero = Decimal(0)
+            return messages.position(name, listing, zero, zero, exchange=exchange)
+        cost = held.average_cost
+        return messages.position(name, listing, held.quantity, cost, exchange=exchange)
+
+    def portfolio_frame(self, listing: Listing) -> bytes:
+        """Return the portfolio line of a contract; its price is in major currency units."""
+        held = self.account.positions.get(listing.con_id)
+        price = self.price(listing)
+        quantity = cost = unrealized = realized = Decimal(0)
+        if held is not None:
+            quantity, cost = held.quantity, held.average_cost
+            unrealized, realized = held.unrealized(price), held.realized
+        major = price / listing.magnifier
+        name = self.account.name
+        return messages.portfolio_value(name, listing, quantity, major, cost, unrealized, realized)
+
+    def account_frames(self) -> list[bytes]:
+        """Return all account values as account update messages."""
+        name = self.account.name
+        return [
+            messages.account_value(key, text, currency, name)
+            for key, text, currency in self.account_values()
+        ] + [messages.account_value("AccountReady", "true", "", name)]
+
+    def refresh_quotes(self, client: Client) -> None:
+        """Send the ticks that changed to a client's running quote requests."""
+        for request_id, subscription in client.wants.quotes.items():
+            quote = self.prices.quote(subscription.item, self.now)
+            if quote is not None and quote != subscription.sent:
+                delayed = subscription.delayed
+                client.send(
+                    *quotes.ticks(request_id, subscription.item, quote, self.now, delayed=delayed)
+                )
+                subscription.sent = quote

@@ -1,0 +1,36 @@
+"""From a client's contract block to exactly one contract, or the error TWS would give."""
+
+from __future__ import annotations
+
+from afterclose.tws_sim.contracts import Instrument
+from afterclose.tws_sim.directory import ContractQuery
+from afterclose.tws_sim.gateway import Client, Gateway
+
+_UNKNOWN = "No security definition has been found for the request"
+
+
+def found_contracts(gateway: Gateway, query: ContractQuery) -> list[Instrument]:
+    """Return the contracts of a query, those the scenario hides left out."""
+    found = gateway.directory.find(query, gateway.today)
+    return [item for item in found if item.root not in gateway.scenario.unknown]
+
+
+def unknown_contract(client: Client, request_id: int) -> None:
+    """Answer that nothing fits."""
+    client.error(request_id, 200, _UNKNOWN)
+
+
+def one_contract(
+    gateway: Gateway, client: Client, request_id: int, query: ContractQuery
+) -> Instrument | None:
+    """Return the one contract of a query; otherwise answer 200 and return None."""
+    found = found_contracts(gateway, query)
+    if not found:
+        unknown_contract(client, request_id)
+        return None
+    if len(found) > 1 or found[0].root in gateway.scenario.ambiguous:
+        name = query.symbol or query.local_symbol or query.trading_class
+        text = f"The contract description specified for {name} is ambiguous."
+        client.error(request_id, 200, text)
+        return None
+    return found[0]
