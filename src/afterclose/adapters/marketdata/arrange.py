@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
 
@@ -78,3 +79,35 @@ def fx_columns(
     if ((np.diff(codes) == 0) & (np.diff(sessions) <= np.timedelta64(0, "D"))).any():
         raise DataError("exchange rates are not in order of their days")
     return currencies, codes, sessions, np.concatenate(rates)
+
+
+def cut_after(data: MarketData, last: date) -> MarketData:
+    """What was known on the evening of ``last``: no later bar or rate, no contract listed later."""
+    day = np.datetime64(last, "D")
+    kept = [record for record in data.contracts if record.first_session <= last]
+    names = {record.symbol for record in kept}
+    keep = data.bars.sessions <= day
+    listed = np.array([symbol in names for symbol in data.bars.symbols], dtype=np.bool_)
+    number = np.cumsum(listed, dtype=np.int32) - np.int32(1)
+    bars = BarTable(
+        symbols=tuple(symbol for symbol in data.bars.symbols if symbol in names),
+        codes=number[data.bars.codes[keep]],
+        sessions=data.bars.sessions[keep],
+        **{name: getattr(data.bars, name)[keep] for name in BAR_COLUMNS},
+    )
+    rates = {currency: _rates_until(series, day) for currency, series in data.fx.items()}
+    return MarketData(contracts=tuple(_dated(kept, bars)), bars=bars, fx=rates)
+
+
+def _rates_until(series: FxSeries, day: np.datetime64) -> FxSeries:
+    stop = int(series.sessions.searchsorted(day, side="right"))
+    return FxSeries(
+        currency=series.currency,
+        sessions=series.sessions[:stop],
+        usd_per_unit=series.usd_per_unit[:stop],
+    )
+
+
+def _dated(records: Sequence[ContractRecord], bars: BarTable) -> list[ContractRecord]:
+    place = {record.symbol: at for at, record in enumerate(records)}
+    return with_bar_sessions(records, in_order(bars, place))

@@ -7,7 +7,7 @@ its holidays in a fraction of that. Equality with the library's own sessions is 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import exchange_calendars
@@ -20,7 +20,7 @@ from afterclose.errors import DataError
 
 #: Any week that every calendar knows; used only to get hold of the calendar's rules.
 _KNOWN_WEEK = ("2019-01-07", "2019-01-11")
-_DAY = np.timedelta64(1, "D")
+_DAYS_FOR_A_HOLIDAY_WEEK = 21
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,3 +91,13 @@ def _holidays(rules: Any, first: pd.Timestamp, last: pd.Timestamp) -> pd.Datetim
     if rules.regular_holidays is not None and first <= last:
         closed.extend(rules.regular_holidays.holidays(first, last))
     return pd.DatetimeIndex(closed)
+
+
+def later_session(calendar: str, day: date, count: int) -> date:
+    """The ``count``-th session of a market after ``day`` (1: the next one)."""
+    if count < 1:
+        raise DataError(f"the session {count} sessions later is not a later one")
+    end = day + timedelta(days=_DAYS_FOR_A_HOLIDAY_WEEK + 3 * count)
+    days = market_sessions(calendar, day + timedelta(days=1), end).days
+    found: date = days[count - 1].item()
+    return found
