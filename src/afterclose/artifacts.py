@@ -44,6 +44,12 @@ def to_json(value: object, kind: Any = None) -> bytes:
     return adapter.dump_json(value, indent=2) + b"\n"
 
 
+def to_json_line(value: object) -> bytes:
+    """Write a domain value as one line of JSON."""
+    adapter: TypeAdapter[Any] = TypeAdapter(type(value))
+    return adapter.dump_json(value) + b"\n"
+
+
 def digest_of(*values: object) -> str:
     """Return a SHA-256 over the JSON of domain values: equal digests, equal content."""
     total = sha256()
@@ -122,13 +128,9 @@ class RunFolder:
 
 
 def latest_run(runs: Path) -> RunFolder | None:
-    """Return the newest evening: by session, then by its number."""
-    folders = [p for p in runs.glob("????-??-??-*") if (p / "00-manifest.json").is_file()]
-    if not folders:
+    """Return the newest evening: by session, then by when it was last written."""
+    manifests = list(runs.glob("????-??-??-*/00-manifest.json"))
+    if not manifests:
         return None
-    return RunFolder(max(folders, key=lambda p: (p.name[:10], _number(p.name))))
-
-
-def _number(name: str) -> int:
-    tail = name[11:]
-    return int(tail) if tail.isdigit() else 0
+    newest = max(manifests, key=lambda m: (m.parent.name[:10], m.stat().st_mtime_ns))
+    return RunFolder(newest.parent)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Protocol
 
@@ -21,7 +22,7 @@ from afterclose.domain.contracts import (
 )
 from afterclose.domain.findings import Finding
 from afterclose.domain.market import BarsAnswer, FxRates, Qualification, Quote
-from afterclose.domain.orders import Approval, BasketOrder, OrderEvent, OrderSweep
+from afterclose.domain.orders import Action, Approval, BasketOrder, OrderEvent, OrderSweep
 from afterclose.domain.runs import ModelRequest, ModelResult
 
 
@@ -58,6 +59,9 @@ class MarketData(Protocol):
 
     def late(self, session: Session) -> Mapping[str, Finding]:
         """Roots whose bar of ``session`` is not there, each with the reason as a finding."""
+
+    def last_close(self, contract: FuturesContract, session: Session) -> Decimal | None:
+        """Last known close up to ``session``, exact, in vendor units; None where there is none."""
 
 
 class BrokerReader(Protocol):
@@ -110,6 +114,15 @@ class OrderDesk(Protocol):
         """The broker's book, read whole."""
 
 
+class BasketFiles(Protocol):
+    """Writes baskets that TWS can load."""
+
+    def write(
+        self, folder: Path, session: date, orders: Sequence[BasketOrder], *, side: Action | None
+    ) -> Path:
+        """Write one basket, whole or not at all, and read it back; ``side`` None is both sides."""
+
+
 class Ledger(Protocol):
     """Append-only facts that outlive a run. Nothing is updated, nothing deleted."""
 
@@ -124,6 +137,15 @@ class Ledger(Protocol):
 
     def record_approval(self, approval: Approval) -> None:
         """Write an approval (or its absence: a rejection has no order references)."""
+
+    def approval(self, run_id: str) -> Approval | None:
+        """Return the last decision on one run."""
+
+    def orders(self, session: date) -> Sequence[BasketOrder]:
+        """Every order this desk ever named for one session."""
+
+    def models(self) -> Sequence[str]:
+        """Names of every model that ever held or traded anything on this desk."""
 
     def held(self, model: str) -> Mapping[FuturesContract, int]:
         """What the desk holds for one model, by its own adoptions and attributed fills."""

@@ -81,6 +81,8 @@ class ModelSettings(_Section):
     capital_base: Decimal = Field(default=Decimal(1_000_000), gt=0)
     #: Capital of the account that follows it; quantities scale by allocated / capital_base.
     allocated: Decimal | None = None
+    #: Markets offered to the model; empty: all that the store has.
+    roots: tuple[str, ...] = ()
     parameters: dict[str, str | int | float | bool] = {}
 
     @property

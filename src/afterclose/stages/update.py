@@ -31,24 +31,28 @@ class Freshness:
         return Decimal(len(self.late)) / self.roots if self.roots else Decimal(1)
 
 
+def blocking(freshness: Freshness, *, max_late_share: Decimal) -> tuple[Finding, ...]:
+    """Return what blocks the whole evening, and not only the rows of one market."""
+    if freshness.late_share <= max_late_share:
+        return ()
+    return (
+        Finding(
+            code="AC108",
+            severity=Severity.BLOCK,
+            subject=f"session {freshness.session}",
+            message=(
+                f"{len(freshness.late)} of {freshness.roots} markets have no bar of the "
+                f"session, more than the {max_late_share:.0%} that may be late"
+            ),
+            hint="update again when the vendor has published, or raise data.max_late_share",
+            evidence={"late": len(freshness.late), "markets": freshness.roots},
+        ),
+    )
+
+
 def evening_findings(freshness: Freshness, *, max_late_share: Decimal) -> tuple[Finding, ...]:
-    """Block the evening when too many markets are late; each late market is a finding anyway."""
-    findings = list(freshness.late.values())
-    if freshness.late_share > max_late_share:
-        findings.append(
-            Finding(
-                code="AC108",
-                severity=Severity.BLOCK,
-                subject=f"session {freshness.session}",
-                message=(
-                    f"{len(freshness.late)} of {freshness.roots} markets have no bar of the "
-                    f"session, more than the {max_late_share:.0%} that may be late"
-                ),
-                hint="update again when the vendor has published, or raise data.max_late_share",
-                evidence={"late": len(freshness.late), "markets": freshness.roots},
-            )
-        )
-    return tuple(findings)
+    """Return every late market, and the block of the evening when there are too many."""
+    return (*freshness.late.values(), *blocking(freshness, max_late_share=max_late_share))
 
 
 def run(data: MarketData, session: Session) -> Freshness:

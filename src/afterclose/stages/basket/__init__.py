@@ -4,7 +4,7 @@
 the tick and a name. Both are pure.
 """
 
-from afterclose.stages.basket.orders import Basket, OrderTerms, basket_orders
+from afterclose.stages.basket.orders import Basket, OrderTerms, basket_orders, merge
 from afterclose.stages.basket.targets import (
     DeskTrade,
     DeskTrades,
@@ -23,5 +23,6 @@ __all__ = [
     "basket_orders",
     "desk_trades",
     "file_trades",
+    "merge",
     "without_contracts",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
@@ -61,6 +61,16 @@ def basket_orders(
     paired = _with_pairs(orders)
     return Basket(
         session=terms.session, orders=tuple(paired), excluded=tuple(excluded), notes=notes
+    )
+
+
+def merge(session: Session, baskets: Sequence[Basket]) -> Basket:
+    """Lay the baskets of several models into one."""
+    return Basket(
+        session=session,
+        orders=tuple(o for b in baskets for o in b.orders),
+        excluded=tuple(e for b in baskets for e in b.excluded),
+        notes={ref: found for b in baskets for ref, found in b.notes.items()},
     )
 
 

@@ -1,0 +1,386 @@
+"""What the acts of an evening gather and assemble between two stages. Nothing is decided here."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+from afterclose.artifacts import digest_of
+from afterclose.domain.account import AccountSnapshot
+from afterclose.domain.audit import AuditReport
+from afterclose.domain.contracts import (
+    ContractSpec,
+    Currency,
+    FuturesContract,
+    MappedContract,
+    RootSymbol,
+    Session,
+)
+from afterclose.domain.findings import Finding, Severity
+from afterclose.domain.market import MarketSnapshot
+from afterclose.domain.order_life import OrderLife, lives
+from afterclose.domain.orders import (
+    Approval,
+    BasketOrder,
+    ExcludedTrade,
+    OrderState,
+    TradeKind,
+)
+from afterclose.domain.runs import ModelRef, ModelRequest, ModelResult, RunManifest, TradesFrom
+from afterclose.errors import ConfigError
+from afterclose.ports import (
+    BasketFiles,
+    BrokerReader,
+    Clock,
+    Ledger,
+    MarketData,
+    ModelRunner,
+    OrderDesk,
+)
+from afterclose.report.evening import Capital, DataState, EveningView, Mark, ModelSummary
+from afterclose.settings import CapitalSource, ModelSettings, Settings
+from afterclose.stages import audit, basket, signals, sizing, snapshot, update
+from afterclose.stages import mapping as mapped
+
+SIZED_KINDS = frozenset({TradeKind.ENTRY, TradeKind.ADD, TradeKind.REVERSAL})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """Everything an evening works with; made by ``bootstrap``, never by a stage.
+
+    ``say`` shows progress to whoever watches. Readers and order desks are opened when they are
+    needed, and only ``trade`` opens an order desk.
+    """
+
+    settings: Settings
+    specs: Mapping[RootSymbol, ContractSpec]
+    clock: Clock
+    market: MarketData
+    runner: ModelRunner
+    ledger: Ledger
+    baskets: BasketFiles
+    open_reader: Callable[[], AbstractAsyncContextManager[BrokerReader]]
+    open_order_desk: Callable[[Approval], AbstractAsyncContextManager[OrderDesk]]
+    code_version: str
+    say: Callable[[str], None]
+    on_order_event: Callable[[str], None] = lambda _text: None
+
+    @property
+    def base(self) -> Currency:
+        """The currency that money is counted in."""
+        return Currency(self.settings.engine.base_currency)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """The desk's own records before tonight: per model held and working, and past orders."""
+
+    held: Mapping[str, Mapping[FuturesContract, int]]
+    working: Mapping[str, Mapping[FuturesContract, int]]
+    past: Mapping[str, OrderLife]
+
+    @property
+    def states(self) -> Mapping[str, OrderState]:
+        """State of every order this desk named for the session."""
+        return {ref: life.state for ref, life in self.past.items()}
+
+    def held_together(self) -> dict[FuturesContract, int]:
+        """Sum of all models."""
+        total: defaultdict[FuturesContract, int] = defaultdict(int)
+        for book in self.held.values():
+            for contract, quantity in book.items():
+                total[contract] += quantity
+        return dict(sorted(total.items()))
+
+
+def read_books(ledger: Ledger, models: Iterable[str], session: Session) -> Books:
+    """Read what the desk holds and what of tonight is in the market already."""
+    names = sorted({*models, *ledger.models()})
+    past = lives(ledger.orders(session), ledger.events(session))
+    working: dict[str, defaultdict[FuturesContract, int]] = {n: defaultdict(int) for n in names}
+    for life in past.values():
+        if life.state is not OrderState.INTENDED and not life.state.final:
+            order = life.order
+            working[order.model][order.contract] += life.remaining * order.action.sign
+    return Books(held={name: ledger.held(name) for name in names}, working=working, past=past)
+
+
+def model_requests(desk: Desk, session: Session, folder: Path) -> tuple[ModelRequest, ...]:
+    """Turn the settings' models into requests for tonight."""
+    if not desk.settings.models:
+        raise ConfigError(
+            "no models are configured", hint="add a [[models]] section to afterclose.toml"
+        )
+    return tuple(_request(desk, model, session, folder) for model in desk.settings.models)
+
+
+def _request(desk: Desk, model: ModelSettings, session: Session, folder: Path) -> ModelRequest:
+    engine = desk.settings.engine
+    return ModelRequest(
+        model=ModelRef(
+            name=model.name, entry_point=model.entry_point, parameters=dict(model.parameters)
+        ),
+        store=desk.market.path,
+        first_session=_inception(model, session),
+        last_session=session,
+        capital_base=float(model.capital_base),
+        output=folder / "zipline" / model.name,
+        base_currency=engine.base_currency,
+        rolls=engine.rolls,
+        currency=engine.currency,
+        roots=model.roots,
+        time_limit_s=engine.time_limit_s,
+    )
+
+
+def _inception(model: ModelSettings, session: Session) -> date:
+    try:
+        inception = date.fromisoformat(model.inception)
+    except ValueError:
+        raise ConfigError(
+            f"models.{model.name}.inception must be a date (yyyy-mm-dd), was {model.inception!r}",
+            hint="it is the session on which the model started flat; it never moves",
+        ) from None
+    if inception > session:
+        raise ConfigError(
+            f"models.{model.name} starts on {inception}, after tonight's session {session}",
+            hint="correct inception, or name a later evening with --session",
+        )
+    return inception
+
+
+def model_book(desk: Desk, tonight: signals.ModelTonight, books: Books) -> basket.ModelBook:
+    """Lay one model's wishes beside the desk's records for it."""
+    model = next(m for m in desk.settings.models if m.name == tonight.model)
+    held = books.held.get(tonight.model, {})
+    closes = dict(tonight.prices)
+    for contract in held:
+        close = closes.get(contract) or desk.market.last_close(contract, tonight.session)
+        if close is not None:
+            closes[contract] = close
+    return basket.ModelBook(
+        model=tonight.model,
+        session=tonight.session,
+        trades=tonight.trades,
+        target=tonight.target,
+        held=held,
+        working=books.working.get(tonight.model, {}),
+        closes=closes,
+        scale=model.scale,
+        catch_up_entries=desk.settings.basket.catch_up_entries,
+    )
+
+
+def terms(desk: Desk, session: Session, books: Books) -> basket.OrderTerms:
+    """What all orders of the evening share."""
+    chosen = desk.settings.basket
+    return basket.OrderTerms(
+        desk=desk.settings.desk.name,
+        account=desk.settings.desk.account,
+        session=session,
+        rounding=chosen.rounding,
+        entry_offset_ticks=chosen.entry_offset_ticks,
+        exit_offset_ticks=chosen.exit_offset_ticks,
+        past=books.states,
+    )
+
+
+def map_trades(
+    desk: Desk, made: Iterable[basket.DeskTrades], session: Session
+) -> tuple[list[basket.DeskTrades], mapped.ContractMap]:
+    """Map every contract of the evening and set the unmapped ones aside, with their reasons."""
+    made = list(made)
+    contracts = [t.trade.contract for group in made for t in group.trades]
+    found = mapped.map_contracts(contracts, desk.specs, session=session)
+    return [basket.without_contracts(group, found.blocked) for group in made], found
+
+
+def order_notes(
+    tonight: basket.Basket, contracts: mapped.ContractMap, late: Mapping[str, Finding]
+) -> dict[str, tuple[Finding, ...]]:
+    """Gather what is known against each order before the gateway is asked.
+
+    A late market blocks its own openings; its closings go, and show it.
+    """
+    notes: dict[str, tuple[Finding, ...]] = {}
+    for order in tonight.orders:
+        found = [*tonight.notes.get(order.order_ref, ())]
+        found.extend(contracts.notes.get(order.contract, ()))
+        finding = late.get(order.contract.root)
+        if finding is not None:
+            severity = Severity.WARN if order.kind.closes else Severity.BLOCK
+            found.append(replace(finding, severity=severity, subject=order.contract.symbol))
+        notes[order.order_ref] = tuple(found)
+    return notes
+
+
+def inputs_digest(desk: Desk, session: Session, books: Books) -> str:
+    """Return the digest of everything that decides tonight's orders."""
+    settings = desk.settings.model_dump(mode="json", exclude={"home", "broker", "ledger", "data"})
+    held = {m: {c.symbol: q for c, q in book.items()} for m, book in books.held.items()}
+    past = {ref: state.value for ref, state in books.states.items()}
+    specs = [desk.specs[root] for root in sorted(desk.specs)]
+    return digest_of(
+        session, desk.market.fingerprint, desk.code_version, settings, specs, held, past
+    )
+
+
+def capital(settings: Settings, account: AccountSnapshot, live: MarketSnapshot) -> Capital:
+    """Return the money that entries are sized from, in the base currency; None when unknown."""
+    base = Currency(settings.engine.base_currency)
+    source = settings.audit.capital
+    if source is CapitalSource.FIXED:
+        amount = settings.audit.fixed_capital
+    elif source is CapitalSource.USD_CASH:
+        dollars, rate = account.cash.get(Currency("USD")), live.fx.rate(Currency("USD"))
+        amount = None if dollars is None or rate is None else dollars * rate
+    else:
+        figure = (
+            account.net_liquidation
+            if source is CapitalSource.NET_LIQUIDATION
+            else account.available_funds
+        )
+        amount = snapshot.capital_in_base(account, live.fx, figure)
+    return Capital(rule=source.value, amount=amount, currency=base)
+
+
+def size_openings(
+    desk: Desk, orders: Iterable[BasketOrder], live: MarketSnapshot, money: Capital
+) -> dict[str, audit.SizedRow]:
+    """Size every order that opens; closings and roll legs follow what is held."""
+    chosen = desk.settings.audit
+    rules = sizing.SizingRules(
+        risk_fraction=chosen.risk_fraction,
+        window=chosen.band_window,
+        width=chosen.band_width,
+        policy=sizing.Policy(chosen.size.value),
+        max_volume_share=chosen.max_volume_share,
+        max_contracts=chosen.max_contracts,
+    )
+    rows: dict[str, audit.SizedRow] = {}
+    for order in orders:
+        if order.kind in SIZED_KINDS:
+            sized = sizing.size(_sizing_input(order, live, money), rules)
+            rows[order.order_ref] = audit.SizedRow(
+                sizing=sized.sizing,
+                quantity=sized.quantity,
+                mismatch=sized.mismatch,
+                findings=sized.findings,
+            )
+    return rows
+
+
+def _sizing_input(order: BasketOrder, live: MarketSnapshot, money: Capital) -> sizing.SizingInput:
+    answer = live.bars.get(order.contract)
+    bars = audit.completed_bars(answer, live.session)[0] if answer else ()
+    qualified = live.qualified(order.contract)
+    currency = order.mapped.spec.currency
+    return sizing.SizingInput(
+        subject=order.contract.symbol,
+        root=order.contract.root,
+        action=order.action,
+        quantity=order.quantity,
+        bars=bars,
+        point_value=None if qualified is None else qualified.point_value,
+        fx=live.fx.rate(currency),
+        currency=currency,
+        capital=money.amount,
+    )
+
+
+def held_contracts(
+    specs: Mapping[RootSymbol, ContractSpec], contracts: Iterable[FuturesContract]
+) -> tuple[MappedContract, ...]:
+    """Map the contracts that the desk holds, leaving out what has no facts."""
+    return tuple(
+        MappedContract(contract=c, spec=specs[c.root]) for c in contracts if c.root in specs
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewParts:
+    """What the report shows, as the acts leave it."""
+
+    manifest: RunManifest
+    results: Sequence[ModelResult]
+    tonight: Sequence[signals.ModelTonight]
+    other: Sequence[signals.ModelTonight]
+    audit: AuditReport
+    live: MarketSnapshot
+    money: Capital
+    freshness: update.Freshness
+    excluded: Sequence[ExcludedTrade]
+    digest: str
+
+
+def view(desk: Desk, parts: ViewParts) -> EveningView:
+    """Gather the report's view of a prepared evening."""
+    return EveningView(
+        manifest=parts.manifest,
+        models=tuple(_summary(desk, r) for r in parts.results),
+        trades=tuple(t for night in parts.tonight for t in night.trades),
+        other_rule_trades=tuple(t for night in parts.other for t in night.trades),
+        audit=parts.audit,
+        account=parts.live.account,
+        fx=parts.live.fx,
+        capital=parts.money,
+        data=DataState(
+            source=desk.market.path.name,
+            last_session=parts.freshness.session,
+            fingerprint=parts.freshness.fingerprint,
+            roots=parts.freshness.roots,
+            late=tuple(parts.freshness.late.values()),
+        ),
+        written_at=desk.clock.now(),
+        digest=parts.digest,
+        dropped=tuple(f for e in parts.excluded for f in e.findings),
+        marks=_marks(desk, parts),
+    )
+
+
+def _summary(desk: Desk, result: ModelResult) -> ModelSummary:
+    model = next(m for m in desk.settings.models if m.name == result.model)
+    return ModelSummary(
+        name=result.model,
+        first_session=result.first_session,
+        last_session=result.last_session,
+        net_asset_value=Decimal(repr(result.net_asset_value)),
+        capital_base=model.capital_base,
+        capital_allocated=model.allocated or model.capital_base,
+        base_currency=desk.base,
+        transactions=len(result.transactions),
+        positions=len(result.positions),
+        orders_open=len(result.open_orders),
+        rolls=desk.settings.engine.rolls,
+        currency=desk.settings.engine.currency,
+        facts=result.facts,
+    )
+
+
+def _marks(desk: Desk, parts: ViewParts) -> dict[int, Mark]:
+    """Price the account's positions by the desk's own data, where it knows the contract."""
+    marks: dict[int, Mark] = {}
+    by_name = {(s.ib_symbol, s.trading_class): s for s in desk.specs.values()}
+    for position in parts.live.account.positions or ():
+        spec = by_name.get((position.symbol, position.trading_class))
+        if spec is None or position.contract_month is None:
+            continue
+        contract = FuturesContract(spec.root, position.contract_month)
+        close = desk.market.last_close(contract, parts.freshness.session)
+        marks[position.con_id] = Mark(
+            sector=spec.sector,
+            price=None if close is None else spec.to_ib(close),
+            point_value=spec.point_value,
+        )
+    return marks
+
+
+def other_rule(rule: TradesFrom) -> TradesFrom:
+    """Return the rule that was not chosen."""
+    return TradesFrom.TRANSACTIONS if rule is TradesFrom.ORDERS else TradesFrom.ORDERS

@@ -1,0 +1,138 @@
+"""The journal of one run: its folder, its manifest, its log.
+
+A stage is entered in the manifest when it ends, well or badly; the log has one JSON line per event
+with the run id and the stage it came from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+
+import structlog
+from structlog.typing import EventDict
+
+from afterclose.artifacts import RunFolder
+from afterclose.domain.findings import Finding, Scalar
+from afterclose.domain.runs import RunManifest, RunState, StageRecord
+from afterclose.errors import AfterCloseError
+from afterclose.ports import Clock
+
+MANIFEST = "00-manifest.json"
+LOG = "run.log.jsonl"
+
+
+@dataclass(slots=True)
+class Stage:
+    """What a running stage may say about itself."""
+
+    name: str
+    log: Any
+    artefacts: list[str]
+    findings: int = 0
+
+    def wrote(self, *paths: Path) -> None:
+        """Name the files this stage left."""
+        self.artefacts.extend(p.name for p in paths)
+
+    def found(self, findings: Sequence[Finding]) -> None:
+        """Count findings, and log each."""
+        self.findings += len(findings)
+        for finding in findings:
+            self.log.info(
+                "finding",
+                code=finding.code,
+                severity=finding.severity.name,
+                subject=finding.subject,
+                message=finding.message,
+            )
+
+
+class RunJournal:
+    """Keeps the manifest true while the evening goes on."""
+
+    def __init__(self, folder: RunFolder, manifest: RunManifest, clock: Clock) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self._clock = clock
+
+    @classmethod
+    def start(cls, folder: RunFolder, manifest: RunManifest, clock: Clock) -> RunJournal:
+        """Begin, or begin again: the folder's manifest is written anew."""
+        folder.path.mkdir(parents=True, exist_ok=True)
+        (folder.path / LOG).unlink(missing_ok=True)
+        journal = cls(folder, manifest, clock)
+        journal.save()
+        return journal
+
+    @classmethod
+    def resume(cls, folder: RunFolder, clock: Clock) -> RunJournal:
+        """Go on with a run that was prepared before."""
+        return cls(folder, folder.read_json(MANIFEST, RunManifest), clock)
+
+    def save(self) -> None:
+        """Write the manifest."""
+        self.folder.write_json(MANIFEST, self.manifest)
+
+    def enter(self, state: RunState, **notes: Scalar) -> None:
+        """Move the run to a state, with notes for whoever reads the manifest."""
+        merged: Mapping[str, Scalar] = {**self.manifest.notes, **notes}
+        self.manifest = replace(self.manifest, state=state, notes=merged)
+        self.save()
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[Stage]:
+        """Run one stage; its record is kept whether it ends well or not."""
+        started = self._clock.now()
+        with (self.folder.path / LOG).open("a", encoding="utf-8", newline="\n") as file:
+            stage = Stage(name, self._logger(file, name), [])
+            stage.log.info("started")
+            error = ""
+            try:
+                yield stage
+            except BaseException as raised:
+                error = _said(raised)
+                stage.log.exception("failed", error=error)
+                raise
+            finally:
+                record = StageRecord(
+                    name=name,
+                    status="failed" if error else "done",
+                    started=started,
+                    finished=self._clock.now(),
+                    artefacts=tuple(stage.artefacts),
+                    findings=stage.findings,
+                    error=error,
+                )
+                others = tuple(s for s in self.manifest.stages if s.name != name)
+                self.manifest = replace(self.manifest, stages=(*others, record))
+                self.save()
+                if not error:
+                    stage.log.info("done", findings=stage.findings)
+
+    def _logger(self, file: Any, stage: str) -> Any:
+        def stamped(_logger: object, _method: str, event: EventDict) -> EventDict:
+            event["at"] = self._clock.now().astimezone(UTC).isoformat()
+            return event
+
+        return structlog.wrap_logger(
+            structlog.WriteLogger(file),
+            processors=[
+                stamped,
+                structlog.processors.add_log_level,
+                structlog.processors.format_exc_info,
+                structlog.processors.JSONRenderer(sort_keys=True),
+            ],
+            run_id=self.manifest.run_id,
+            stage=stage,
+        )
+
+
+def _said(error: BaseException) -> str:
+    if isinstance(error, AfterCloseError):
+        return f"{type(error).__name__}: {error}"
+    return f"{type(error).__name__}: {error!r}"

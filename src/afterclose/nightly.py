@@ -1,0 +1,362 @@
+"""★ Start here. The evening: ``prepare`` → a person decides → ``trade`` → ``settle``.
+
+Each act is a list of stages, top to bottom; the work is in ``stages/``, which never import each
+other and meet only here. An act can be repeated: ``prepare`` makes the same evening from the same
+inputs, ``trade`` sends only what was never sent, ``settle`` looks again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from decimal import Decimal
+
+from afterclose import clock as calendar
+from afterclose import run_files
+from afterclose.artifacts import RunFolder, findings_csv
+from afterclose.domain.audit import AuditReport, Reconciliation
+from afterclose.domain.contracts import Session
+from afterclose.domain.market import MarketSnapshot, QualificationState
+from afterclose.domain.order_life import OrderLife, lives, sweep_events
+from afterclose.domain.orders import Action, Approval, OrderEvent
+from afterclose.domain.runs import ModelResult, RunManifest, RunState
+from afterclose.evening import (
+    Books,
+    Desk,
+    ViewParts,
+    capital,
+    held_contracts,
+    inputs_digest,
+    map_trades,
+    model_book,
+    model_requests,
+    order_notes,
+    other_rule,
+    read_books,
+    size_openings,
+    terms,
+    view,
+)
+from afterclose.journal import RunJournal
+from afterclose.report.evening import Capital, EveningView
+from afterclose.stages import audit, basket, reconcile, review, signals, snapshot, submit, update
+from afterclose.stages.mapping import ContractMap
+
+
+async def prepare(desk: Desk, session: Session) -> RunFolder:
+    """Act one: from market data to a report that a person can decide on. Nothing is sent."""
+    run = _start(desk, session)
+    fresh = _update(run)
+    nights = _signals(run)
+    trades = _mapping(run, nights)
+    orders = _basket(run, trades)
+    live = await _snapshot(run, orders)
+    report, money = _audit(run, orders, trades, live, fresh)
+    _report(run, nights, orders, live, fresh, report, money)
+    return run.journal.folder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One evening in the making."""
+
+    desk: Desk
+    session: Session
+    books: Books
+    journal: RunJournal
+
+    @property
+    def folder(self) -> RunFolder:
+        """Where it is kept."""
+        return self.journal.folder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nights:
+    """What the models did and want, by the chosen rule and by the other one."""
+
+    results: Sequence[ModelResult]
+    tonight: Sequence[signals.ModelTonight]
+    other: Sequence[signals.ModelTonight]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trades:
+    """What the desk trades for each model, with the contracts mapped."""
+
+    made: Sequence[basket.DeskTrades]
+    contracts: ContractMap
+
+
+def _update(run: Run) -> update.Freshness:
+    with run.journal.stage("update") as stage:
+        fresh = update.run(run.desk.market, run.session)
+        findings = update.evening_findings(fresh, max_late_share=_late_share(run.desk))
+        stage.found(findings)
+        stage.wrote(run.folder.write("10-data-findings.csv", findings_csv(findings)))
+    return fresh
+
+
+def _signals(run: Run) -> Nights:
+    desk = run.desk
+    with run.journal.stage("signals") as stage:
+        rule = desk.settings.basket.trades_from
+        requests = model_requests(desk, run.session, run.folder.path)
+        results = signals.run(desk.runner, requests, on_progress=desk.say)
+        nights = Nights(
+            results=results,
+            tonight=[signals.tonight(r, rule) for r in results],
+            other=[signals.tonight(r, other_rule(rule)) for r in results],
+        )
+        stage.found([f for night in nights.tonight for f in night.findings])
+        trades = [t for night in nights.tonight for t in night.trades]
+        stage.wrote(run_files.write_trades(run.folder, trades))
+    return nights
+
+
+def _mapping(run: Run, nights: Nights) -> Trades:
+    with run.journal.stage("mapping") as stage:
+        made = [basket.desk_trades(model_book(run.desk, n, run.books)) for n in nights.tonight]
+        made, contracts = map_trades(run.desk, made, run.session)
+        stage.found([f for found in contracts.blocked.values() for f in found])
+    return Trades(made=made, contracts=contracts)
+
+
+def _basket(run: Run, trades: Trades) -> basket.Basket:
+    with run.journal.stage("basket") as stage:
+        shared = terms(run.desk, run.session, run.books)
+        mapped = {c.symbol: m for c, m in trades.contracts.mapped.items()}
+        tonight = basket.merge(
+            run.session, [basket.basket_orders(group, mapped, shared) for group in trades.made]
+        )
+        stage.found([f for e in tonight.excluded for f in e.findings])
+        stage.wrote(run_files.write_excluded(run.folder, tonight.excluded))
+        folder = run.folder.path / "baskets"
+        stage.wrote(run.desk.baskets.write(folder, run.session, tonight.orders, side=None))
+    return tonight
+
+
+async def _snapshot(run: Run, tonight: basket.Basket) -> MarketSnapshot:
+    desk = run.desk
+    with run.journal.stage("snapshot") as stage:
+        desk.say(f"asking the gateway about {len(tonight.orders)} orders and the account")
+        async with desk.open_reader() as reader:
+            live = await snapshot.run(
+                reader,
+                snapshot.SnapshotRequest(
+                    session=run.session,
+                    account=desk.settings.desk.account,
+                    contracts=tuple({o.contract: o.mapped for o in tonight.orders}.values()),
+                    sessions=desk.settings.audit.sessions,
+                    base=desk.base,
+                ),
+                desk.clock,
+            )
+        stage.wrote(run_files.write_snapshot(run.folder, live))
+    return live
+
+
+def _audit(
+    run: Run,
+    tonight: basket.Basket,
+    trades: Trades,
+    live: MarketSnapshot,
+    fresh: update.Freshness,
+) -> tuple[AuditReport, Capital]:
+    desk = run.desk
+    with run.journal.stage("audit") as stage:
+        money = capital(desk.settings, live.account, live)
+        report = audit.audit(
+            audit.AuditInputs(
+                run_id=run.journal.manifest.run_id,
+                account=desk.settings.desk.account,
+                orders=tonight.orders,
+                sized=size_openings(desk, tonight.orders, live, money),
+                notes=order_notes(tonight, trades.contracts, fresh.late),
+                snapshot=live,
+                rules=audit.AuditRules(
+                    max_deviation=desk.settings.audit.max_deviation,
+                    execute_on=calendar.next_session(run.session),
+                ),
+                findings=update.blocking(fresh, max_late_share=_late_share(desk)),
+            )
+        )
+        stage.found([*report.findings, *(f for r in report.rows for f in r.findings)])
+        stage.wrote(*run_files.write_audit(run.folder, report))
+        for side in Action:
+            cleared = [o for o in report.cleared_orders() if o.action is side]
+            folder = run.folder.path / "baskets"
+            stage.wrote(desk.baskets.write(folder, run.session, cleared, side=side))
+    return report, money
+
+
+def _report(
+    run: Run,
+    nights: Nights,
+    tonight: basket.Basket,
+    live: MarketSnapshot,
+    fresh: update.Freshness,
+    report: AuditReport,
+    money: Capital,
+) -> None:
+    run.journal.enter(
+        RunState.PREPARED if tonight.orders else RunState.NO_TRADES,
+        orders=len(tonight.orders),
+        cleared=len(report.cleared_orders()),
+        verdict=report.verdict.word,
+    )
+    parts = ViewParts(
+        manifest=run.journal.manifest,
+        results=nights.results,
+        tonight=nights.tonight,
+        other=nights.other,
+        audit=report,
+        live=live,
+        money=money,
+        freshness=fresh,
+        excluded=tonight.excluded,
+        digest=review.shown_digest(report),
+    )
+    with run.journal.stage("report") as stage:
+        stage.wrote(*run_files.write_report(run.folder, view(run.desk, parts)))
+
+
+def _late_share(desk: Desk) -> Decimal:
+    return desk.settings.data.max_late_share
+
+
+def approve(
+    desk: Desk,
+    folder: RunFolder,
+    *,
+    reviewer: str,
+    note: str = "",
+    exclude: frozenset[str] = frozenset(),
+) -> Approval:
+    """A person's yes, bound to exactly what the report shows. Raises NotApproved."""
+    shown = run_files.read_view(folder)
+    approval = review.approve(
+        shown.audit,
+        reviewer=reviewer,
+        now=desk.clock.now(),
+        valid_for=timedelta(hours=desk.settings.review.valid_for_hours),
+        note=note,
+        exclude=exclude,
+    )
+    _decided(desk, folder, shown, approval, RunState.APPROVED)
+    return approval
+
+
+def reject(desk: Desk, folder: RunFolder, *, reviewer: str, note: str) -> Approval:
+    """A person's no. The evening can be prepared again."""
+    shown = run_files.read_view(folder)
+    decision = review.reject(shown.audit, reviewer=reviewer, now=desk.clock.now(), note=note)
+    _decided(desk, folder, shown, decision, RunState.REJECTED)
+    return decision
+
+
+async def trade(
+    desk: Desk, folder: RunFolder, *, on_event: Callable[[OrderEvent], None]
+) -> Mapping[str, OrderLife]:
+    """Act two: send the approved orders, each exactly once, and follow them. Raises SafetyError."""
+    run = RunJournal.resume(folder, desk.clock)
+    shown = run_files.read_view(folder)
+    approval = review.require(
+        desk.ledger.approval(shown.audit.run_id),
+        shown.audit,
+        account=desk.settings.desk.account,
+        now=desk.clock.now(),
+    )
+    approved = frozenset(approval.order_refs)
+    orders = [o for o in shown.audit.cleared_orders() if o.order_ref in approved]
+    qualified = {r.order.contract: r.qualified for r in shown.audit.rows if r.qualified}
+    with run.stage("submit") as stage:
+        async with desk.open_order_desk(approval) as order_desk:
+            known = await submit.run(
+                order_desk,
+                desk.ledger,
+                submit.SubmitRequest(run_id=approval.run_id, orders=orders, qualified=qualified),
+                desk.clock,
+                on_event=on_event,
+            )
+        stage.wrote(run_files.write_orders(folder, known.values()))
+    run.enter(RunState.SUBMITTED, sent=len(known))
+    return known
+
+
+async def settle(desk: Desk, folder: RunFolder) -> Reconciliation:
+    """Act three, when the session is over: what became of the orders, and who holds what."""
+    run = RunJournal.resume(folder, desk.clock)
+    shown = run_files.read_view(folder)
+    session = shown.audit.session
+    with run.stage("settle") as stage:
+        async with desk.open_reader() as reader:
+            sweep = await reader.sweep()
+            known = lives(desk.ledger.orders(session), desk.ledger.events(session))
+            desk.ledger.append_events(run.manifest.run_id, sweep_events(known, sweep))
+            books = read_books(desk.ledger, (m.name for m in desk.settings.models), session)
+            held = books.held_together()
+            account = await reader.account(desk.settings.desk.account)
+            names = await reader.qualify(held_contracts(desk.specs, held))
+        result = reconcile.reconcile(
+            reconcile.ReconcileInputs(
+                run_id=run.manifest.run_id,
+                session=session,
+                as_of=desk.clock.now(),
+                lives=tuple(books.past.values()),
+                held=held,
+                names={
+                    c: q.qualified
+                    for c, q in names.items()
+                    if q.state is QualificationState.FOUND and q.qualified is not None
+                },
+                account=account,
+            )
+        )
+        stage.found(result.findings)
+        stage.wrote(*run_files.write_result(folder, result, books.past.values()))
+    run.enter(RunState.SETTLED if result.settled else RunState.SUBMITTED)
+    shown = replace(
+        shown,
+        manifest=run.manifest,
+        approval=desk.ledger.approval(run.manifest.run_id),
+        reconciliation=result,
+        written_at=desk.clock.now(),
+    )
+    run_files.write_report(folder, shown)
+    return result
+
+
+def _start(desk: Desk, session: Session) -> Run:
+    """Name the run by what goes into it: the same inputs are the same run."""
+    books = read_books(desk.ledger, (m.name for m in desk.settings.models), session)
+    inputs = inputs_digest(desk, session, books)
+    run_id = f"{session.isoformat()}-{inputs[:8]}"
+    manifest = RunManifest(
+        run_id=run_id,
+        session=session,
+        mode=desk.settings.desk.mode,
+        account=desk.settings.desk.account,
+        state=RunState.STARTED,
+        code_version=desk.code_version,
+        inputs_digest=inputs,
+        trades_from=desk.settings.basket.trades_from,
+    )
+    folder = RunFolder(desk.settings.runs / run_id)
+    journal = RunJournal.start(folder, manifest, desk.clock)
+    return Run(desk=desk, session=session, books=books, journal=journal)
+
+
+def _decided(
+    desk: Desk, folder: RunFolder, shown: EveningView, decision: Approval, state: RunState
+) -> None:
+    run = RunJournal.resume(folder, desk.clock)
+    with run.stage("review") as stage:
+        desk.ledger.record_approval(decision)
+        stage.wrote(folder.write_json("55-approval.json", decision))
+    run.enter(state, reviewer=decision.reviewer)
+    run_files.write_report(
+        folder,
+        replace(shown, manifest=run.manifest, approval=decision, written_at=desk.clock.now()),
+    )

@@ -1,0 +1,189 @@
+"""The files of a run folder beyond plain JSON: what is in each, and how it is read back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from afterclose.artifacts import RunFolder, csv_text, to_json_line
+from afterclose.domain.account import AccountSnapshot
+from afterclose.domain.audit import AuditReport, Reconciliation
+from afterclose.domain.contracts import FuturesContract
+from afterclose.domain.market import BarsAnswer, FxRates, MarketSnapshot, Qualification, Quote
+from afterclose.domain.order_life import OrderLife
+from afterclose.domain.orders import Action, ExcludedTrade, ModelTrade
+from afterclose.report.evening import EveningView
+from afterclose.report.render import render_evening
+from afterclose.report.tables import audit_csv
+
+VIEW = "45-evening.json"
+REPORT = "50-review.html"
+
+TRADE_COLUMNS = (
+    "trade_id",
+    "model",
+    "contract",
+    "kind",
+    "decided_on",
+    "position_before",
+    "position_after",
+    "delta",
+    "price",
+    "reason",
+    "stop_level",
+    "roll_partner",
+)
+FILL_COLUMNS = (
+    "order_ref",
+    "exec_id",
+    "perm_id",
+    "contract",
+    "action",
+    "quantity",
+    "price",
+    "at",
+    "commission",
+    "commission_currency",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """What the gateway said of one contract: snapshots are kept as a list, for JSON has no keys."""
+
+    contract: FuturesContract
+    qualification: Qualification
+    bars: BarsAnswer | None
+    quote: Quote | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _SnapshotFile:
+    as_of: str
+    server_time: str
+    contracts: tuple[_Seen, ...]
+    fx: FxRates
+    account: AccountSnapshot
+
+
+def write_trades(folder: RunFolder, trades: Iterable[ModelTrade]) -> Path:
+    """Write every trade the models want, mapped or not."""
+    rows = (
+        {
+            "trade_id": t.trade_id,
+            "model": t.model,
+            "contract": t.contract.symbol,
+            "kind": t.kind.value,
+            "decided_on": t.decided_on.isoformat(),
+            "position_before": t.position_before,
+            "position_after": t.position_after,
+            "delta": t.delta,
+            "price": t.price,
+            "reason": t.reason,
+            "stop_level": t.stop_level,
+            "roll_partner": t.roll_partner.symbol if t.roll_partner else None,
+        }
+        for t in trades
+    )
+    return folder.write("20-model-trades.csv", csv_text(TRADE_COLUMNS, rows))
+
+
+def write_excluded(folder: RunFolder, excluded: Sequence[ExcludedTrade]) -> Path:
+    """Write what became no order, and why."""
+    columns = ("contract", "model", "quantity", "code", "message", "hint")
+    rows = (
+        {
+            "contract": e.subject,
+            "model": e.model,
+            "quantity": e.quantity,
+            "code": f.code,
+            "message": f.message,
+            "hint": f.hint,
+        }
+        for e in excluded
+        for f in e.findings
+    )
+    return folder.write("30-excluded.csv", csv_text(columns, rows))
+
+
+def write_snapshot(folder: RunFolder, live: MarketSnapshot) -> Path:
+    """Write everything the gateway said."""
+    content = _SnapshotFile(
+        as_of=live.as_of.isoformat(),
+        server_time=live.server_time.isoformat() if live.server_time else "",
+        contracts=tuple(
+            _Seen(
+                contract=contract,
+                qualification=found,
+                bars=live.bars.get(contract),
+                quote=live.quotes.get(contract),
+            )
+            for contract, found in sorted(live.qualifications.items())
+        ),
+        fx=live.fx,
+        account=live.account,
+    )
+    return folder.write_json("35-snapshot.json", content)
+
+
+def write_audit(folder: RunFolder, report: AuditReport) -> tuple[Path, ...]:
+    """Write the audit, whole and as one table per side."""
+    return (
+        folder.write("40-audit-sell.csv", audit_csv(report, Action.SELL)),
+        folder.write("40-audit-buy.csv", audit_csv(report, Action.BUY)),
+        folder.write_json("40-audit.json", report),
+    )
+
+
+def write_report(folder: RunFolder, view: EveningView) -> tuple[Path, ...]:
+    """Write the report and the view it was made from."""
+    return (
+        folder.write_json(VIEW, view),
+        folder.write(REPORT, render_evening(view)),
+    )
+
+
+def read_view(folder: RunFolder) -> EveningView:
+    """Read back what the report shows. Raises DataError when the evening was not prepared."""
+    return folder.read_json(VIEW, EveningView)
+
+
+def write_orders(folder: RunFolder, lives: Iterable[OrderLife]) -> Path:
+    """Write each order with its state, one JSON line per order."""
+    return folder.write("60-orders.jsonl", b"".join(to_json_line(life) for life in lives))
+
+
+def write_result(
+    folder: RunFolder, result: Reconciliation, lives: Iterable[OrderLife]
+) -> tuple[Path, ...]:
+    """Write orders, fills and the comparison of desk and account."""
+    known = list(lives)
+    rows = (
+        {
+            "order_ref": f.order_ref,
+            "exec_id": f.exec_id,
+            "perm_id": f.perm_id,
+            "contract": life.order.contract.symbol,
+            "action": f.action.value,
+            "quantity": f.quantity,
+            "price": life.order.mapped.spec.price_text(f.price),
+            "at": f.at.isoformat(),
+            "commission": f.commission,
+            "commission_currency": f.commission_currency,
+        }
+        for life in known
+        for f in life.fills
+    )
+    return (
+        write_orders(folder, known),
+        folder.write("65-fills.csv", csv_text(FILL_COLUMNS, rows)),
+        folder.write_json("70-reconcile.json", result),
+    )
+
+
+def digests(folder: RunFolder) -> dict[str, str]:
+    """Return file name → SHA-256 of every artefact at the top of the folder."""
+    files = sorted(p for p in folder.path.iterdir() if p.is_file() and p.name[:2].isdigit())
+    return {p.name: sha256(p.read_bytes()).hexdigest() for p in files}
