@@ -1,0 +1,94 @@
+"""Exchange rates from IDEALPRO: the last completed daily midpoint, direct pair or inverse.
+
+Which of the two pairs exists is IB's convention (EUR.USD, but USD.JPY); both are asked for at once,
+and the one that does not exist is refused at no cost. What has no rate is named with the reason.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from afterclose.adapters.ibkr.convert import cash_contract, inverse
+from afterclose.adapters.ibkr.history import ask_daily_bars, bars_answer
+from afterclose.adapters.ibkr.receiver import Part
+from afterclose.adapters.ibkr.session import Session
+from afterclose.domain.contracts import Currency
+from afterclose.domain.market import AnswerState, Bar, BarsAnswer, FxRate, FxRates
+
+_DURATION = "10 D"
+#: The currency day ends at 17:00 in New York.
+_DAY_ENDS = time(17)
+
+
+async def read_rates(
+    session: Session, currencies: Collection[Currency], *, base: Currency, pacing_pause_s: float
+) -> FxRates:
+    """Ask for all currencies at once; the base itself needs no rate."""
+    wanted = sorted(set(currencies) - {base})
+    last_day = last_completed_day(await _gateway_time(session)) if wanted else date.min
+    found = await asyncio.gather(
+        *(_read_rate(session, c, base, last_day, pacing_pause_s) for c in wanted)
+    )
+    return FxRates(
+        base=base,
+        rates={rate.currency: rate for rate in found if isinstance(rate, FxRate)},
+        missing={c: why for c, why in zip(wanted, found, strict=True) if isinstance(why, str)},
+    )
+
+
+async def _gateway_time(session: Session) -> datetime:
+    reply = await session.ask_by_turn(Part.SERVER_TIME, session.client.reqCurrentTime)
+    return datetime.fromtimestamp(reply.rows[0], UTC) if reply.ended else session.clock.now()
+
+
+def last_completed_day(now: datetime) -> date:
+    """Return the latest day whose currency session has ended."""
+    in_new_york = now.astimezone(ZoneInfo("America/New_York"))
+    ended = in_new_york.time() >= _DAY_ENDS
+    return in_new_york.date() - timedelta(days=0 if ended else 1)
+
+
+async def _read_rate(
+    session: Session, currency: Currency, base: Currency, last_day: date, pacing_pause_s: float
+) -> FxRate | str:
+    direct, turned = await asyncio.gather(
+        _read_pair(session, currency, base, pacing_pause_s),
+        _read_pair(session, base, currency, pacing_pause_s),
+    )
+    bar = last_bar(direct, last_day)
+    if bar is not None:
+        source = f"{currency}.{base} daily midpoint"
+        return FxRate(currency=currency, rate=bar.close, as_of=bar.session, source=source)
+    bar = last_bar(turned, last_day)
+    if bar is not None:
+        source = f"1 / {base}.{currency} daily midpoint"
+        return FxRate(currency=currency, rate=inverse(bar.close), as_of=bar.session, source=source)
+    return f"{currency}.{base}: {_why(direct)}; {base}.{currency}: {_why(turned)}"
+
+
+async def _read_pair(
+    session: Session, symbol: str, currency: str, pacing_pause_s: float
+) -> BarsAnswer:
+    reply = await ask_daily_bars(
+        session,
+        cash_contract(symbol, currency),
+        show="MIDPOINT",
+        duration=_DURATION,
+        pacing_pause_s=pacing_pause_s,
+    )
+    return bars_answer(reply)
+
+
+def last_bar(answer: BarsAnswer, last_day: date) -> Bar | None:
+    """Return the newest bar of a day that has ended, with a rate above zero."""
+    done = [bar for bar in answer.bars if bar.session <= last_day and bar.close > 0]
+    return done[-1] if done else None
+
+
+def _why(answer: BarsAnswer) -> str:
+    if answer.state is AnswerState.VALUE:
+        return "no completed day among its bars"
+    return f"{answer.code} {answer.text}" if answer.code is not None else answer.text
