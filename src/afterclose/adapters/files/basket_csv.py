@@ -9,15 +9,25 @@ own tools expect them.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 
+from afterclose.adapters.files.atomic import write_whole
+from afterclose.adapters.files.basket_reading import BasketRow, read_basket
 from afterclose.domain.contracts import Session
 from afterclose.domain.orders import Action, BasketOrder
 from afterclose.errors import ContractError, DataError, UsageError
+
+__all__ = [
+    "BasketForm",
+    "BasketRow",
+    "basket_name",
+    "basket_text",
+    "read_basket",
+    "side_name",
+    "write_basket",
+]
 
 _TWS = (
     "Action", "Quantity", "Symbol", "SecType", "LastTradingDayOrContractMonth", "Exchange",
@@ -37,7 +47,7 @@ _SEVENTEEN = (
 
 #: Order types a basket may carry, and whether they have a limit; in the order of their blocks.
 _HAS_LIMIT = {"LMT": True, "MKT": False}
-#: Columns that may stay empty: HTW has no multiplier doubt, a description may be missing.
+#: The multiplier of some roots is not constant; a description may be missing.
 _MAY_BE_EMPTY = frozenset({"Multiplier", "Quotation"})
 _FORBIDDEN = frozenset(",;\"'")
 
@@ -182,31 +192,8 @@ def write_basket(path: Path, text: str) -> None:
     Raises UsageError when the file cannot be written, DataError when it reads back differently.
     """
     data = text.encode("ascii")
-    try:
-        _replace(path, data)
-        found = path.read_bytes()
-    except OSError as error:
-        raise UsageError(
-            f"the basket {path} cannot be written: {error.strerror or error}",
-            hint="close the file in other programs and check the folder's permissions",
-        ) from error
-    if found != data:
+    if write_whole(path, data) != data:
         raise DataError(
             f"the basket {path} does not read back as it was written",
             hint="do not use the file; check the disk",
         )
-
-
-def _replace(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -36,6 +36,8 @@ COLUMNS = (
 _PLAIN_NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
 _ROOT = re.compile(r"[A-Z0-9]{1,6}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
+#: Follows the letters of the cycle where the months between them are listed for a while too.
+_SERIAL = " (+serial)"
 _YES_NO = {"yes": True, "no": False}
 _CONFIDENCES = ("high", "medium", "low")
 
@@ -191,7 +193,8 @@ def _magnifier(row: Mapping[str, str]) -> int:
 
 def _months(row: Mapping[str, str]) -> str:
     months = _present(row, "months")
-    if list(months) != [code for code in MONTH_CODES if code in months]:
+    letters = months.removesuffix(_SERIAL)
+    if not letters or list(letters) != [code for code in MONTH_CODES if code in letters]:
         raise ContractError(f"months must be letters of {MONTH_CODES} in order, was {months!r}")
     return months
 

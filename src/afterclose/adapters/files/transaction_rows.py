@@ -80,7 +80,7 @@ class RowRead:
     def with_duplicate(self, what: str, *, of_line: int) -> RowRead:
         """Return the row rejected because line ``of_line`` already has ``what``."""
         finding = _fault(
-            "AC212",
+            "AC232",
             f"line {of_line} has it already: {what}",
             "was the file joined from two runs, or a row copied? write it again",
             _Place(source=self.source, line=self.line, symbol=self.symbol),
@@ -212,14 +212,14 @@ def _moment(
     read = _read_moment(text, style)
     if isinstance(read, str):
         hint = "write dates as 2025-08-18 21:00:00+00:00, as pandas does"
-        faults.append(_fault("AC211", f"the date {text!r} cannot be used: {read}", hint, place))
+        faults.append(_fault("AC231", f"the date {text!r} cannot be used: {read}", hint, place))
         return None
     if layout.date is not None and looks_like_date(index):
         other = _read_moment(index, style)
         if isinstance(other, str) or other.session != read.session:
             message = f"the first column says {index!r}, the column of dates {text!r}"
             hint = "was the file sorted or edited by column? write it again"
-            faults.append(_fault("AC217", message, hint, place))
+            faults.append(_fault("AC237", message, hint, place))
     return read
 
 
@@ -246,13 +246,13 @@ def _contract(
     if sid and not sid.isdecimal() and not _names_contract(sid, contract, moment.session):
         message = f"column sid says {sid!r}, column symbol {place.symbol!r}"
         hint = "was the file sorted or edited by column? write it again"
-        faults.append(_fault("AC216", message, hint, place))
+        faults.append(_fault("AC236", message, hint, place))
     month = contract.month
     ahead = (month.year - moment.session.year) * 12 + month.month - moment.session.month
     if not -_MONTHS_PAST_DELIVERY <= ahead <= _MONTHS_AHEAD:
         message = f"{contract} of {month.yyyymm} was not tradable on {moment.session}"
         hint = "correct the date or the symbol; a delivery that is over cannot be traded"
-        faults.append(_fault("AC214", message, hint, place))
+        faults.append(_fault("AC234", message, hint, place))
     return contract
 
 
@@ -272,7 +272,7 @@ def _amount(text: str, style: _Style, place: _Place, faults: list[Finding]) -> i
     else:
         message = f"the amount must be a whole number of contracts, was {text!r}"
     hint = "contracts are whole: positive to buy, negative to sell"
-    faults.append(_fault("AC210", message, hint, place))
+    faults.append(_fault("AC230", message, hint, place))
     return None
 
 
@@ -296,7 +296,7 @@ def _check_money(
     if money is None or abs(money + value) > abs(value) * _MONEY_TOLERANCE + _CENT:
         message = f"txn_dollars must be −price × amount = {-value:f}, was {text!r}"
         hint = "was a column edited or rounded? write the file again"
-        faults.append(_fault("AC219", message, hint, place))
+        faults.append(_fault("AC239", message, hint, place))
 
 
 def _number(text: str, style: _Style) -> Decimal | None:
@@ -311,7 +311,7 @@ def _number(text: str, style: _Style) -> Decimal | None:
 def _wrong_width(row: DelimitedRow, layout: Layout, place: _Place) -> Finding:
     message = f"the row has {len(row.cells)} values where the header has {layout.columns}"
     hint = "look for a missing or surplus separator, or a row cut off at the end of the file"
-    return _fault("AC215", message, hint, place)
+    return _fault("AC235", message, hint, place)
 
 
 def _fault(code: str, message: str, hint: str, place: _Place) -> Finding:

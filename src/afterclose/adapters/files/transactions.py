@@ -113,10 +113,10 @@ def read_transactions(data: bytes, *, source: str, session: date | None) -> Tran
 
     ``source`` names the file in findings. Raises UsageError when the file is empty, no text, no
     CSV, lacks a column or, without a given session, any readable date. Every bad row is a finding
-    of severity BLOCK: AC106 price, AC201 symbol, AC210 amount, AC211 date, AC212 row given twice,
-    AC214 contract not tradable then, AC215 number of values, AC216 and AC217 columns that
-    contradict each other, AC219 money that contradicts price and amount. Rows after a given
-    session are AC213. AC218 says that there was no trade, and what proves it.
+    of severity BLOCK: AC106 price, AC201 symbol, AC230 amount, AC231 date, AC232 row given twice,
+    AC234 contract not tradable then, AC235 number of values, AC236 and AC237 columns that
+    contradict each other, AC239 money that contradicts price and amount. Rows after a given
+    session are AC233. AC238 says that there was no trade, and what proves it.
     """
     text = read_delimited(data, source=source, is_header=has_columns)
     layout = layout_of(text.header, source=source)
@@ -275,7 +275,7 @@ def _about_file(
 def _later_rows(later: Sequence[RowRead], *, session: Session, source: str) -> Finding:
     newest = max(r.session for r in later if r.session is not None)
     return Finding(
-        code="AC213",
+        code="AC233",
         severity=Severity.BLOCK,
         subject=f"{source}, line {later[0].line}",
         message=f"{len(later)} rows are later than the session {session}, the newest of {newest}",
@@ -294,7 +294,7 @@ def _no_trades(reads: Sequence[RowRead], *, session: Session, source: str) -> Fi
     newest = max(sessions).isoformat() if sessions else None
     proof = f"the newest of its {len(reads)} rows is of {newest}" if newest else "it has no rows"
     return Finding(
-        code="AC218",
+        code="AC238",
         severity=Severity.INFO if newest else Severity.WARN,
         subject=source,
         message=f"no trade on {session}: {proof}",
