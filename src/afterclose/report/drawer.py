@@ -10,7 +10,7 @@ from afterclose.domain.audit import AuditRow, Sizing
 from afterclose.domain.contracts import ContractSpec
 from afterclose.domain.market import AnswerState
 from afterclose.domain.orders import Action
-from afterclose.report.words import UNKNOWN, day, exact, fixed, moment, percent, quantity
+from afterclose.report.words import UNKNOWN, amount, day, exact, fixed, moment, percent, quantity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ def _distance_steps(row: AuditRow, sizing: Sizing) -> tuple[Step, ...]:
 
 def _money_steps(spec: ContractSpec, sizing: Sizing, base: str) -> tuple[Step, ...]:
     distance = _price(sizing.stop_distance, spec.digits + 1)
-    risk, currency = fixed(sizing.risk_per_contract, 2), spec.currency
+    risk, currency = amount(sizing.risk_per_contract), spec.currency
     return (
         Step(
             name="Risk per contract",
@@ -79,31 +79,31 @@ def _money_steps(spec: ContractSpec, sizing: Sizing, base: str) -> tuple[Step, .
         Step(
             name=f"… in {base}",
             working=f"{risk} × FX {fixed(sizing.fx, 6)}",
-            result=f"{fixed(sizing.risk_per_contract_base, 2)} {base}",
+            result=f"{amount(sizing.risk_per_contract_base)} {base}",
         ),
         Step(
             name="Risk allowed",
-            working=f"{fixed(sizing.capital, 2)} × {percent(_share(sizing))}",
-            result=f"{fixed(sizing.max_risk, 2)} {base}",
+            working=f"{amount(sizing.capital)} × {percent(_share(sizing))}",
+            result=f"{amount(sizing.max_risk)} {base}",
         ),
     )
 
 
 def _count_steps(row: AuditRow, sizing: Sizing, base: str) -> tuple[Step, ...]:
-    per_contract = fixed(sizing.risk_per_contract_base, 2)
+    per_contract = amount(sizing.risk_per_contract_base)
     number = quantity(sizing.contracts_to_trade)
     caps = ", ".join(sizing.caps)
     return (
         Step(
             name="Contracts",
-            working=f"{fixed(sizing.max_risk, 2)} ÷ {per_contract}, whole contracts"
+            working=f"{amount(sizing.max_risk)} ÷ {per_contract}, whole contracts"
             + (f", then capped by {caps}" if caps else ""),
             result=number,
         ),
         Step(
             name="Risk of the trade",
             working=f"{number} × {per_contract}",
-            result=f"{fixed(sizing.risk_per_trade, 2)} {base}",
+            result=f"{amount(sizing.risk_per_trade)} {base}",
         ),
         Step(
             name="Final quantity",
@@ -157,16 +157,17 @@ def _quote_facts(row: AuditRow) -> tuple[tuple[str, str], ...]:
     )
 
 
-def position_facts(row: AuditRow) -> tuple[tuple[str, str], ...]:
-    """List who wants the order, and what it does to the positions."""
+def position_facts(row: AuditRow, sends: int) -> tuple[tuple[str, str], ...]:
+    """List who wants the order, and what ``sends`` contracts of it do to the position."""
     order = row.order
-    after = row.position_after if row.final_order() is not None else row.position_before
+    before = row.position_before
+    after = None if before is None else before + sends * order.action.sign
     return (
         ("Model", order.model),
         ("Kind", order.kind.value + (" (catch-up)" if order.catch_up else "")),
         ("Model trades", quantity(order.model_quantity)),
         ("Desk holds for it", quantity(order.held_before)),
-        ("Account before", quantity(row.position_before)),
+        ("Account before", quantity(before)),
         ("Account after", quantity(after)),
         ("Order reference", order.order_ref),
         ("Model trade", order.trade_id),

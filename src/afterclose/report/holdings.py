@@ -73,7 +73,9 @@ def holdings(view: EveningView) -> tuple[Holding, ...]:
     known = {position.con_id for position in positions}
     new = [_traded(view, row, changes) for con, row in ordered.items() if con not in known]
     nameless = [_traded(view, row, changes) for row in view.audit.rows if row.qualified is None]
-    return tuple(sorted((*held, *new, *nameless), key=lambda h: (h.symbol, h.delivery)))
+    # What is not held and does not change is no position.
+    real = [h for h in (*held, *new, *nameless) if h.before != 0 or h.change != 0]
+    return tuple(sorted(real, key=lambda h: (h.symbol, h.delivery)))
 
 
 def exposure_by(
@@ -123,8 +125,8 @@ def _held(
         # IB's average cost is the cost of one whole contract: an honest second best.
         value, at_cost = position.average_cost, True
     return Holding(
-        symbol=position.trading_class or position.symbol,
-        delivery=position.contract_month.code if position.contract_month else UNKNOWN,
+        symbol=row.order.contract.root if row else position.trading_class or position.symbol,
+        delivery=_delivery(position, row),
         sector=facts.sector,
         currency=position.currency,
         before=position.quantity,
@@ -133,6 +135,12 @@ def _held(
         value_per_contract=_in_base(view, value, position.currency),
         at_cost=at_cost,
     )
+
+
+def _delivery(position: Position, row: AuditRow | None) -> str:
+    if row is not None:
+        return row.order.contract.month.code
+    return position.contract_month.code if position.contract_month else UNKNOWN
 
 
 def _traded(view: EveningView, row: AuditRow, changes: dict[int, int]) -> Holding:

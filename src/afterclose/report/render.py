@@ -32,7 +32,8 @@ from afterclose.report.drawer import (
 )
 from afterclose.report.evening import EveningView
 from afterclose.report.holdings import Exposure, Holding, exposure_by, holdings
-from afterclose.report.tables import AuditTable, audit_table
+from afterclose.report.tables import AuditTable, Cell, TableRow, audit_table
+from afterclose.report.words import Missing, Style
 
 _BREAKS = re.compile(r"(?<=_)|(?<=[a-z])(?=[A-Z])")
 
@@ -42,6 +43,7 @@ class Drawer:
     """Everything behind one row."""
 
     row: AuditRow
+    sends: int
     anchor: str
     chart: Markup
     steps: tuple[Step, ...]
@@ -96,18 +98,20 @@ def render_evening(view: EveningView) -> str:
 
 def _side(view: EveningView, action: Action) -> Side:
     table = audit_table(view.audit, action)
-    return Side(table=table, drawers=tuple(_drawer(view, r.row) for r in table.rows))
+    return Side(table=table, drawers=tuple(_drawer(view, r) for r in table.rows))
 
 
-def _drawer(view: EveningView, row: AuditRow) -> Drawer:
+def _drawer(view: EveningView, item: TableRow) -> Drawer:
+    row = item.row
     name = anchor(row.order.order_ref)
     return Drawer(
         row=row,
+        sends=item.sends,
         anchor=name,
         chart=_trusted(draw(order_chart(row, f"{name}-chart"))),
         steps=sizing_steps(row, view.account.base),
         market=market_facts(row),
-        positions=position_facts(row),
+        positions=position_facts(row, item.sends),
         contract=contract_facts(row),
     )
 
@@ -142,8 +146,13 @@ def _environment() -> Environment:
     )
     environment.filters.update(_FILTERS)
     environment.globals.update(
-        Verdict=Verdict, Severity=Severity, UNKNOWN=words.UNKNOWN, zip=zip, anchor=anchor
+        Verdict=Verdict,
+        Severity=Severity,
+        UNKNOWN=words.UNKNOWN,
+        anchor=anchor,
+        cell_class=_cell_class,
     )
+    environment.globals["cell_class"] = _cell_class
     return environment
 
 
@@ -176,6 +185,18 @@ def _breakable(name: str) -> Markup:
     return Markup("<wbr>").join(escape(part) for part in _BREAKS.split(name))
 
 
+def _cell_class(cell: Cell) -> str:
+    """Style classes of a cell beside its colour group's, each after a space."""
+    classes = {
+        "missing": cell.missing is Missing.UNKNOWN,
+        "needless": cell.missing is Missing.NOT_APPLICABLE,
+        "flag": cell.flag,
+        "no": cell.column.style is Style.YES_NO and not cell.flag and cell.missing is None,
+        "wraps": cell.column.name == "Quotation",
+    }
+    return "".join(f" {name}" for name, applies in classes.items() if applies)
+
+
 def _bar(value: Decimal, largest: Decimal) -> str:
     """Length of an exposure bar, of 100."""
     return f"{abs(value) / largest * 100:.1f}" if largest else "0"
@@ -191,6 +212,7 @@ _FILTERS: dict[str, Callable[..., str]] = {
     "percent": words.percent,
     "quantity": words.quantity,
     "day": words.day,
+    "long_day": words.long_day,
     "moment": words.moment,
     "exact": words.exact,
     "counted": words.counted,

@@ -11,8 +11,8 @@ from afterclose.domain.audit import AuditRow
 from afterclose.domain.findings import Finding, Scalar, Severity, Verdict
 from afterclose.domain.orders import Action, ModelTrade, TradeKind
 from afterclose.domain.runs import RunState, TradesFrom
-from afterclose.report.evening import EveningView
-from afterclose.report.words import UNKNOWN, counted, day, moment, money, percent
+from afterclose.report.evening import EveningView, ModelSummary
+from afterclose.report.words import UNKNOWN, counted, day, moment, money, percent, short_day
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +176,8 @@ def _data_fact(view: EveningView) -> Fact:
         note += f"; {counted(late, 'root')} late"
     if data.revised:
         note += f"; {counted(len(data.revised), 'revision')} of past bars"
-    return Fact(name="Market data", value=f"fresh to {day(session)}", note=note, warn=late > 0)
+    serious = any(f.severity > Severity.INFO for f in data.late)
+    return Fact(name="Market data", value=f"fresh to {short_day(session)}", note=note, warn=serious)
 
 
 def _capital_fact(view: EveningView) -> Fact:
@@ -311,3 +312,27 @@ def versions(view: EveningView) -> tuple[tuple[str, str], ...]:
 def scalars(facts: Mapping[str, Scalar]) -> tuple[tuple[str, str], ...]:
     """List free facts by name; a fact without a value is unknown."""
     return tuple((name, UNKNOWN if facts[name] is None else str(facts[name])) for name in facts)
+
+
+def model_facts(view: EveningView) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """List how the models were run: the name of a fact, and its value for each model."""
+    known = [_facts_of_model(model) for model in view.models]
+    names = dict.fromkeys(name for facts in known for name in facts)
+    return tuple((name, tuple(facts.get(name, UNKNOWN) for facts in known)) for name in names)
+
+
+def _facts_of_model(model: ModelSummary) -> dict[str, str]:
+    currency = model.base_currency
+    return {
+        "First session": model.first_session.isoformat(),
+        "Last session": model.last_session.isoformat(),
+        "Value": money(model.net_asset_value, currency),
+        "Run with": money(model.capital_base, currency),
+        "Allocated": money(model.capital_allocated, currency),
+        "Transactions": str(model.transactions),
+        "Positions": str(model.positions),
+        "Open orders": str(model.orders_open),
+        "Rolls": model.rolls.value,
+        "Currency rule": model.currency.value,
+        **dict(scalars(model.facts)),
+    }

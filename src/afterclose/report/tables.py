@@ -27,15 +27,16 @@ class Cell:
     text: str
     sort: str
     column: Column
-    missing: bool = False
+    missing: Missing | None = None
     flag: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableRow:
-    """One order of a table."""
+    """One order of a table. ``sends`` is what would go to the broker, 0 for an excluded row."""
 
     row: AuditRow
+    sends: int
     cells: tuple[Cell, ...]
 
 
@@ -52,7 +53,11 @@ def audit_table(report: AuditReport, action: Action) -> AuditTable:
     """Lay out one side of the audit: the worst verdict first, then by symbol and delivery."""
     columns = side_columns(action)
     ordered = sorted(report.side(action), key=lambda row: -int(row.verdict))
-    rows = tuple(TableRow(row=row, cells=_cells(columns, row)) for row in ordered)
+    cleared = {order.order_ref: order.quantity for order in report.cleared_orders()}
+    rows = tuple(
+        TableRow(row=row, sends=cleared.get(row.order.order_ref, 0), cells=_cells(columns, row))
+        for row in ordered
+    )
     return AuditTable(action=action, columns=columns, rows=rows)
 
 
@@ -89,7 +94,7 @@ def _cell(column: Column, row: AuditRow) -> Cell:
         text=shown(value, column.style, row.order.mapped.spec),
         sort="" if isinstance(value, Missing) else full(value),
         column=column,
-        missing=isinstance(value, Missing),
+        missing=value if isinstance(value, Missing) else None,
         flag=_fired(column, value),
     )
 

@@ -17,8 +17,13 @@ UNKNOWN = "unknown"
 #: The word for a figure that the order has no use for: an exit is not sized.
 NOT_APPLICABLE = "n/a"
 
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_LONG_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_LONG_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+_DAYS = tuple(name[:3] for name in _LONG_DAYS)
+_MONTHS = tuple(name[:3] for name in _LONG_MONTHS)
 
 
 class Missing(Enum):
@@ -94,6 +99,15 @@ def fixed(value: Decimal | None, digits: int, *, sign: bool = False) -> str:
     return text.replace("-", "−")
 
 
+def amount(value: Decimal | None) -> str:
+    """Write an amount with two decimals, or up to four where it has them: a working must add up."""
+    if value is None:
+        return UNKNOWN
+    text = fixed(value, 4)
+    whole, _, decimals = text.partition(".")
+    return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
+
+
 def money(value: Decimal | None, currency: str) -> str:
     """Write an amount in whole units of a currency."""
     return UNKNOWN if value is None else f"{fixed(value, 0)} {currency}"
@@ -115,6 +129,11 @@ def day(value: date | None) -> str:
         return UNKNOWN
     weekday, month = _DAYS[value.weekday()], _MONTHS[value.month - 1]
     return f"{weekday} {value.day} {month} {value.year}"
+
+
+def long_day(value: date) -> str:
+    """Write a date in full: ``Friday 20 November 2026``."""
+    return f"{_LONG_DAYS[value.weekday()]} {value.day} {_LONG_MONTHS[value.month - 1]} {value.year}"
 
 
 def short_day(value: date) -> str:
