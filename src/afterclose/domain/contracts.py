@@ -94,7 +94,8 @@ def read_symbol(text: str, *, on: Session) -> FuturesContract:
     inner = _ZIPLINE_REPR.match(text.strip())
     symbol = (inner["symbol"] if inner else text).strip().upper()
     match = _VENDOR_SYMBOL.match(symbol) or _SYMBOL.match(symbol)
-    if match is None:
+    # Other scripts have digits of their own, and letters that turn into ours in upper case.
+    if match is None or not text.isascii():
         raise ContractError(
             f"{text!r} is not a futures symbol",
             hint="expected root, month letter and year, as in ESZ26 or Future(12 [ESZ26])",
@@ -186,7 +187,8 @@ class ContractSpec:
     def to_tick(self, ib_price: Decimal, rounding: Rounding = Rounding.NEAREST) -> Decimal:
         """Snap an IB price to the tick grid: the only place where a price is rounded."""
         steps = (ib_price / self.tick_size).quantize(Decimal(1), rounding=_ROUNDING[rounding])
-        return steps * self.tick_size
+        # A small negative price may round to minus zero, which nobody should have to read.
+        return steps * self.tick_size + 0
 
     def on_tick(self, ib_price: Decimal) -> bool:
         """Whether IB would take this price as it stands."""
