@@ -35,7 +35,7 @@ from afterclose.report.holdings import Exposure, Holding, exposure_by, holdings
 from afterclose.report.tables import AuditTable, Cell, TableRow, audit_table
 from afterclose.report.words import Missing, Style
 
-_BREAKS = re.compile(r"(?<=_)|(?<=[a-z])(?=[A-Z])")
+_BREAKS = re.compile(r"(?<=_)(?=[A-Za-z])|(?<=[a-z])(?=[A-Z])")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

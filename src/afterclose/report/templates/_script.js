@@ -74,9 +74,9 @@
     side.querySelector("[data-close]").addEventListener("click", () => drawers.forEach((d) => { d.open = false; }));
   }
 
-  // Paper has no drawers: all are open while it prints.
+  // On paper nobody opens a drawer: what is not clear prints whole, and what the reader has opened.
   let closed = [];
-  window.addEventListener("beforeprint", () => { closed = all("details:not([open])"); closed.forEach((d) => { d.open = true; }); });
+  window.addEventListener("beforeprint", () => { closed = all("details.fold:not([open]), details.r-look:not([open]), details.r-blocked:not([open])"); closed.forEach((d) => { d.open = true; }); });
   window.addEventListener("afterprint", () => closed.forEach((d) => { d.open = false; }));
 
   reveal();
