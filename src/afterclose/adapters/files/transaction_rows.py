@@ -41,7 +41,6 @@ _SMALLEST_PRICE = Decimal(10) ** -9
 _LARGEST_AMOUNT = 1_000_000
 #: txn_dollars may have been rounded; a wrong sign, size or unit shows well above this.
 _MONEY_TOLERANCE = Decimal("0.001")
-_CENT = Decimal("0.01")
 #: A contract trades at most one month past its delivery month (DC), and 15 years before it.
 _MONTHS_PAST_DELIVERY = 1
 _MONTHS_AHEAD = 15 * 12 + 12
@@ -51,7 +50,7 @@ _MONTHS_AHEAD = 15 * 12 + 12
 class Layout:
     """Where each column stands; None: the file has none."""
 
-    columns: int
+    header: tuple[str, ...]
     symbol: int
     amount: int
     price: int
@@ -128,7 +127,7 @@ def layout_of(header: Sequence[str], *, source: str) -> Layout:
             hint="write the file with pyfolio's extract_rets_pos_txn_from_zipline and to_csv",
         )
     return Layout(
-        columns=len(header),
+        header=tuple(header),
         symbol=symbol,
         amount=amount,
         price=price,
@@ -180,8 +179,10 @@ def _cell(row: DelimitedRow, position: int | None) -> str:
 def _read_row(row: DelimitedRow, *, layout: Layout, style: _Style, source: str) -> RowRead:
     symbol = _cell(row, layout.symbol)
     place = _Place(source=source, line=row.line, symbol=symbol)
+    if tuple(cell.lower() for cell in row.cells) == layout.header:
+        return _header_again(place)
     faults: list[Finding] = []
-    if len(row.cells) != layout.columns:
+    if len(row.cells) != len(layout.header):
         faults.append(_wrong_width(row, layout, place))
     moment = _moment(row, layout, style, place, faults)
     contract = _contract(row, layout, moment, place, faults) if moment else None
@@ -293,10 +294,16 @@ def _check_money(
     if text.lower() in _NO_VALUE:
         return
     money = _number(text, style)
-    if money is None or abs(money + value) > abs(value) * _MONEY_TOLERANCE + _CENT:
+    if money is None or abs(money + value) > abs(value) * _MONEY_TOLERANCE + _last_place(money):
         message = f"txn_dollars must be −price × amount = {-value:f}, was {text!r}"
         hint = "was a column edited or rounded? write the file again"
         faults.append(_fault("AC239", message, hint, place))
+
+
+def _last_place(number: Decimal) -> Decimal:
+    """One unit of the last digit written: how far rounding can have moved the number."""
+    exponent = number.as_tuple().exponent
+    return Decimal(1).scaleb(exponent) if isinstance(exponent, int) else Decimal(0)
 
 
 def _number(text: str, style: _Style) -> Decimal | None:
@@ -308,8 +315,25 @@ def _number(text: str, style: _Style) -> Decimal | None:
     return Decimal(text)
 
 
+def _header_again(place: _Place) -> RowRead:
+    message = "the names of the columns stand here again: files were joined"
+    finding = _fault("AC235", message, "give the file of one run alone", place)
+    return RowRead(
+        source=place.source,
+        line=place.line,
+        session=None,
+        at=None,
+        symbol="",
+        contract=None,
+        amount=None,
+        price=None,
+        order_id="",
+        findings=(finding,),
+    )
+
+
 def _wrong_width(row: DelimitedRow, layout: Layout, place: _Place) -> Finding:
-    message = f"the row has {len(row.cells)} values where the header has {layout.columns}"
+    message = f"the row has {len(row.cells)} values where the header has {len(layout.header)}"
     hint = "look for a missing or surplus separator, or a row cut off at the end of the file"
     return _fault("AC235", message, hint, place)
 
