@@ -93,6 +93,12 @@ TABLE: tuple[CodeEntry, ...] = (
             no_data=True,
         ),
         TextCase(
+            contains="no historical market data",
+            cause="The history service keeps no such prices for this contract.",
+            action="Check contract and kind of price.",
+            no_data=True,
+        ),
+        TextCase(
             contains="permission",
             cause="This login may not see the history of that exchange.",
             action=_SUBSCRIBE,
