@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -28,7 +29,8 @@ _OTHER_KINDS = (
     (b"%PDF", "a PDF document", "write the transactions with to_csv"),
     (b"\x80\x04\x95", "a Python pickle", "write the transactions with to_csv"),
 )
-_LINE_CONTROLS = "\t\n\r"
+#: Control characters but tabs and line ends: no program writes them into a CSV file.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +79,7 @@ def decode(data: bytes, *, source: str) -> str:
         if data.startswith(mark):
             raise UsageError(f"{source} is {kind}, not CSV", hint=hint)
     text = _decoded(data)
-    if text is None or any(ord(char) < ord(" ") and char not in _LINE_CONTROLS for char in text):
+    if text is None or _CONTROL.search(text):
         raise UsageError(
             f"{source} is not a text file, or its encoding is unknown",
             hint="write it as UTF-8",
