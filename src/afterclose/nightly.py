@@ -257,7 +257,11 @@ def reject(desk: Desk, folder: RunFolder, *, reviewer: str, note: str) -> Approv
 
 
 async def trade(
-    desk: Desk, folder: RunFolder, *, on_event: Callable[[OrderEvent], None]
+    desk: Desk,
+    folder: RunFolder,
+    *,
+    on_event: Callable[[OrderEvent], None],
+    follow: submit.Follow = submit.until_answered,
 ) -> Mapping[str, OrderLife]:
     """Act two: send the approved orders, each exactly once, and follow them. Raises SafetyError."""
     run = RunJournal.resume(folder, desk.clock)
@@ -279,6 +283,7 @@ async def trade(
                 submit.SubmitRequest(run_id=approval.run_id, orders=orders, qualified=qualified),
                 desk.clock,
                 on_event=on_event,
+                follow=follow,
             )
         stage.wrote(run_files.write_orders(folder, known.values()))
     run.enter(RunState.SUBMITTED, sent=len(known))

@@ -9,9 +9,10 @@ without an answer is *unknown*, and said so.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from afterclose.domain.contracts import FuturesContract, QualifiedContract
 from afterclose.domain.order_life import OrderLife, lives, sweep_events
@@ -66,6 +67,26 @@ def to_send(known: Mapping[str, OrderLife], orders: Sequence[BasketOrder]) -> Se
     return [o for o in in_sending_order(orders) if known[o.order_ref].state is OrderState.INTENDED]
 
 
+class Following(Protocol):
+    """What a follower may wait for."""
+
+    async def final(self) -> None:
+        """Wait until every order is final, or the line is broken."""
+
+
+#: Returns when following shall end.
+Follow = Callable[[Following], Awaitable[None]]
+
+
+async def until_answered(_orders: Following) -> None:
+    """Do not follow: the next sweep tells."""
+
+
+async def until_final(orders: Following) -> None:
+    """Follow until nothing more can happen to any order."""
+    await orders.final()
+
+
 @dataclass(slots=True)
 class _Journal:
     """Events on their way into the ledger, and those who wait for them."""
@@ -98,6 +119,17 @@ class _Journal:
             self.broken = error
             self.changed.notify_all()
 
+    async def final(self) -> None:
+        """Wait until every order is final, or the line is broken."""
+
+        def done() -> bool:
+            return self.broken is not None or all(
+                life.state.final for life in self.lives().values()
+            )
+
+        async with self.changed:
+            await self.changed.wait_for(done)
+
     async def answered(self, refs: frozenset[str], timeout_s: float) -> bool:
         """Wait until every one of these orders was answered; False when the time is over."""
 
@@ -123,8 +155,12 @@ async def run(
     clock: Clock,
     *,
     on_event: Callable[[OrderEvent], None] = lambda _event: None,
+    follow: Follow = until_answered,
 ) -> Mapping[str, OrderLife]:
     """Send what was never sent, follow everything, and return each order's life.
+
+    ``follow`` says how long to listen once every order was answered: executions are told to those
+    who listen, and the gateway forgets them at midnight.
 
     Raises BrokerTimeout when the broker's book cannot be read whole beforehand: then nothing was
     sent. A line that breaks later leaves the orders as the journal has them; run it again.
@@ -138,6 +174,7 @@ async def run(
     listener = asyncio.create_task(_listen(desk, journal, refs))
     try:
         await _send_all(desk, journal, request, clock)
+        await follow(journal)
         with suppress(BrokerError):
             await journal.write(*sweep_events(journal.lives(), await desk.sweep()))
     finally:

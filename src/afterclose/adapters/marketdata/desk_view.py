@@ -1,0 +1,83 @@
+"""The store as an evening sees it: the newest session, what is late, and single closes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+from math import isfinite
+from pathlib import Path
+
+import numpy as np
+
+from afterclose.adapters.marketdata.calendars import market_sessions
+from afterclose.adapters.marketdata.records import ContractRecord
+from afterclose.adapters.marketdata.store import MarketStore
+from afterclose.domain.contracts import FuturesContract, Session
+from afterclose.domain.findings import Finding, Severity
+
+#: A market without any bar for so long has ended; it is not late.
+ENDED_AFTER = timedelta(days=30)
+
+
+class DeskMarketData:
+    """``ports.MarketData`` on an open store."""
+
+    def __init__(self, store: MarketStore) -> None:
+        self._store = store
+        self._months = {(r.root, r.contract_month): r.symbol for r in store.contracts()}
+
+    @property
+    def path(self) -> Path:
+        """Where the store lives."""
+        return self._store.path
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of the content."""
+        return self._store.fingerprint
+
+    def roots(self) -> Sequence[str]:
+        """Every market in the store."""
+        return self._store.roots()
+
+    def last_session(self) -> Session:
+        """The newest session in the store."""
+        return self._store.last_session
+
+    def late(self, session: Session) -> Mapping[str, Finding]:
+        """Roots whose own market had this session and that have no bar of it."""
+        late: dict[str, Finding] = {}
+        for root in self._store.roots():
+            contracts = self._store.contracts(root)
+            newest = max(c.last_session for c in contracts)
+            if newest >= session or newest < session - ENDED_AFTER:
+                continue
+            if _trades_on(contracts[0].calendar, session):
+                late[root] = _late(root, session, newest, contracts[0])
+        return late
+
+    def last_close(self, contract: FuturesContract, session: Session) -> Decimal | None:
+        """Last known close up to ``session``, as the shortest text of its float."""
+        symbol = self._months.get((contract.root, contract.month.yyyymm))
+        if symbol is None:
+            return None
+        bars = self._store.bars(symbol)
+        end = int(np.searchsorted(bars.sessions, np.datetime64(session, "D"), side="right"))
+        known = [float(c) for c in bars.close[:end] if isfinite(c)]
+        return Decimal(repr(known[-1])) if known else None
+
+
+def _trades_on(calendar: str, session: date) -> bool:
+    return market_sessions(calendar, session, session).is_session(session)
+
+
+def _late(root: str, session: date, newest: date, contract: ContractRecord) -> Finding:
+    return Finding(
+        code="AC107",
+        severity=Severity.WARN,
+        subject=root,
+        message=f"{contract.name} has no bar of {session}; its last is of {newest}",
+        hint="late at the vendor: update again; openings in this market are blocked until then",
+        evidence={"last": newest.isoformat()},
+    )

@@ -1,0 +1,110 @@
+"""The composition root: settings become adapters, adapters become a desk.
+
+The only module that knows every adapter. Imports that cost seconds (Arrow, SQL, ib_async) happen
+inside the functions that need them, so that ``afterclose --help`` does not pay for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+from afterclose import __version__
+from afterclose.adapters.files.contract_table import packaged_specs
+from afterclose.adapters.files.tws_baskets import TwsBaskets
+from afterclose.adapters.files.workbook import override, read_workbook
+from afterclose.adapters.ledger.store import SqlLedger
+from afterclose.adapters.marketdata.desk_view import DeskMarketData
+from afterclose.adapters.marketdata.store import MarketStore
+from afterclose.domain.contracts import ContractSpec, RootSymbol
+from afterclose.domain.findings import Finding
+from afterclose.domain.orders import Approval
+from afterclose.domain.runs import ModelRequest, ModelResult
+from afterclose.errors import ConfigError, UsageError
+from afterclose.evening import Desk
+from afterclose.ports import BrokerReader, Clock, ModelRunner, OrderDesk
+from afterclose.settings import Settings
+
+
+class ProcessRunner:
+    """Runs each model in a process of its own."""
+
+    def run(self, request: ModelRequest, *, on_progress: Callable[[str], None]) -> ModelResult:
+        """Run one model to its last session. Raises ModelError with the user's own lines."""
+        from afterclose.adapters.zipline.runner import run_model  # noqa: PLC0415 - see above
+
+        return run_model(request, on_progress=on_progress)
+
+
+def specs(mapping: Path | None) -> tuple[Mapping[RootSymbol, ContractSpec], tuple[Finding, ...]]:
+    """Return the packaged contract table, overridden row by row by the desk's own workbook."""
+    packaged = packaged_specs()
+    if mapping is None:
+        return packaged, ()
+    if not mapping.is_file():
+        raise UsageError(
+            f"the mapping {mapping} does not exist",
+            hint="correct 'mapping' in the settings, or leave it out to use the packaged table",
+        )
+    reading = read_workbook(mapping.read_bytes(), source=mapping.name)
+    return override(packaged, reading), reading.findings
+
+
+def open_desk(
+    settings: Settings,
+    clock: Clock,
+    *,
+    say: Callable[[str], None],
+    runner: ModelRunner | None = None,
+) -> Desk:
+    """Make a desk from settings. Raises ConfigError when something it needs is not set."""
+    if not settings.desk.account:
+        raise ConfigError(
+            "no account is configured",
+            hint="set desk.account in afterclose.toml (paper accounts start with DU)",
+        )
+    table, findings = specs(settings.resolve(settings.mapping) if settings.mapping else None)
+    for finding in findings:
+        say(str(finding))
+    return Desk(
+        settings=settings,
+        specs=table,
+        clock=clock,
+        market=DeskMarketData(MarketStore.open(settings.resolve(settings.data.store))),
+        runner=runner or ProcessRunner(),
+        ledger=SqlLedger(settings.ledger_url),
+        baskets=TwsBaskets(),
+        open_reader=lambda: _reader(settings, clock),
+        open_order_desk=lambda approval: _order_desk(settings, clock, approval),
+        code_version=__version__,
+        say=say,
+    )
+
+
+def _reader(settings: Settings, clock: Clock) -> AbstractAsyncContextManager[BrokerReader]:
+    from afterclose.adapters import ibkr  # noqa: PLC0415 - see the module's docstring
+
+    return ibkr.open_reader(**_address(settings), account=settings.desk.account, clock=clock)
+
+
+def _order_desk(
+    settings: Settings, clock: Clock, approval: Approval
+) -> AbstractAsyncContextManager[OrderDesk]:
+    from afterclose.adapters import ibkr  # noqa: PLC0415 - see the module's docstring
+
+    address = _address(settings)
+    return ibkr.open_desk(
+        **{**address, "client_id": settings.broker.client_id + 1}, approval=approval, clock=clock
+    )
+
+
+def _address(settings: Settings) -> dict[str, Any]:
+    broker = settings.broker
+    return {
+        "host": broker.host,
+        "port": broker.port,
+        "client_id": broker.client_id,
+        "timeout_s": broker.timeout_s,
+    }

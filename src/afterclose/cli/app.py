@@ -1,0 +1,213 @@
+"""``afterclose``: every command, its flags and its exit code.
+
+0 ok · 1 blocked by findings · 2 usage · 3 an outside system is down · 4 refused. Imports that cost
+time happen inside the commands.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import traceback
+from datetime import date
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import click
+import typer
+
+from afterclose import __version__
+from afterclose.errors import AfterCloseError, ExitCode, UsageError
+
+app = typer.Typer(
+    name="afterclose",
+    help="From a Zipline futures backtest to Interactive Brokers, every evening, without fear.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+mapping_app = typer.Typer(help="The mapping from your symbols to Interactive Brokers'.")
+sim_app = typer.Typer(help="The paper gateway, for any TWS API client.")
+app.add_typer(mapping_app, name="mapping", no_args_is_help=True)
+app.add_typer(sim_app, name="sim", no_args_is_help=True)
+
+Desk = Annotated[Path, typer.Option("--desk", help="The desk's folder, with afterclose.toml.")]
+SessionText = Annotated[
+    str, typer.Option("--session", help="The evening, yyyy-mm-dd; default: the last close.")
+]
+RunName = Annotated[str, typer.Option("--run", help="A run id; default: the newest evening.")]
+
+
+def main() -> None:
+    """Run the command line; every error ends as a sentence, a hint and an exit code."""
+    try:
+        result = app(standalone_mode=False)
+    except click.exceptions.Abort:
+        _stop("stopped by you; nothing was left half done", "", ExitCode.USAGE)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(ExitCode.USAGE)
+    except AfterCloseError as error:
+        _stop(str(error), error.hint, error.exit_code)
+    except Exception:  # noqa: BLE001 - the border of the process: a user never meets a traceback
+        _stop(f"an error of ours; details are in {_crash_file()}", "please report it", 1)
+    sys.exit(result if isinstance(result, int) else ExitCode.OK)
+
+
+def _stop(message: str, hint: str, code: int) -> NoReturn:
+    sys.stderr.write(f"afterclose: {message}\n")
+    if hint:
+        sys.stderr.write(f"  → {hint}\n")
+    sys.exit(int(code))
+
+
+def _crash_file() -> Path:
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="afterclose-crash-", suffix=".txt", delete=False, encoding="utf-8"
+    ) as file:
+        file.write(traceback.format_exc())
+    return Path(file.name)
+
+
+def day(text: str) -> date | None:
+    """Read a date of the command line; None for an empty text. Raises UsageError."""
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is no date", hint="write it as yyyy-mm-dd") from None
+
+
+@app.callback(invoke_without_command=True)
+def version(
+    *, show: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
+) -> None:
+    """From a Zipline futures backtest to Interactive Brokers, every evening, without fear."""
+    if show:
+        typer.echo(f"afterclose {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="Folder for the demo's desk.")] = Path("demo"),
+    seed: Annotated[int, typer.Option("--seed", help="Another seed, another market.")] = 0,
+    session: SessionText = "",
+    *,
+    full: Annotated[
+        bool, typer.Option("--full", help="Start the models in the market's first year.")
+    ] = False,
+) -> None:
+    """A whole evening on the built-in market and the paper gateway: no account, no network."""
+    from afterclose.cli import demo_command  # noqa: PLC0415 - costs seconds
+
+    demo_command.show(out=out, seed=seed, session=day(session), full=full)
+
+
+@app.command()
+def basket(
+    transactions: Annotated[Path, typer.Option("--transactions", help="pyfolio's CSV.")],
+    account: Annotated[str, typer.Option("--account", help="IB account, e.g. DU1234567.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the basket.")],
+    mapping: Annotated[
+        Path | None, typer.Option("--mapping", help="Workbook that overrides the table.")
+    ] = None,
+    session: SessionText = "",
+    model: Annotated[str, typer.Option("--model", help="Name in the order references.")] = "FILE",
+    form: Annotated[
+        str, typer.Option("--form", help="Columns: tws, fifteen or seventeen.")
+    ] = "tws",
+) -> None:
+    """A TWS basket from a transactions file: the trades of its last session."""
+    from afterclose.cli import basket_command  # noqa: PLC0415 - costs time
+
+    basket_command.write(
+        transactions=transactions,
+        mapping=mapping,
+        account=account,
+        out=out,
+        session=day(session),
+        model=model,
+        form=form,
+    )
+
+
+@app.command()
+def run(desk: Desk = Path(), session: SessionText = "") -> None:
+    """Prepare tonight: data, models, trades, basket, audit, report. Nothing is sent."""
+    from afterclose.cli import desk_commands  # noqa: PLC0415 - costs time
+
+    desk_commands.run(desk, day(session))
+
+
+@app.command()
+def approve(
+    desk: Desk = Path(),
+    run_id: RunName = "",
+    note: Annotated[str, typer.Option("--note", help="Why flagged rows go all the same.")] = "",
+    reviewer: Annotated[str, typer.Option("--reviewer", help="Who approves.")] = "",
+    exclude: Annotated[
+        list[str] | None, typer.Option("--exclude", help="Order reference to leave out.")
+    ] = None,
+) -> None:
+    """Approve exactly the basket that the report shows."""
+    from afterclose.cli import desk_commands  # noqa: PLC0415 - costs time
+
+    desk_commands.approve(desk, run_id, reviewer=reviewer, note=note, exclude=exclude or [])
+
+
+@app.command()
+def reject(
+    desk: Desk = Path(),
+    run_id: RunName = "",
+    note: Annotated[str, typer.Option("--note", help="Why.")] = "",
+    reviewer: Annotated[str, typer.Option("--reviewer", help="Who rejects.")] = "",
+) -> None:
+    """Reject tonight's basket; nothing of it can be sent."""
+    from afterclose.cli import desk_commands  # noqa: PLC0415 - costs time
+
+    desk_commands.reject(desk, run_id, reviewer=reviewer, note=note)
+
+
+@app.command()
+def send(
+    desk: Desk = Path(),
+    run_id: RunName = "",
+    *,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Stay until every order is final.")
+    ] = False,
+) -> None:
+    """Send the approved basket, each order exactly once. Safe to repeat."""
+    from afterclose.cli import desk_commands  # noqa: PLC0415 - costs time
+
+    desk_commands.send(desk, run_id, follow=follow)
+
+
+@app.command()
+def settle(desk: Desk = Path(), run_id: RunName = "") -> None:
+    """The day after: what became of the orders, and who holds what."""
+    from afterclose.cli import desk_commands  # noqa: PLC0415 - costs time
+
+    desk_commands.settle(desk, run_id)
+
+
+@app.command()
+def status(desk: Desk = Path(), run_id: RunName = "") -> None:
+    """Tell where the evening stands, from the journal alone."""
+    from afterclose.cli import desk_commands  # noqa: PLC0415 - costs time
+
+    desk_commands.status(desk, run_id)
+
+
+@mapping_app.command("export")
+def mapping_export(
+    out: Annotated[Path, typer.Argument(help="Workbook to write.")] = Path(
+        "ZiplineIB_Mapping.xlsx"
+    ),
+) -> None:
+    """Write the contract table as a mapping workbook, to be changed row by row."""
+    from afterclose.cli import basket_command  # noqa: PLC0415 - costs time
+
+    basket_command.export_mapping(out)

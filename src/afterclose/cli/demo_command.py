@@ -1,0 +1,48 @@
+"""``afterclose demo``: the evening on the terminal, act by act."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import date
+from pathlib import Path
+
+from afterclose import demo, run_files
+from afterclose.cli.terminal import (
+    audit_summary,
+    console,
+    findings_table,
+    orders_table,
+    positions_table,
+)
+from afterclose.domain.findings import Severity
+from afterclose.domain.orders import OrderEvent
+
+
+def show(*, out: Path, seed: int, session: date | None, full: bool) -> None:
+    """Run the demo and say where everything is."""
+    screen = console()
+
+    def order_event(event: OrderEvent) -> None:
+        detail = event.status or (f"{event.fill.quantity} filled" if event.fill else event.text)
+        screen.print(f"   {event.order_ref:<28} {event.kind.value:<10} {detail}")
+
+    narrator = demo.Narrator(
+        say=lambda text: screen.print(f"   {text}"),
+        act=lambda text: screen.print(f"\n[bold]● {text}[/bold]"),
+        order=order_event,
+    )
+    request = demo.DemoRequest(out=out, session=session or demo.SESSION, seed=seed, full=full)
+    evening = asyncio.run(demo.run(request, narrator))
+    view = run_files.read_view(evening.folder)
+    screen.print()
+    screen.print(audit_summary(view.audit))
+    screen.print(orders_table(evening.lives, title="Orders"))
+    screen.print(positions_table(evening.result))
+    notable = [f for f in evening.result.findings if f.severity > Severity.INFO]
+    if notable:
+        screen.print(findings_table(notable, title="Breaks and open ends"))
+    baskets = evening.folder.path / "baskets"
+    screen.print(f"\nrun     {evening.folder.path}", soft_wrap=True)
+    for file in sorted(baskets.iterdir()):
+        screen.print(f"basket  {file}", soft_wrap=True)
+    screen.print(f"report  {evening.folder.path / run_files.REPORT}", soft_wrap=True)

@@ -1,0 +1,182 @@
+"""The commands of a desk: run, approve, reject, send, settle, status."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+import typer
+from filelock import FileLock, Timeout
+
+from afterclose import clock as calendar
+from afterclose import nightly, run_files
+from afterclose.adapters.ledger.store import SqlLedger
+from afterclose.artifacts import RunFolder, latest_run
+from afterclose.bootstrap import open_desk
+from afterclose.cli.terminal import (
+    audit_summary,
+    console,
+    findings_table,
+    orders_table,
+    positions_table,
+)
+from afterclose.clock import SystemClock
+from afterclose.domain.findings import Verdict
+from afterclose.domain.order_life import OrderLife
+from afterclose.domain.orders import OrderEvent, OrderState
+from afterclose.domain.runs import RunManifest, RunState
+from afterclose.errors import ConfigError, ExitCode, RunAlreadySubmitted, UsageError
+from afterclose.evening import Desk, read_books
+from afterclose.journal import MANIFEST
+from afterclose.settings import SETTINGS_FILE, load
+from afterclose.stages import submit
+
+_LOCK = ".afterclose.lock"
+
+
+@contextmanager
+def _desk(home: Path) -> Iterator[Desk]:
+    """Open the desk for one command; a second command on it is refused."""
+    if not (home / SETTINGS_FILE).is_file():
+        raise ConfigError(
+            f"{home} is no desk: there is no {SETTINGS_FILE} in it",
+            hint="go to the desk's folder, or name it with --desk",
+        )
+    screen = console()
+    try:
+        with FileLock(home / _LOCK, timeout=0):
+            desk = open_desk(load(home), SystemClock(), say=screen.print)
+            try:
+                yield desk
+            finally:
+                if isinstance(desk.ledger, SqlLedger):
+                    desk.ledger.close()
+    except Timeout:
+        raise RunAlreadySubmitted(
+            f"another command is at work on {home}", hint="wait until it has ended"
+        ) from None
+
+
+def _folder(desk: Desk, run_id: str) -> RunFolder:
+    folder = RunFolder(desk.settings.runs / run_id) if run_id else latest_run(desk.settings.runs)
+    if folder is None or not folder.has(MANIFEST):
+        raise UsageError(
+            f"there is no evening {run_id or 'yet'} in {desk.settings.runs}",
+            hint="prepare one with 'afterclose run'",
+        )
+    return folder
+
+
+def run(home: Path, session: date | None) -> None:
+    """Prepare tonight and show the audit. Exits 1 when the evening is blocked."""
+    with _desk(home) as desk:
+        tonight = session or calendar.session_at(desk.clock.now())
+        folder = asyncio.run(nightly.prepare(desk, tonight))
+    view = run_files.read_view(folder)
+    screen = console()
+    screen.print(audit_summary(view.audit))
+    screen.print(f"report  {folder.path / run_files.REPORT}", soft_wrap=True)
+    if view.manifest.state is RunState.NO_TRADES:
+        screen.print(f"No trades tonight ({tonight}): nothing to approve.")
+    elif view.audit.verdict is Verdict.BLOCKED:
+        screen.print("The evening is blocked; the report says by what.")
+        raise typer.Exit(ExitCode.BLOCKED)
+    else:
+        screen.print("Read it, then: afterclose approve, or afterclose reject")
+
+
+def approve(home: Path, run_id: str, *, reviewer: str, note: str, exclude: Sequence[str]) -> None:
+    """Record a person's yes."""
+    with _desk(home) as desk:
+        folder = _folder(desk, run_id)
+        view = run_files.read_view(folder)
+        unknown = set(exclude) - {r.order.order_ref for r in view.audit.rows}
+        if unknown:
+            raise UsageError(
+                f"no such order: {', '.join(sorted(unknown))}", hint="take it from the report"
+            )
+        decision = nightly.approve(
+            desk,
+            folder,
+            reviewer=_reviewer(desk, reviewer),
+            note=note,
+            exclude=frozenset(exclude),
+        )
+    console().print(
+        f"{len(decision.order_refs)} orders approved for {decision.account} by "
+        f"{decision.reviewer}, until {decision.expires_at:%Y-%m-%d %H:%M} UTC. "
+        "Next: afterclose send"
+    )
+
+
+def reject(home: Path, run_id: str, *, reviewer: str, note: str) -> None:
+    """Record a person's no."""
+    with _desk(home) as desk:
+        nightly.reject(desk, _folder(desk, run_id), reviewer=_reviewer(desk, reviewer), note=note)
+    console().print("Rejected: nothing of this evening can be sent.")
+
+
+def _reviewer(desk: Desk, named: str) -> str:
+    return named or desk.settings.desk.reviewer or getpass.getuser()
+
+
+def send(home: Path, run_id: str, *, follow: bool) -> None:
+    """Send what is approved. Exits 3 when an order's fate is unknown."""
+    screen = console()
+
+    def show(event: OrderEvent) -> None:
+        screen.print(f"{event.order_ref:<28} {event.kind.value:<10} {event.status or event.text}")
+
+    with _desk(home) as desk:
+        until = submit.until_final if follow else submit.until_answered
+        folder = _folder(desk, run_id)
+        lives = asyncio.run(nightly.trade(desk, folder, on_event=show, follow=until))
+    _show_orders(tuple(lives.values()))
+
+
+def _show_orders(lives: Sequence[OrderLife]) -> None:
+    screen = console()
+    screen.print(orders_table(lives, title="Orders"))
+    doubtful = [life for life in lives if life.state in {OrderState.UNKNOWN, OrderState.SENT}]
+    if doubtful:
+        screen.print(
+            f"{len(doubtful)} orders have no answer. They are not sent again by themselves: "
+            "look in TWS, then 'afterclose send' or 'afterclose settle' looks again."
+        )
+        raise typer.Exit(ExitCode.OUTSIDE_DOWN)
+
+
+def settle(home: Path, run_id: str) -> None:
+    """Compare the desk with the account. Exits 1 while anything is open."""
+    with _desk(home) as desk:
+        folder = _folder(desk, run_id)
+        result = asyncio.run(nightly.settle(desk, folder))
+    screen = console()
+    screen.print(positions_table(result))
+    if result.findings:
+        screen.print(findings_table(result.findings, title="Breaks and open ends"))
+    screen.print(f"report  {folder.path / run_files.REPORT}", soft_wrap=True)
+    if not result.settled:
+        raise typer.Exit(ExitCode.BLOCKED)
+
+
+def status(home: Path, run_id: str) -> None:
+    """Show the newest evening as the journal has it."""
+    with _desk(home) as desk:
+        folder = _folder(desk, run_id)
+        manifest = folder.read_json(MANIFEST, RunManifest)
+        lives = tuple(read_books(desk.ledger, (), manifest.session).past.values())
+    screen = console()
+    screen.print(
+        f"{manifest.run_id}: {manifest.state.value}, {manifest.mode.value} {manifest.account}"
+    )
+    for stage in manifest.stages:
+        screen.print(
+            f"  {stage.name:<10} {stage.status:<7} {stage.findings} findings {stage.error}"
+        )
+    if lives:
+        _show_orders(lives)

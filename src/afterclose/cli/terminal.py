@@ -1,0 +1,100 @@
+"""What the commands show on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.table import Table
+
+from afterclose.domain.audit import AuditReport, Reconciliation
+from afterclose.domain.findings import Finding, Severity, Verdict
+from afterclose.domain.order_life import OrderLife
+from afterclose.domain.orders import BasketOrder, OrderState
+
+_STYLES = {Severity.INFO: "dim", Severity.WARN: "yellow", Severity.BLOCK: "bold red"}
+_VERDICTS = {Verdict.CLEAR: "green", Verdict.LOOK: "yellow", Verdict.BLOCKED: "bold red"}
+
+
+def console() -> Console:
+    """Return a console on standard output; plain where that is no terminal."""
+    return Console(highlight=False)
+
+
+def findings_table(findings: Iterable[Finding], *, title: str) -> Table:
+    """Show findings, the worst first."""
+    table = Table("code", "", "subject", "what, and what to do", title=title)
+    for finding in sorted(findings, key=lambda f: (-f.severity, f.code, f.subject)):
+        hint = f"\n→ {finding.hint}" if finding.hint else ""
+        table.add_row(
+            finding.code,
+            finding.severity.name.lower(),
+            finding.subject,
+            f"{finding.message}{hint}",
+            style=_STYLES[finding.severity],
+        )
+    return table
+
+
+def order_text(order: BasketOrder) -> tuple[str, ...]:
+    """Return an order as cells: side, quantity, contract, limit, kind, reference."""
+    spec = order.mapped.spec
+    return (
+        order.action.value,
+        str(order.quantity),
+        f"{order.contract.symbol} ({spec.ib_symbol} {order.contract.month.yyyymm})",
+        f"{spec.price_text(order.limit_price)} {spec.currency}",
+        order.kind.value,
+        order.order_ref,
+    )
+
+
+def audit_summary(report: AuditReport) -> Table:
+    """Show every row of the audit in one line."""
+    table = Table("", "order", "model → final", "limit", "close", "Δ %", "live", "findings")
+    table.title = f"Audit of {report.session}: {report.verdict.word}"
+    for row in sorted(report.rows, key=lambda r: (-r.verdict, r.order.action, r.order.contract)):
+        order, spec = row.order, row.order.mapped.spec
+        live = row.quote.price if row.quote else None
+        codes = [f.code for f in row.findings if f.severity > Severity.INFO]
+        table.add_row(
+            row.verdict.word,
+            f"{order.model} {order.kind.value} {order.action.value} {order.contract.symbol}",
+            f"{order.model_quantity} → {row.final_quantity}",
+            spec.price_text(order.limit_price),
+            "unknown" if row.close is None else spec.price_text(row.close.close),
+            "unknown" if row.pct_diff is None else f"{row.pct_diff * 100:+.2f}",
+            "unknown" if live is None else spec.price_text(live),
+            " ".join(dict.fromkeys(codes)),
+            style=_VERDICTS[row.verdict],
+        )
+    return table
+
+
+def orders_table(lives: Iterable[OrderLife], *, title: str) -> Table:
+    """Show what is known of each order."""
+    table = Table("order", "side", "filled", "price", "state", "the gateway's word", title=title)
+    for life in lives:
+        order, average = life.order, life.average_price
+        style = "bold red" if life.state is OrderState.UNKNOWN else ""
+        table.add_row(
+            order.order_ref,
+            f"{order.action.value} {order.contract.symbol}",
+            f"{life.filled} of {order.quantity}",
+            "" if average is None else order.mapped.spec.price_text(average),
+            life.state.value,
+            life.text,
+            style=style,
+        )
+    return table
+
+
+def positions_table(result: Reconciliation) -> Table:
+    """Show the desk's positions beside the account's."""
+    table = Table("contract", "desk", "account", "", title="Positions, desk against account")
+    for check in result.positions:
+        broker = "unknown" if check.broker is None else f"{check.broker:+d}"
+        word = "agrees" if check.agrees else "DIFFERS"
+        style = "" if check.agrees else "yellow"
+        table.add_row(check.symbol, f"{check.desk:+d}", broker, word, style=style)
+    return table
