@@ -21,7 +21,7 @@ from afterclose.report.words import day, fixed, short_day
 _WIDTH, _HEIGHT = 720, 264
 _LEFT, _RIGHT, _TOP, _BOTTOM = 6, 568, 12, 234
 _BARS_SHOWN = 60
-_GRID_LINES = 4
+_GRID_LINES = 5
 _LABEL_STEP = 15
 _DATES_APART = 78
 _WINDOW, _BAND_WIDTH = 20, Decimal(3)
@@ -183,11 +183,10 @@ def _grid(chart: Chart, plot: _Plot) -> str:
 
 
 def _nice_step(raw: Decimal, tick: Decimal) -> Decimal:
-    """Return the next step of 1, 2 or 5 times a power of ten, in ticks: labels stay exact."""
-    ticks = max(Decimal(1), raw / tick)
-    power = Decimal(1).scaleb(ticks.adjusted())
-    nice = next(m for m in (1, 2, 5, 10) if power * m >= ticks)
-    return power * nice * tick
+    """Return the next price step of 1, 2 or 5 times a power of ten, at least one tick."""
+    wanted = max(raw, tick)
+    power = Decimal(1).scaleb(wanted.adjusted())
+    return next(power * m for m in (1, 2, 5, 10) if power * m >= wanted)
 
 
 def _band(chart: Chart, plot: _Plot) -> str:
