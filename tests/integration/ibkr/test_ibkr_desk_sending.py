@@ -1,0 +1,195 @@
+"""Placing orders at the paper gateway: what goes out, and what the door keeps in."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from afterclose.domain.orders import Action
+from afterclose.errors import (
+    AccountMismatch,
+    ApprovalVoid,
+    BrokerTimeout,
+    ContractError,
+    NotApproved,
+    RunAlreadySubmitted,
+)
+from integration.ibkr.gateways import (
+    Start,
+    advance,
+    desk_of,
+    following,
+    qualified_by,
+    reader_of,
+)
+from unit.ibkr.ibkr_values import CL, ES, order
+from unit.tws_sim.sim_market import MONDAY_EVENING, TUESDAY_OPEN
+
+pytestmark = pytest.mark.anyio
+
+AT_THE_OPEN = TUESDAY_OPEN + timedelta(minutes=5)
+
+BUY = order(quantity=3, limit_price=Decimal("6900.25"))
+FAR = order(quantity=3, limit_price=Decimal(6700))
+SELL_CL = order(CL, action=Action.SELL, quantity=2, limit_price=Decimal("58.10"))
+
+
+# What goes out
+
+
+async def test_an_order_reaches_the_gateways_book_with_exactly_its_terms(start: Start) -> None:
+    gateway = start()
+    es, cl = await qualified_by(gateway, ES), await qualified_by(gateway, CL)
+    async with desk_of(gateway, BUY, SELL_CL) as desk, following(desk) as seen:
+        await desk.place(BUY, es)
+        await desk.place(SELL_CL, cl)
+        await seen.until(lambda events: len({e.order_ref for e in events}) == 2)
+    first, second = gateway.orders()
+    assert (first.order_ref, first.action) == (BUY.order_ref, "BUY")
+    assert first.quantity == 3
+    assert (first.root, first.contract_month, first.limit_price) == (
+        "ES",
+        "202512",
+        Decimal("6900.25"),
+    )
+    assert (second.order_ref, second.action) == (SELL_CL.order_ref, "SELL")
+    assert second.quantity == 2
+    assert second.limit_price == Decimal("58.1")
+    assert 10349 not in seen.codes()  # the time in force was ours, not a preset's
+
+
+async def test_a_desk_that_closes_at_once_takes_no_order_along(start: Start) -> None:
+    gateway = start()
+    es = await qualified_by(gateway, ES)
+    orders = [
+        order(order_ref=f"desk-20251201-{name}-ESZ25-{side[0]}1", action=side, quantity=1,
+              limit_price=Decimal(6700 if side is Action.BUY else 6900))
+        for name in (f"M{n}" for n in range(15))
+        for side in (Action.BUY, Action.SELL)
+    ]  # fmt: skip
+    async with desk_of(gateway, *orders) as desk:
+        for each in orders:
+            await desk.place(each, es)
+    async with reader_of(gateway) as reader:
+        book = await reader.sweep()
+    assert [o.order_ref for o in gateway.orders()] == [o.order_ref for o in orders]
+    assert len(book.open_orders) == 30
+
+
+async def test_a_burst_beyond_the_message_rate_is_paced_and_complete(start: Start) -> None:
+    gateway = start()
+    es, cl = await qualified_by(gateway, ES), await qualified_by(gateway, CL)
+    orders = [
+        order(
+            mapping,
+            order_ref=f"desk-20251201-M{n}-{mapping.contract.symbol}-{side[0]}1",
+            action=side,
+            quantity=1,
+            limit_price=Decimal(low if side is Action.BUY else high),
+        )
+        for mapping, low, high in ((ES, 6700, 6900), (CL, 58, 60))
+        for side in (Action.BUY, Action.SELL)
+        for n in range(15)
+    ]
+    async with desk_of(gateway, *orders) as desk, following(desk) as seen:
+        await asyncio.gather(
+            *(desk.place(each, es if each.mapped is ES else cl) for each in orders)
+        )
+        await seen.until(lambda events: len({e.order_ref for e in events}) == 60)
+    assert 100 not in seen.codes()
+    assert len(gateway.orders()) == 60
+
+
+# The door
+
+
+async def test_only_orders_of_the_approval_go_through_and_only_for_its_account(
+    start: Start,
+) -> None:
+    gateway = start()
+    es = await qualified_by(gateway, ES)
+    other = order(order_ref="desk-20251201-MR-ESZ25-O1")
+    astray = order(account="U7654321")
+    async with desk_of(gateway, BUY) as desk:
+        with pytest.raises(NotApproved, match="not among the approved"):
+            await desk.place(other, es)
+        with pytest.raises(NotApproved, match="U7654321"):
+            await desk.place(astray, es)
+    assert gateway.orders() == ()
+
+
+async def test_a_further_attempt_at_an_approved_order_is_approved_with_it(start: Start) -> None:
+    gateway = start()
+    es = await qualified_by(gateway, ES)
+    again = order(order_ref=BUY.order_ref[:-1] + "2", limit_price=Decimal(6900))
+    async with desk_of(gateway, BUY) as desk:
+        await desk.place(again, es)
+        await desk.sweep()
+    assert [o.order_ref for o in gateway.orders()] == [again.order_ref]
+
+
+async def test_an_approval_that_ended_opens_nothing(start: Start) -> None:
+    gateway = start()
+    es = await qualified_by(gateway, ES)
+    async with desk_of(gateway, BUY, expires_at=MONDAY_EVENING) as desk:
+        with pytest.raises(ApprovalVoid, match="ended at 22:30:00"):
+            await desk.place(BUY, es)
+    assert gateway.orders() == ()
+
+
+async def test_a_gateway_of_another_account_gets_no_desk(start: Start) -> None:
+    gateway = start()
+    with pytest.raises(AccountMismatch):
+        async with desk_of(gateway, BUY, account="DU7654321"):
+            pass
+
+
+async def test_one_reference_is_sent_once_by_one_desk(start: Start) -> None:
+    gateway = start()
+    es = await qualified_by(gateway, ES)
+    async with desk_of(gateway, BUY) as desk:
+        await desk.place(BUY, es)
+        with pytest.raises(RunAlreadySubmitted):
+            await desk.place(BUY, es)
+        await desk.sweep()
+    assert len(gateway.orders()) == 1
+
+
+@pytest.mark.parametrize("later", [MONDAY_EVENING, AT_THE_OPEN])
+async def test_one_reference_is_sent_once_whichever_desk_comes_later(
+    start: Start, later: object
+) -> None:
+    gateway = start()
+    es = await qualified_by(gateway, ES)
+    async with desk_of(gateway, BUY, client_id=8) as desk:
+        await desk.place(BUY, es)
+        await desk.sweep()
+    if later == AT_THE_OPEN:
+        await advance(gateway, AT_THE_OPEN)  # filled: no longer among the open orders
+    async with desk_of(gateway, BUY, client_id=18) as desk:
+        with pytest.raises(RunAlreadySubmitted):
+            await desk.place(BUY, es)
+        await desk.sweep()
+    assert len(gateway.orders()) == 1
+
+
+@pytest.mark.parametrize("part", ["openOrders", "completedOrders", "executions"])
+async def test_nothing_is_sent_while_the_book_cannot_be_read_whole(start: Start, part: str) -> None:
+    gateway = start(f'[connection]\nmissing_end = ["{part}"]')
+    es = await qualified_by(gateway, ES)
+    async with desk_of(gateway, BUY, timeout_s=0.3) as desk:
+        with pytest.raises(BrokerTimeout, match="nothing was sent"):
+            await desk.place(BUY, es)
+    assert gateway.orders() == ()
+
+
+async def test_an_order_type_that_the_contract_does_not_take_is_not_sent(start: Start) -> None:
+    gateway = start()
+    es = await qualified_by(gateway, ES)
+    async with desk_of(gateway, BUY) as desk:
+        with pytest.raises(ContractError, match="not supported"):
+            await desk.place(order(order_type="TRAIL"), es)
+    assert gateway.orders() == ()
