@@ -37,7 +37,8 @@ from afterclose.stages import signals, submit
 
 ACCOUNT = "DU1234567"
 #: The evening that the demo shows unless told otherwise.
-SESSION = date(2026, 11, 18)
+SESSION = date(2026, 10, 26)
+SEED = 1
 FIRST_SESSION = date(2022, 1, 3)
 #: Sessions between the models' start and tonight.
 INCEPTION_SESSIONS = 60
@@ -87,7 +88,7 @@ class DemoRequest:
 
     out: Path
     session: Session = SESSION
-    seed: int = 0
+    seed: int = SEED
     full: bool = False
 
 

@@ -92,7 +92,7 @@ def version(
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option("--out", help="Folder for the demo's desk.")] = Path("demo"),
-    seed: Annotated[int, typer.Option("--seed", help="Another seed, another market.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Another seed, another market.")] = 1,
     session: SessionText = "",
     *,
     full: Annotated[

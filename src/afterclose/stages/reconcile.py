@@ -16,7 +16,7 @@ from afterclose.domain.audit import OrderOutcome, PositionCheck, Reconciliation
 from afterclose.domain.contracts import FuturesContract, QualifiedContract, Session
 from afterclose.domain.findings import Finding, Severity
 from afterclose.domain.order_life import OrderLife
-from afterclose.domain.orders import OrderState
+from afterclose.domain.orders import OrderState, TradeKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +39,7 @@ def reconcile(inputs: ReconcileInputs) -> Reconciliation:
     findings = (
         *(f for life in inputs.lives for f in _order_findings(life)),
         *(f for check in checks for f in _position_findings(check)),
+        *_lonely_legs(inputs.lives),
         *_unnamed(inputs),
     )
     return Reconciliation(
@@ -159,6 +160,28 @@ def _position_findings(check: PositionCheck) -> Iterable[Finding]:
             hint="traded by hand or by another program; it is shown and left alone",
             evidence={"desk": check.desk, "account": check.broker},
         )
+
+
+def _lonely_legs(lives: Sequence[OrderLife]) -> Iterable[Finding]:
+    """AC610: one leg of a roll filled further than the other."""
+    by_ref = {life.order.order_ref: life for life in lives}
+    for life in lives:
+        partner = by_ref.get(life.order.roll_pair)
+        if life.order.kind is not TradeKind.ROLL_OPEN or partner is None:
+            continue
+        if life.filled != partner.filled:
+            yield Finding(
+                code="AC610",
+                severity=Severity.WARN,
+                subject=life.order.contract.symbol,
+                message=(
+                    f"a roll stands on one leg: {life.filled} opened in "
+                    f"{life.order.contract.symbol}, {partner.filled} closed in "
+                    f"{partner.order.contract.symbol}"
+                ),
+                hint="the close is caught up tomorrow by itself; close by hand if it cannot wait",
+                evidence={"opened": life.filled, "closed": partner.filled},
+            )
 
 
 def _unnamed(inputs: ReconcileInputs) -> Iterable[Finding]:

@@ -170,23 +170,19 @@ async def run(
     refs = {o.order_ref for o in request.orders}
     past = [e for e in ledger.events(session) if e.order_ref in refs]
     journal = _Journal(request.run_id, request.orders, ledger, past, on_event)
-    await journal.write(*_adopted(journal.lives(), await _whole_book(desk)))
+    await journal.write(*sweep_events(journal.lives(), await _whole_book(desk)))
     listener = asyncio.create_task(_listen(desk, journal, refs))
     try:
         await _send_all(desk, journal, request, clock)
         await follow(journal)
         with suppress(BrokerError):
-            await journal.write(*sweep_events(journal.lives(), await desk.sweep()))
+            book = await desk.sweep()  # what the stream told meanwhile is in the journal after it
+            await journal.write(*sweep_events(journal.lives(), book))
     finally:
         listener.cancel()
         with suppress(asyncio.CancelledError):
             await listener
     return journal.lives()
-
-
-def _adopted(known: Mapping[str, OrderLife], book: OrderSweep) -> Sequence[OrderEvent]:
-    """What the book shows of our orders before anything is sent."""
-    return sweep_events(known, book)
 
 
 async def _whole_book(desk: OrderDesk) -> OrderSweep:
