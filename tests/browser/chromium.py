@@ -82,8 +82,12 @@ class Page:
 
     def open(self, path: Path, *, anchor: str = "") -> None:
         """Open a file from disk, and wait until it has loaded."""
+        self.visit(path.as_uri() + anchor)
+
+    def visit(self, address: str) -> None:
+        """Open an address, and wait until it has loaded."""
         before = self.loaded
-        self.call("Page.navigate", url=path.as_uri() + anchor)
+        self.call("Page.navigate", url=address)
         while self.loaded == before:
             self._next()
 

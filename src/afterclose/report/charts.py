@@ -80,8 +80,12 @@ class _Plot:
         return min(Decimal(5), Decimal(_RIGHT - _LEFT) / self.slots * Decimal("0.32"))
 
 
-def order_chart(row: AuditRow, chart_id: str) -> Chart:
-    """Collect what the chart of one order shows."""
+def order_chart(row: AuditRow, chart_id: str, *, entry: Decimal | None = None) -> Chart:
+    """Collect what the chart of one order shows.
+
+    ``entry`` is the average price of the position it touches; one far outside the picture is left
+    out, because it would press the candles into a line.
+    """
     window, width = _WINDOW, _BAND_WIDTH
     if row.sizing is not None:
         window, width = row.sizing.window, row.sizing.width
@@ -95,7 +99,7 @@ def order_chart(row: AuditRow, chart_id: str) -> Chart:
         spec=order.mapped.spec,
         bars=shown,
         forming=row.forming,
-        levels=_levels(row),
+        levels=_levels(row, entry, shown),
         band=band,
     )
 
@@ -132,7 +136,7 @@ def draw(chart: Chart) -> str:
     return "".join(parts)
 
 
-def _levels(row: AuditRow) -> tuple[Level, ...]:
+def _levels(row: AuditRow, entry: Decimal | None, shown: Sequence[Bar]) -> tuple[Level, ...]:
     order = row.order
     levels = [Level(name="limit", price=order.limit_price, style="limit")]
     if row.close is not None:
@@ -143,6 +147,8 @@ def _levels(row: AuditRow) -> tuple[Level, ...]:
         levels.append(Level(name="band", price=row.sizing.band, style="band"))
     if row.quote is not None and row.quote.price is not None:
         levels.append(Level(name="now", price=row.quote.price, style="now"))
+    if entry is not None and any(bar.low <= entry <= bar.high for bar in shown):
+        levels.append(Level(name="entry", price=entry, style="entry"))
     return tuple(levels)
 
 

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 
+from afterclose.domain.account import AccountSnapshot
 from afterclose.domain.audit import AuditRow, Sizing
 from afterclose.domain.contracts import ContractSpec
 from afterclose.domain.market import AnswerState
@@ -157,7 +158,19 @@ def _quote_facts(row: AuditRow) -> tuple[tuple[str, str], ...]:
     )
 
 
-def position_facts(row: AuditRow, sends: int) -> tuple[tuple[str, str], ...]:
+def entry_price(row: AuditRow, account: AccountSnapshot) -> Decimal | None:
+    """Return the average price of the account's position in the contract, if it holds one.
+
+    IB's average cost is that of one whole contract: divided by the point value it is a price.
+    """
+    if row.qualified is None or not row.qualified.point_value:
+        return None
+    held = (p for p in account.positions or () if p.con_id == row.qualified.con_id and p.quantity)
+    cost = next((p.average_cost for p in held), None)
+    return None if cost is None else cost / row.qualified.point_value
+
+
+def position_facts(row: AuditRow, sends: int, entry: Decimal | None) -> tuple[tuple[str, str], ...]:
     """List who wants the order, and what ``sends`` contracts of it do to the position."""
     order = row.order
     before = row.position_before
@@ -169,6 +182,7 @@ def position_facts(row: AuditRow, sends: int) -> tuple[tuple[str, str], ...]:
         ("Desk holds for it", quantity(order.held_before)),
         ("Account before", quantity(before)),
         ("Account after", quantity(after)),
+        *((("Average entry", fixed(entry, order.mapped.spec.digits)),) if entry else ()),
         ("Order reference", order.order_ref),
         ("Model trade", order.trade_id),
     )

@@ -26,6 +26,7 @@ from afterclose.report.drawer import (
     Step,
     anchor,
     contract_facts,
+    entry_price,
     market_facts,
     position_facts,
     sizing_steps,
@@ -104,14 +105,15 @@ def _side(view: EveningView, action: Action) -> Side:
 def _drawer(view: EveningView, item: TableRow) -> Drawer:
     row = item.row
     name = anchor(row.order.order_ref)
+    entry = entry_price(row, view.account)
     return Drawer(
         row=row,
         sends=item.sends,
         anchor=name,
-        chart=_trusted(draw(order_chart(row, f"{name}-chart"))),
+        chart=_trusted(draw(order_chart(row, f"{name}-chart", entry=entry))),
         steps=sizing_steps(row, view.account.base),
         market=market_facts(row),
-        positions=position_facts(row, item.sends),
+        positions=position_facts(row, item.sends, entry),
         contract=contract_facts(row),
     )
 

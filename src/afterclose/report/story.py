@@ -91,6 +91,38 @@ def _orders(number: int) -> str:
     return counted(number, "order")
 
 
+def contradictions(view: EveningView) -> tuple[str, ...]:
+    """Say where the parts of the evening speak of different things; a page must not hide that."""
+    manifest, audit = view.manifest, view.audit
+    pairs = (
+        ("account", "the run", manifest.account, "the audit", audit.account),
+        ("account", "the audit", audit.account, "the snapshot", view.account.account),
+        ("run", "the manifest", manifest.run_id, "the audit", audit.run_id),
+        ("session", "the run", str(manifest.session), "the audit", str(audit.session)),
+    )
+    return tuple(
+        f"{first.capitalize()} is for {what} {one}, {second} for {other}."
+        for what, first, one, second, other in pairs
+        if one != other
+    )
+
+
+def approval_void(view: EveningView) -> tuple[str, ...]:
+    """Say why the approval does not cover what this page shows; empty when it does, or is none."""
+    approval = view.approval
+    if approval is None or not approval.order_refs:
+        return ()
+    cleared = {order.order_ref for order in view.audit.cleared_orders()}
+    strange = [ref for ref in approval.order_refs if ref not in cleared]
+    reasons = (
+        (approval.digest != view.digest, "its digest is not the one of this page"),
+        (approval.account != view.audit.account, f"it is for account {approval.account}"),
+        (approval.run_id != view.manifest.run_id, f"it is for run {approval.run_id}"),
+        (bool(strange), f"{counted(len(strange), 'approved order')} may not be sent"),
+    )
+    return tuple(sentence for applies, sentence in reasons if applies)
+
+
 def blockers(view: EveningView) -> tuple[Finding, ...]:
     """Return what concerns the whole evening, the worst first."""
     return tuple(sorted(view.audit.findings, key=lambda f: -int(f.severity)))
@@ -228,10 +260,12 @@ def _approval_fact(view: EveningView) -> Fact:
     approval = view.approval
     if approval is None:
         return Fact(name="Approval", value="not approved", note="nothing is sent without it")
+    void = bool(approval_void(view))
     verb = "approved" if approval.order_refs else "rejected"
     return Fact(
         name="Approval",
-        value=f"{verb} by {approval.reviewer}",
+        value="void" if void else f"{verb} by {approval.reviewer}",
+        warn=void,
         note=f"{counted(len(approval.order_refs), 'order')}, {moment(approval.at)}",
     )
 

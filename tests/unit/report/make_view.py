@@ -32,6 +32,7 @@ from afterclose.domain.runs import (
     TradesFrom,
 )
 from afterclose.report.evening import Capital, DataState, EveningView, Mark, ModelSummary
+from unit.report.make_bars import BLOCK, INFO, LOOK, finding
 from unit.report.make_contracts import (
     SESSION,
     TYPED,
@@ -39,19 +40,7 @@ from unit.report.make_contracts import (
     make_contract,
     make_spec,
 )
-from unit.report.make_rows import (
-    ACCOUNT,
-    BLOCK,
-    EVENING,
-    INFO,
-    LOOK,
-    NOW,
-    USD,
-    D,
-    Wanted,
-    finding,
-    make_row,
-)
+from unit.report.make_rows import ACCOUNT, EVENING, NOW, USD, D, Wanted, make_row
 
 FX = FxRates(
     base=USD,

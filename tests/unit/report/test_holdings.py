@@ -6,7 +6,7 @@ from decimal import Decimal
 from afterclose.domain.findings import Severity
 from afterclose.report.evening import EveningView
 from afterclose.report.holdings import Holding, exposure_by, holdings
-from unit.report.make_rows import finding
+from unit.report.make_bars import finding
 from unit.report.make_view import make_report, make_view
 
 

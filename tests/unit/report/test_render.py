@@ -11,7 +11,8 @@ from afterclose.domain.findings import Finding, Severity
 from afterclose.domain.orders import Action
 from afterclose.domain.runs import Mode, RunState
 from afterclose.report.render import render_evening
-from unit.report.make_rows import HOSTILE_REASON, finding
+from unit.report.make_bars import finding
+from unit.report.make_rows import HOSTILE_REASON
 from unit.report.make_view import (
     make_approval,
     make_manifest,
@@ -214,7 +215,7 @@ def test_the_account_that_was_audited_must_be_the_one_shown() -> None:
     view = make_view()
     other = replace(view, account=replace(view.account, account="DU7654321"))
     said = read_page(render_evening(other)).one("section", id="summary").text
-    assert "The audit is for DU1234567, the snapshot for DU7654321." in said
+    assert "The audit is for account DU1234567, the snapshot for DU7654321." in said
 
 
 def test_unknown_answers_of_the_account_are_said(page: Element) -> None:
@@ -274,6 +275,13 @@ def test_an_approval_of_another_basket_is_void() -> None:
     approval = replace(make_approval(view), digest="0" * 64)
     said = read_page(render_evening(replace(view, approval=approval)))
     assert "VOID" in said.one("section", id="approval").text
+    assert "void" in said.one("dl", class_="figures").text
+
+
+def test_a_position_shows_its_average_entry_on_chart_and_in_numbers(page: Element) -> None:
+    gold = drawer(page, "main-20261120-TF-GCZ26-C1")
+    assert "Average entry4,061.3" in gold.text
+    assert "entry 4061.3" in [t.text for t in gold.one("svg", class_="chart").all("text")]
 
 
 def test_outcomes_go_from_order_to_fill_to_position(settled: Element) -> None:

@@ -7,8 +7,9 @@ from afterclose.domain.findings import Severity, Verdict
 from afterclose.domain.runs import RunState, TradesFrom
 from afterclose.report import story
 from afterclose.report.evening import EveningView
-from unit.report.make_rows import EVENING, finding
-from unit.report.make_view import make_manifest, make_report, make_view
+from unit.report.make_bars import finding
+from unit.report.make_rows import EVENING
+from unit.report.make_view import make_approval, make_manifest, make_report, make_view
 
 
 def fact(view: EveningView, name: str) -> story.Fact:
@@ -134,3 +135,36 @@ def test_every_excluded_row_says_why() -> None:
     assert set(reasons) == {"FGBLZ26", "HSIX26", "KCH27"}
     assert reasons["HSIX26"] == ("no exchange rate for HKD: the order's risk is unknown",)
     assert reasons["KCH27"][0].endswith("sized to 0")
+
+
+def test_parts_that_speak_of_different_things_are_said_aloud() -> None:
+    view = make_view()
+    assert story.contradictions(view) == ()
+
+    mixed = replace(view, manifest=make_manifest(run_id="2026-11-20-2", account="U7"))
+    assert story.contradictions(mixed) == (
+        "The run is for account U7, the audit for DU1234567.",
+        "The manifest is for run 2026-11-20-2, the audit for 2026-11-20-1.",
+    )
+
+
+def test_an_approval_covers_exactly_what_is_shown() -> None:
+    view = make_view()
+    good = make_approval(view)
+    assert story.approval_void(replace(view, approval=good)) == ()
+
+    more = replace(good, order_refs=(*good.order_refs, "main-20261120-TF-HSIX26-O1"))
+    assert story.approval_void(replace(view, approval=more)) == (
+        "1 approved order may not be sent",
+    )
+
+    other = replace(good, account="U7", run_id="2026-11-19-1", digest="")
+    assert len(story.approval_void(replace(view, approval=other))) == 3
+
+
+def test_a_rejection_is_no_void_approval() -> None:
+    view = make_view()
+    rejection = replace(make_approval(view), order_refs=(), overrides=(), digest="")
+    view = replace(view, approval=rejection)
+    assert story.approval_void(view) == ()
+    assert fact(view, "Approval").value == "rejected by Ada"

@@ -10,7 +10,8 @@ from afterclose.domain.findings import Severity
 from afterclose.domain.orders import Action
 from afterclose.report.columns import BUY_COLUMNS, SELL_COLUMNS, Group
 from afterclose.report.tables import TableRow, audit_csv, audit_table
-from unit.report.make_rows import EVENING, finding, make_row
+from unit.report.make_bars import finding
+from unit.report.make_rows import EVENING, make_row
 from unit.report.make_view import make_report, make_view
 
 SELL_NAMES = [

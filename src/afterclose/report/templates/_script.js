@@ -16,15 +16,15 @@
   system.addEventListener("change", name);
   name();
 
-  // A link to an order opens its drawer.
-  const reveal = () => {
-    const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  // A link to an order opens its drawer, and brings it into sight even where a filter hides it.
+  const reveal = (hash) => {
+    const target = hash.length > 1 && document.getElementById(decodeURIComponent(hash.slice(1)));
     if (target && target.tagName === "DETAILS") { target.hidden = false; target.open = true; target.scrollIntoView({ block: "start" }); }
   };
-  window.addEventListener("hashchange", reveal);
+  window.addEventListener("hashchange", () => reveal(location.hash));
   document.addEventListener("click", (event) => {
     const link = event.target.closest('a[href^="#o-"]');
-    if (link && link.getAttribute("href") === location.hash) reveal();
+    if (link) reveal(link.getAttribute("href"));
   });
 
   const key = (row, column, kind) => {
@@ -79,6 +79,6 @@
   window.addEventListener("beforeprint", () => { closed = all("details.fold:not([open]), details.r-look:not([open]), details.r-blocked:not([open])"); closed.forEach((d) => { d.open = true; }); });
   window.addEventListener("afterprint", () => closed.forEach((d) => { d.open = false; }));
 
-  reveal();
+  reveal(location.hash);
   root.dataset.ready = "yes";
 })();
