@@ -1,0 +1,5 @@
+"""``python -m afterclose``."""
+
+from afterclose.cli.app import main
+
+main()
