@@ -140,33 +140,47 @@ def _mean(window: FloatArray, span: int, reference: FloatArray) -> FloatArray:
     return indicators.exponential_mean(window, span, reference=reference)
 
 
-def held_contracts(context: Any) -> dict[str, dict[Any, int]]:
-    """Contracts held, by root. Two months of one root stand side by side during a roll."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Book:
+    """What stands when the evening begins: contracts held and orders not yet filled, by root.
+
+    During a roll two months of one root stand side by side.
+    """
+
+    held: dict[str, dict[Any, int]]
+    waiting: dict[str, list[Any]]
+
+    @property
+    def in_play(self) -> set[str]:
+        """Roots held or ordered; all others are flat."""
+        return self.held.keys() | self.waiting.keys()
+
+    def is_waiting(self, contract: Any) -> bool:
+        """Whether this very contract has an open order."""
+        return any(order.sid == contract for order in self.waiting.get(contract.root_symbol, []))
+
+
+def read_book(context: Any) -> Book:
+    """Read positions and open orders."""
     held: dict[str, dict[Any, int]] = {}
     for contract, position in context.portfolio.positions.items():
         if position.amount:
             held.setdefault(contract.root_symbol, {})[contract] = int(position.amount)
-    return held
-
-
-def open_orders_by_root() -> dict[str, list[Any]]:
-    """Orders not yet filled, or not in full, by root."""
     waiting: dict[str, list[Any]] = {}
     for contract, orders in get_open_orders().items():
         waiting.setdefault(contract.root_symbol, []).extend(orders)
-    return waiting
+    return Book(held=held, waiting=waiting)
 
 
-def trail_stops(context: Any, view: Look) -> None:
+def trail_stops(context: Any, view: Look, book: Book) -> None:
     """Raise the trailing stop of every market in play: max(previous stop, mean20 − 3·σ20).
 
     After a roll the continuation shows all its past at the new month's prices; the stop moves with
     it, by as much as yesterday's close did. In this measure it never falls.
     """
-    in_play = held_contracts(context).keys() | open_orders_by_root().keys()
-    for root in sorted(context.stops.keys() - in_play):
+    for root in sorted(context.stops.keys() - book.in_play):
         del context.stops[root]
-    for root in sorted(in_play & view.column.keys()):
+    for root in sorted(book.in_play & view.column.keys()):
         column = view.column[root]
         stop, seen_close = context.stops.get(root, (-math.inf, math.nan))
         previous = view.previous_close[column]
@@ -177,15 +191,16 @@ def trail_stops(context: Any, view: Look) -> None:
         context.stops[root] = (float(stop), float(view.close[column]))
 
 
-def close_positions(context: Any, data: Any, view: Look, wants_out: BoolArray) -> set[str]:
+def close_positions(
+    context: Any, data: Any, view: Look, book: Book, wants_out: BoolArray
+) -> set[str]:
     """Close every market whose close is below its stop, or that the model wants out of.
 
     An order still open counts: what is being sold is not sold again, what is being bought is
     called off. Returns the roots that are on their way out.
     """
-    waiting = open_orders_by_root()
     leaving = set()
-    for root, contracts in sorted(held_contracts(context).items()):
+    for root, contracts in sorted(book.held.items()):
         column = view.column.get(root)
         if column is None:
             continue
@@ -194,10 +209,11 @@ def close_positions(context: Any, data: Any, view: Look, wants_out: BoolArray) -
         if not stopped and not wants_out[column]:
             continue
         leaving.add(root)
-        for pending in waiting.get(root, []):
+        pending_orders = book.waiting.get(root, [])
+        for pending in pending_orders:
             if pending.amount > 0:
                 cancel_order(pending)
-        selling = _still_to_sell(waiting.get(root, []))
+        selling = _still_to_sell(pending_orders)
         for contract, amount in contracts.items():
             number = order(contract, -(amount + selling.get(contract, 0)))
             level = _stop_in(contract, data, view.close[column], stop)
@@ -214,19 +230,19 @@ def _still_to_sell(orders: list[Any]) -> dict[Any, int]:
     return selling
 
 
-def roll_positions(context: Any, data: Any, view: Look, leaving: set[str]) -> None:
+def roll_positions(context: Any, data: Any, view: Look, book: Book, leaving: set[str]) -> None:
     """Move a contract near its auto-close into the month that the continuation points to.
 
     At most 5 calendar days before the auto-close date, without an open order in that contract: the
     same number of contracts, old month sold and new month bought on the same day.
     """
     session = data.current_session
-    busy = get_open_orders()
-    for root, contracts in sorted(held_contracts(context).items()):
+    for root, contracts in sorted(book.held.items()):
         if root in leaving or root not in view.column:
             continue
         for contract, amount in contracts.items():
-            if (contract.auto_close_date - session).days > ROLL_DAYS or contract in busy:
+            days_left = (contract.auto_close_date - session).days
+            if days_left > ROLL_DAYS or book.is_waiting(contract):
                 continue
             target = data.current(context.futures[view.column[root]], "contract")
             if target is None or target.auto_close_date <= contract.auto_close_date:
@@ -245,15 +261,13 @@ def _stop_in(contract: Any, data: Any, close: float, stop: float) -> float | Non
     return stop * (price / close)
 
 
-def open_positions(context: Any, data: Any, view: Look, wants_in: BoolArray) -> None:
+def open_positions(context: Any, data: Any, view: Look, book: Book, wants_in: BoolArray) -> None:
     """Enter every flat market that the model wants and all filters pass, one after the other."""
-    held = held_contracts(context)
-    occupied = held.keys() | open_orders_by_root().keys()
-    held_columns = [view.column[root] for root in held if root in view.column]
+    held_columns = [view.column[root] for root in book.held if root in view.column]
     candidates = wants_in & passes_filters(view, held_columns)
     for column in np.flatnonzero(candidates):
         root = view.roots[column]
-        if root in occupied:
+        if root in book.in_play:
             continue
         contract = data.current(context.futures[column], "contract")
         if contract is None or _about_to_close(contract, data):

@@ -24,10 +24,11 @@ def initialize(context: Any) -> None:
 def trade(context: Any, data: Any) -> None:
     """One evening: look, protect, leave, roll, enter."""
     view = rules.look(context, data)
-    rules.trail_stops(context, view)
-    leaving = rules.close_positions(context, data, view, wants_out(view))
-    rules.roll_positions(context, data, view, leaving)
-    rules.open_positions(context, data, view, wants_in(view))
+    book = rules.read_book(context)
+    rules.trail_stops(context, view, book)
+    leaving = rules.close_positions(context, data, view, book, wants_out(view))
+    rules.roll_positions(context, data, view, book, leaving)
+    rules.open_positions(context, data, view, book, wants_in(view))
 
 
 def wants_in(view: Look) -> BoolArray:

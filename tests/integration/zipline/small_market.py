@@ -41,6 +41,8 @@ class SmallRoot:
     currency: str = "USD"
     volume: float = 20_000.0
     missing_share: float = 0.0
+    #: Sessions by which every fourth contract starts late, and every fifth ends early.
+    irregular: int = 0
 
 
 def small_market(
@@ -93,6 +95,9 @@ def _chain(
             close_at = int(np.searchsorted(days, np.datetime64(date(year, month, 15)))) - 2
             start_at = max(int(np.searchsorted(days, np.datetime64(first))), close_at - 250)
             stop_at = min(close_at + 3, int(np.searchsorted(days, np.datetime64(last), "right")))
+            number = year * 4 + month // 3
+            start_at += root.irregular if number % 4 == 0 else 0
+            stop_at -= root.irregular if number % 5 == 0 else 0
             if start_at >= stop_at - 1:
                 continue
             symbol = f"{root.root}{letter}{year % 100:02d}"
@@ -119,20 +124,26 @@ def _bars(
     present = noise.random(life) >= root.missing_share
     keep = slice(0, stop_at - start_at)
     to_go = close_at - np.arange(start_at, stop_at)
-    close = np.round(spot[start_at:stop_at] * (1.0 + 0.0002 * to_go), 2)
+    close = _cents(spot[start_at:stop_at] * (1.0 + 0.0002 * to_go))
     shape = np.where(to_go > 8, 1.0 / (1.0 + np.exp((to_go - 70) / 6.0)), 0.9 ** (9 - to_go) * 0.5)
     volume = np.floor(root.volume * shape * shaken[keep])
     rows = present[keep]
     return ContractBars(
         symbol=symbol,
         sessions=days[start_at:stop_at][rows],
-        open=np.round(close * (1.0 - width[keep] / 2), 2)[rows],
-        high=np.round(close * (1.0 + width[keep]), 2)[rows],
-        low=np.round(close * (1.0 - width[keep]), 2)[rows],
+        open=_cents(close * (1.0 - width[keep] / 2))[rows],
+        high=_cents(close * (1.0 + width[keep]))[rows],
+        low=_cents(close * (1.0 - width[keep]))[rows],
         close=close[rows],
         volume=volume[rows],
         open_interest=volume[rows] * 3,
     )
+
+
+def _cents(prices: np.ndarray) -> np.ndarray:
+    """Prices in cents, as a Zipline bundle would give them back: thousandths times 0.001."""
+    thousandths: np.ndarray = np.round(prices * 100.0) * 10.0
+    return thousandths * 0.001
 
 
 def _record(

@@ -5,15 +5,16 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from zipline.assets.roll_finder import VolumeRollFinder
-from zipline.utils.calendar_utils import get_calendar
 
 from afterclose.adapters.zipline.assets import contract_finder, contract_id
 from afterclose.adapters.zipline.bars import MarketBars
-from afterclose.adapters.zipline.reader import CALENDAR, StoreBarReader
-from afterclose.adapters.zipline.rolls import CausalRollFinder, session_axis
+from afterclose.adapters.zipline.reader import StoreBarReader
+from afterclose.adapters.zipline.rolls import CausalRollFinder, TabledVolumeRollFinder
+from afterclose.adapters.zipline.sessions import RunCalendar, session_axis
 from integration.zipline.small_market import MemoryStore, SmallRoot, small_market
 
 FIRST, LAST = date(2018, 1, 2), date(2019, 12, 31)
@@ -35,7 +36,7 @@ def market(noise: float, last: date = LAST) -> tuple[Any, Any, StoreBarReader]:
     store = MemoryStore(
         data=small_market([root], first=FIRST, last=LAST, seed=5, volume_noise=noise)
     )
-    calendar = get_calendar(CALENDAR)
+    calendar = RunCalendar()
     bars = MarketBars(store, session_axis(calendar), roots=["CL"], last=last)
     symbols = {contract_id(contract): symbol for symbol, contract in bars.contracts.items()}
     finder = contract_finder(bars.contracts.values())
@@ -100,3 +101,18 @@ def test_on_the_first_day_of_the_data_it_is_the_nearest_month() -> None:
     causal = CausalRollFinder(calendar, finder, reader)
 
     assert causal.get_contract_center("CL", reader.sessions[0], 0).symbol == "CLH18"
+
+
+@pytest.mark.parametrize("noise", NOISE)
+def test_ziplines_own_rule_from_tables_gives_ziplines_own_rolls(noise: float) -> None:
+    calendar, finder, reader = market(noise)
+    tabled = TabledVolumeRollFinder(calendar, finder, reader)
+    plain = VolumeRollFinder(calendar, finder, reader)
+    sessions = reader.sessions
+    draws = np.random.default_rng(8)
+    for _ in range(60):
+        low, high = sorted(draws.integers(2, len(sessions), 2))
+        start, end = sessions[low], sessions[high]
+
+        assert tabled.get_rolls("CL", start, end, 0) == plain.get_rolls("CL", start, end, 0)
+        assert tabled.get_contract_center("CL", end, 0) == plain.get_contract_center("CL", end, 0)

@@ -62,21 +62,30 @@ class ContractFinder(AssetFinder):  # type: ignore[misc]  # Zipline is untyped
         return found
 
 
-def contract_finder(contracts: Iterable[StoredContract]) -> ContractFinder:
-    """Build a finder over an asset database in memory."""
+def contract_finder(
+    contracts: Iterable[StoredContract], *, alive_to_auto_close: bool = True
+) -> ContractFinder:
+    """Build a finder over an asset database in memory.
+
+    With ``alive_to_auto_close`` a contract lives to its auto-close even where its last bar is
+    older: a holiday of its market on the last evening does not delist it. Without it a contract
+    ends with its last bar, as a Zipline bundle has it.
+    """
     engine = sa.create_engine("sqlite://", poolclass=StaticPool)
     chosen = list(contracts)
     with engine.begin() as connection:
         asset_tables.create_all(connection)
-        for table, rows in _rows(chosen).items():
+        for table, rows in _rows(chosen, alive_to_auto_close=alive_to_auto_close).items():
             connection.execute(asset_tables.tables[table].insert(), rows)
     return ContractFinder(engine)
 
 
-def _rows(contracts: list[StoredContract]) -> dict[str, list[dict[str, Any]]]:
+def _rows(
+    contracts: list[StoredContract], *, alive_to_auto_close: bool
+) -> dict[str, list[dict[str, Any]]]:
     exchanges = sorted({contract.exchange for contract in contracts})
     roots = {contract.root: contract for contract in contracts}
-    futures = [_future(contract) for contract in contracts]
+    futures = [_future(contract, alive_to_auto_close=alive_to_auto_close) for contract in contracts]
     return {
         "version_info": [{"id": 1, "version": ASSET_DB_VERSION}],
         "exchanges": [
@@ -97,16 +106,17 @@ def _rows(contracts: list[StoredContract]) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def _future(contract: StoredContract) -> dict[str, Any]:
+def _future(contract: StoredContract, *, alive_to_auto_close: bool) -> dict[str, Any]:
+    end = contract.last_session
+    if alive_to_auto_close:
+        end = max(end, contract.auto_close)
     return {
         "sid": contract_id(contract),
         "symbol": contract.symbol,
         "root_symbol": contract.root,
         "asset_name": contract.name,
         "start_date": _nanoseconds(contract.first_session),
-        # A contract lives to its auto-close even where its last bar is older: a holiday of its
-        # market on the last evening does not delist it, and the date does not move every night.
-        "end_date": _nanoseconds(max(contract.last_session, contract.auto_close)),
+        "end_date": _nanoseconds(end),
         "first_traded": _nanoseconds(contract.first_session),
         "exchange": contract.exchange,
         "notice_date": _nanoseconds(contract.first_notice),

@@ -12,18 +12,18 @@ from typing import Any
 
 import pandas as pd
 from zipline.algorithm import TradingAlgorithm
-from zipline.assets.roll_finder import RollFinder, VolumeRollFinder
 from zipline.data.data_portal import DataPortal
 from zipline.errors import ZiplineError
 from zipline.finance.trading import SimulationParameters
-from zipline.utils.calendar_utils import get_calendar
 
 from afterclose.adapters.zipline.assets import ContractFinder, contract_finder, contract_id
 from afterclose.adapters.zipline.bars import BarStore, ExchangeRates, MarketBars
 from afterclose.adapters.zipline.blotter import RepeatableBlotter
 from afterclose.adapters.zipline.ledger import AccountTracker
-from afterclose.adapters.zipline.reader import CALENDAR, StoreBarReader
-from afterclose.adapters.zipline.rolls import CausalRollFinder, session_axis
+from afterclose.adapters.zipline.portal import CausalPortal
+from afterclose.adapters.zipline.reader import StoreBarReader
+from afterclose.adapters.zipline.rolls import TabledVolumeRollFinder
+from afterclose.adapters.zipline.sessions import RunCalendar, session_axis
 from afterclose.adapters.zipline.strategy import Strategy, user_lines
 from afterclose.domain.runs import CurrencyRule, ModelRequest, RollRule
 from afterclose.errors import AfterCloseError, DataError, ModelError
@@ -57,7 +57,7 @@ class Simulation:
 
 def open_market(store: BarStore, request: ModelRequest) -> Market:
     """Prepare the market of a request. Raises DataError when the store cannot serve it."""
-    calendar = get_calendar(CALENDAR)
+    calendar = RunCalendar()
     axis = session_axis(calendar)
     last = request.last_session
     if axis.at_or_after(last) != axis.at_or_before(last):
@@ -70,32 +70,35 @@ def open_market(store: BarStore, request: ModelRequest) -> Market:
     # Zipline's own roll finder looks ahead as far as the data go; the causal one never does.
     seen = store.last_session if request.rolls is RollRule.ZIPLINE else last
     bars = MarketBars(store, axis, roots=request.roots or store.roots(), last=seen)
-    finder = contract_finder(bars.contracts.values())
+    finder = contract_finder(
+        bars.contracts.values(), alive_to_auto_close=request.rolls is RollRule.CAUSAL
+    )
     symbols = {contract_id(contract): symbol for symbol, contract in bars.contracts.items()}
     reader = StoreBarReader(bars, calendar, symbols)
-    portal = DataPortal(
-        finder,
-        trading_calendar=calendar,
-        first_trading_day=reader.first_trading_day,
-        future_daily_reader=reader,
-    )
-    # The one place where a rule of contract choice enters; readers and history share this mapping.
-    portal._roll_finders["volume"] = _roll_finder(request.rolls, calendar, finder, reader)  # noqa: SLF001 - no constructor argument
     return Market(
         calendar=calendar,
         bars=bars,
         finder=finder,
         reader=reader,
         rates=ExchangeRates(store, axis, base=request.base_currency),
-        portal=portal,
+        portal=_portal(request.rolls, finder, reader, calendar),
     )
 
 
-def _roll_finder(
-    rule: RollRule, calendar: Any, finder: ContractFinder, reader: StoreBarReader
-) -> RollFinder:
-    chosen = VolumeRollFinder if rule is RollRule.ZIPLINE else CausalRollFinder
-    return chosen(calendar, finder, reader)
+def _portal(
+    rule: RollRule, finder: ContractFinder, reader: StoreBarReader, calendar: Any
+) -> DataPortal:
+    if rule is RollRule.CAUSAL:
+        return CausalPortal(finder, reader, calendar)
+    portal = DataPortal(
+        finder,
+        trading_calendar=calendar,
+        first_trading_day=reader.first_trading_day,
+        future_daily_reader=reader,
+    )
+    # Readers and history share this mapping; there is no constructor argument for it.
+    portal._roll_finders["volume"] = TabledVolumeRollFinder(calendar, finder, reader)  # noqa: SLF001
+    return portal
 
 
 class DeskAlgorithm(TradingAlgorithm):  # type: ignore[misc]  # Zipline is untyped

@@ -16,9 +16,6 @@ from zipline.data.session_bars import CurrencyAwareSessionBarReader
 
 from afterclose.adapters.zipline.bars import ContractSeries, MarketBars
 
-#: Zipline's calendar for futures of several exchanges: a superset of their sessions.
-CALENDAR = "us_futures"
-
 
 class StoreBarReader(CurrencyAwareSessionBarReader):  # type: ignore[misc]  # Zipline is untyped
     """Daily bars of the store for the contracts that an asset finder knows.

@@ -17,10 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from zipline.assets.roll_finder import RollFinder, VolumeRollFinder
 
-from afterclose.adapters.zipline.bars import IndexArray, SessionAxis, day_numbers
+from afterclose.adapters.zipline.bars import IndexArray
 from afterclose.adapters.zipline.reader import StoreBarReader
 
 BoolArray = NDArray[np.bool_]
+
+_REMEMBERED_WALKS = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -146,6 +148,10 @@ class CausalRollFinder(RollFinder):  # type: ignore[misc]  # Zipline is untyped
         days = [sessions[low + int(change)] for change in changes]
         return list(zip(ids, [*days, None], strict=True))
 
+    def chain(self, root: str) -> Chain:
+        """The contracts of a root."""
+        return self._path(root)[0]
+
     def _active_contract(self, oc: Any, front: int, back: int, dt: Any) -> int:
         chain, _, _ = self._path(oc.root_symbol)
         position = {asset.sid: index for index, asset in enumerate(chain.assets)}
@@ -164,6 +170,61 @@ class CausalRollFinder(RollFinder):  # type: ignore[misc]  # Zipline is untyped
             rule = ActivePair(chain=chain, stamps=self._stamps, reader=self._reader)
             path = np.maximum.accumulate(evening_choices(rule, first, self._stop))
             found = self._paths[root] = (chain, first, path)
+        return found
+
+
+class TabledVolumeRollFinder(VolumeRollFinder):  # type: ignore[misc]  # Zipline is untyped
+    """Zipline's own volume rolls, hindsight and all, with its rule for a pair looked up in a table.
+
+    The walk through the chain stays Zipline's; only the many comparisons of two volumes on one
+    session are made at once. Outside the sessions on which both months live, Zipline is asked.
+    """
+
+    def __init__(self, calendar: Any, asset_finder: Any, reader: StoreBarReader) -> None:
+        super().__init__(calendar, asset_finder, reader)
+        self._reader = reader
+        self._stamps: IndexArray = calendar.sessions.asi8
+        self._rules: dict[str, tuple[ActivePair, dict[int, int]]] = {}
+        self._tables: dict[tuple[int, int], tuple[int, BoolArray]] = {}
+        self._walks: dict[tuple[Any, ...], list[Any]] = {}
+
+    def get_rolls(self, root_symbol: str, start: Any, end: Any, offset: int) -> list[Any]:
+        """As Zipline's; the last answers are remembered, since every field asks the same."""
+        key = (root_symbol, start.value, end.value, offset)
+        found = self._walks.get(key)
+        if found is None:
+            if len(self._walks) > _REMEMBERED_WALKS:
+                self._walks.clear()
+            found = self._walks[key] = super().get_rolls(root_symbol, start, end, offset)
+        return found
+
+    def _active_contract(self, oc: Any, front: int, back: int, dt: Any) -> int:
+        first, table = self._table(oc, front, back)
+        at = int(np.searchsorted(self._stamps, dt.value)) - first
+        if not 0 <= at < len(table) or self._stamps[at + first] != dt.value:
+            active: int = super()._active_contract(oc, front, back, dt)
+            return active
+        return back if table[at] else front
+
+    def _table(self, oc: Any, front: int, back: int) -> tuple[int, BoolArray]:
+        found = self._tables.get((front, back))
+        if found is None:
+            rule, position = self._rule(oc)
+            pair = position[front], position[back]
+            starts, ends = rule.chain.start[list(pair)], rule.chain.gone[list(pair)]
+            start = max(2, int(np.searchsorted(self._stamps, starts.max())) + 1)
+            stop = int(np.searchsorted(self._stamps, ends.min(), side="right"))
+            table = rule.back_is_active(*pair, start, max(start, stop))
+            found = self._tables[front, back] = (start, table)
+        return found
+
+    def _rule(self, oc: Any) -> tuple[ActivePair, dict[int, int]]:
+        found = self._rules.get(oc.root_symbol)
+        if found is None:
+            chain = read_chain(oc)
+            rule = ActivePair(chain=chain, stamps=self._stamps, reader=self._reader)
+            position = {asset.sid: number for number, asset in enumerate(chain.assets)}
+            found = self._rules[oc.root_symbol] = (rule, position)
         return found
 
 
@@ -190,8 +251,3 @@ def evening_choices(rule: ActivePair, start: int, stop: int) -> IndexArray:
             moved = active[where - low] & (chain.start[front + 1] <= days_before[where])
             chosen[where[moved]] += 1
     return chosen
-
-
-def session_axis(calendar: Any) -> SessionAxis:
-    """The sessions of a calendar as days."""
-    return SessionAxis(numbers=day_numbers(calendar.sessions.to_numpy()))
