@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any
 
 import exchange_calendars
@@ -51,6 +52,7 @@ class MarketSessions:
         return found
 
 
+@lru_cache(maxsize=256)
 def market_sessions(calendar: str, first: date, last: date) -> MarketSessions:
     """The sessions of a market, ``first`` and ``last`` included.
 
@@ -67,11 +69,9 @@ def market_sessions(calendar: str, first: date, last: date) -> MarketSessions:
     known = last if latest_known is None else min(last, latest_known.date())
     days = pd.date_range(first, last, freq="D")
     open_days = _weekdays(rules, days) & ~days.isin(_holidays(rules, days[0], pd.Timestamp(known)))
-    return MarketSessions(
-        calendar=calendar,
-        days=days[open_days].to_numpy().astype("datetime64[D]"),
-        known_through=known,
-    )
+    sessions = days[open_days].to_numpy().astype("datetime64[D]")
+    sessions.flags.writeable = False  # the same array is given to everyone who asks
+    return MarketSessions(calendar=calendar, days=sessions, known_through=known)
 
 
 def _weekdays(rules: Any, days: pd.DatetimeIndex) -> NDArray[np.bool_]:

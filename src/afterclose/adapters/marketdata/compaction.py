@@ -13,6 +13,8 @@ from afterclose.adapters.marketdata.session_digests import stored_digests
 
 #: A month of sessions: opening stays fast, and what was added is rewritten once a month at most.
 MAX_LAYERS = 24
+#: Sums of single days that the manifest itself may carry; it is read whole on every opening.
+MAX_DAYS_IN_MANIFEST = 100
 
 
 def merge_tail(draft: Draft) -> None:
@@ -25,6 +27,14 @@ def merge_tail(draft: Draft) -> None:
         _merge_contracts(draft)
     if len(draft.manifest.revisions) > MAX_LAYERS:
         _merge_revisions(draft)
+    if len(draft.manifest.recent_digests) > MAX_DAYS_IN_MANIFEST:
+        fold_digests(draft)
+
+
+def fold_digests(draft: Draft) -> None:
+    """Move the sums of single days from the manifest into their file."""
+    batches = [map_arrow(draft.folder, layer) for layer in draft.manifest.session_digests]
+    draft.put_session_digests(stored_digests(batches, draft.manifest))
 
 
 def compacted(draft: Draft) -> None:
@@ -36,7 +46,7 @@ def compacted(draft: Draft) -> None:
     draft.put_bars(LayerKind.BASE, bars)
     draft.put_fx(LayerKind.BASE, rates)
     draft.put_contracts(LayerKind.BASE, state.records(symbols))
-    draft.put_session_digests(stored_digests(state.session_digests, state.manifest))
+    fold_digests(draft)
     if len(draft.manifest.revisions) > 1:
         _merge_revisions(draft)
 

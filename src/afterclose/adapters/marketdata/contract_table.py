@@ -76,6 +76,13 @@ class ContractTable:
     def __len__(self) -> int:
         return len(self._where)
 
+    def currencies(self) -> set[str]:
+        """Currencies of all contracts."""
+        found: set[str] = set()
+        for batch in self._batches:
+            found.update(batch.column("currency").unique().to_pylist())
+        return found
+
     def roots(self) -> list[str]:
         return sorted(self._by_root)
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from afterclose.adapters.marketdata.arrange import fx_columns
 from afterclose.adapters.marketdata.contract_table import contract_batch, contract_hash
@@ -134,21 +132,3 @@ def fx_digests(series: Mapping[str, FxSeries]) -> dict[int, int]:
     currencies, codes, sessions, rates = fx_columns(series)
     keys = [f"fx {currency}" for currency in currencies]
     return totals_by_session(sessions, row_hashes(keys, codes, sessions, [rates]))
-
-
-def day_number(day: date) -> int:
-    """Days since 1970-01-01."""
-    return (day - _EPOCH).days
-
-
-def day_of(number: int) -> date:
-    """The inverse of ``day_number``."""
-    return _EPOCH + timedelta(days=number)
-
-
-def rows_of(table: BarTable, keep: np.ndarray) -> BarTable:
-    """The rows where ``keep`` is true, with all its symbols."""
-    columns = {name: getattr(table, name)[keep] for name in BAR_COLUMNS}
-    return BarTable(
-        symbols=table.symbols, codes=table.codes[keep], sessions=table.sessions[keep], **columns
-    )

@@ -37,7 +37,7 @@ from afterclose.adapters.marketdata.records import (
 )
 from afterclose.errors import DataError
 
-_FIRST_DAY = EPOCH.astype(date)
+FIRST_DAY = EPOCH.astype(date)
 _EPOCH_MONTH = EPOCH.astype("datetime64[M]")
 _NO_NOTICE = -1
 _AUTO_CLOSE_LEAD_SESSIONS = 2
@@ -53,8 +53,8 @@ def generate(
 
     ``roots`` of ``generated_roots.csv``, or all. The earliest day there is is 2000-01-03.
     """
-    if first < _FIRST_DAY or last < first:
-        raise DataError(f"the generated market runs from {_FIRST_DAY}; asked for {first} to {last}")
+    if first < FIRST_DAY or last < first:
+        raise DataError(f"the generated market runs from {FIRST_DAY}; asked for {first} to {last}")
     markets = generated_roots(roots)
     days = int(np.busday_count(EPOCH, np.datetime64(last, "D"))) + 1
     groups = {root.group: drive(seed, f"group {root.group}", days) for root in markets}
@@ -75,7 +75,7 @@ def generate(
 
 def _sessions(calendar: str, last: date) -> MarketSessions:
     """Sessions to well past the longest listing (six years), so that every expiry has a date."""
-    return market_sessions(calendar, _FIRST_DAY, last.replace(year=last.year + 8, day=1))
+    return market_sessions(calendar, FIRST_DAY, last.replace(year=last.year + 8, day=1))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

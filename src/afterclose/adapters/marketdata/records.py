@@ -7,7 +7,7 @@ Negative and zero prices are prices. A missing bar has no row; a value that is u
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Self
 
@@ -18,6 +18,7 @@ from afterclose.errors import DataError
 
 FloatArray = NDArray[np.float64]
 SessionArray = NDArray[np.datetime64]
+Rows = slice | NDArray[np.bool_] | NDArray[np.int64]
 
 BAR_COLUMNS = ("open", "high", "low", "close", "volume", "open_interest")
 MONTH_CODES = "FGHJKMNQUVXZ"
@@ -56,6 +57,10 @@ class ContractRecord:
     name: str
     sector: str
 
+    def with_sessions(self, first: date, last: date) -> ContractRecord:
+        """The same contract with the sessions of its bars."""
+        return replace(self, first_session=first, last_session=last)
+
     @property
     def delivery(self) -> tuple[str, str]:
         """The order of a chain: root, then contract month."""
@@ -78,6 +83,16 @@ class ContractBars:
     def __len__(self) -> int:
         return len(self.sessions)
 
+    def rows(self, part: Rows) -> ContractBars:
+        """Some of the rows: a slice, a mask or positions."""
+        columns = {name: getattr(self, name)[part] for name in BAR_COLUMNS}
+        return ContractBars(symbol=self.symbol, sessions=self.sessions[part], **columns)
+
+    def after(self, day: np.datetime64) -> ContractBars:
+        """The rows later than a day."""
+        start = int(self.sessions.searchsorted(day, side="right"))
+        return self.rows(slice(start, None))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FxSeries:
@@ -89,6 +104,14 @@ class FxSeries:
 
     def __len__(self) -> int:
         return len(self.sessions)
+
+    def rows(self, part: Rows) -> FxSeries:
+        """Some of the rows: a slice, a mask or positions."""
+        return FxSeries(
+            currency=self.currency,
+            sessions=self.sessions[part],
+            usd_per_unit=self.usd_per_unit[part],
+        )
 
     def asof(self, day: date) -> float:
         """The rate of ``day`` or of the last day before it; NaN where there is none."""

@@ -12,10 +12,10 @@ import pyarrow as pa
 
 from afterclose.adapters.marketdata.records import (
     BAR_COLUMNS,
-    BarTable,
     ContractBars,
     ContractRecord,
     FloatArray,
+    FxSeries,
     SessionArray,
 )
 
@@ -56,6 +56,13 @@ def revision_batch(revisions: Sequence[Revision]) -> Any:  # pyarrow.RecordBatch
 def read_revisions(batches: Iterable[Any]) -> list[Revision]:  # pyarrow.RecordBatch
     """All revisions, in the order in which they were recorded."""
     return [Revision(**row) for batch in batches for row in batch.to_pylist()]
+
+
+def equal_bars(old: ContractBars, new: ContractBars) -> bool:
+    """Whether two histories hold the same rows, to the last bit."""
+    if not np.array_equal(old.sessions, new.sessions):
+        return False
+    return all(bool(same(getattr(old, name), getattr(new, name)).all()) for name in BAR_COLUMNS)
 
 
 def bar_revisions(old: ContractBars, new: ContractBars, recorded_at: datetime) -> list[Revision]:
@@ -122,8 +129,23 @@ def contract_revisions(
     return found
 
 
-def table_of(symbol: str, bars: ContractBars) -> BarTable:
-    """The bars of one contract as a table."""
-    if bars.symbol != symbol:
-        raise ValueError(f"bars of {bars.symbol} offered for {symbol}")
-    return BarTable.joined([bars])
+def rate_revisions(stored: FxSeries, offered: FxSeries, recorded_at: datetime) -> list[Revision]:
+    """Rates that differ on a day both have, or that only the offered series has."""
+    found = []
+    at = np.minimum(stored.sessions.searchsorted(offered.sessions), max(len(stored) - 1, 0))
+    for row, place in enumerate(at):
+        there = stored.sessions[place] == offered.sessions[row]
+        old = float(stored.usd_per_unit[place]) if there else None
+        new = float(offered.usd_per_unit[row])
+        if old != new:
+            found.append(
+                Revision(
+                    recorded_at=recorded_at,
+                    symbol=stored.currency,
+                    session=offered.sessions[row].item(),
+                    field="usd_per_unit",
+                    old="" if old is None else repr(old),
+                    new=repr(new),
+                )
+            )
+    return found

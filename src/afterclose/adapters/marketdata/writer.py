@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from dataclasses import dataclass
+from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -12,14 +12,10 @@ from typing import Self
 import numpy as np
 from filelock import FileLock, Timeout
 
-from afterclose.adapters.marketdata.arrange import arranged, in_order, with_bar_sessions
+from afterclose.adapters.marketdata.appending import append_bars, append_contracts, append_rates
+from afterclose.adapters.marketdata.arrange import arranged
 from afterclose.adapters.marketdata.compaction import compacted, merge_tail
-from afterclose.adapters.marketdata.draft import (
-    Draft,
-    bar_digests,
-    fx_digests,
-    rows_of,
-)
+from afterclose.adapters.marketdata.draft import Draft, bar_digests, fx_digests
 from afterclose.adapters.marketdata.manifest import (
     LayerKind,
     Manifest,
@@ -27,25 +23,19 @@ from afterclose.adapters.marketdata.manifest import (
     sync_folder,
 )
 from afterclose.adapters.marketdata.records import (
-    BAR_COLUMNS,
     BarTable,
     ContractBars,
     ContractRecord,
     FxSeries,
     MarketData,
 )
-from afterclose.adapters.marketdata.revisions import (
-    Revision,
-    bar_revisions,
-    contract_revisions,
-    table_of,
-)
+from afterclose.adapters.marketdata.revising import revise_contracts, revise_rates
+from afterclose.adapters.marketdata.revisions import Revision
 from afterclose.adapters.marketdata.session_digests import added
 from afterclose.adapters.marketdata.state import StoreState
 from afterclose.errors import DataError
 
 LOCK_NAME = "writer.lock"
-_NO_TIME = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,96 +171,11 @@ class MarketStoreWriter:
         contracts: Sequence[ContractRecord] = (),
     ) -> Appended:
         """Add bars later than the last of their contracts; see ``append_session``."""
-        new_contracts = self._append_contracts(contracts, bars)
-        new_bars = self._append_bars(bars)
-        new_fx = self._append_fx(fx or {})
+        added_contracts = append_contracts(self.draft, self.state, contracts, bars)
+        added_bars = append_bars(self.draft, self.state, bars)
+        added_rates = append_rates(self.draft, self.state, fx or {})
         merge_tail(self.draft)
-        return Appended(bars=new_bars, contracts=new_contracts, fx=new_fx)
-
-    def _append_contracts(self, records: Sequence[ContractRecord], bars: BarTable) -> int:
-        known = self.state.contracts if self.draft.manifest.contracts else None
-        changed = [
-            record.symbol
-            for record in records
-            if known is not None and record.symbol in known and self._differs(record)
-        ]
-        if changed:
-            raise DataError(
-                f"facts of {', '.join(changed[:5])} differ from what is stored",
-                hint="record them as a revision",
-            )
-        fresh = sorted(
-            (record for record in records if known is None or record.symbol not in known),
-            key=lambda record: record.delivery,
-        )
-        if fresh:
-            names = {record.symbol: at for at, record in enumerate(fresh)}
-            keep = np.array([symbol in names for symbol in bars.symbols], dtype=np.bool_)
-            own = _with_symbols(bars, keep)
-            dated = with_bar_sessions(fresh, in_order(own, names))
-            kind = LayerKind.BASE if known is None else LayerKind.REPLACE
-            self.draft.put_contracts(kind, dated)
-            self.draft.count_contracts(dated)
-        return len(fresh)
-
-    def _differs(self, record: ContractRecord) -> bool:
-        stored = self.state.records([record.symbol])[0]
-        dated = replace(
-            record, first_session=stored.first_session, last_session=stored.last_session
-        )
-        return dated != stored
-
-    def _append_bars(self, bars: BarTable) -> int:
-        state = self.state
-        fresh = np.ones(len(bars), dtype=np.bool_)
-        start = 0
-        for piece in bars.split():
-            if piece.symbol not in state.contracts:
-                raise DataError(f"bars of a contract the store does not know: {piece.symbol}")
-            stop = start + len(piece)
-            fresh[start:stop] = self._fresh_rows(piece)
-            start = stop
-        table = rows_of(bars, fresh)
-        if len(table):
-            self.draft.put_bars(LayerKind.APPEND, _with_symbols(table, _has_rows(table)))
-            self.draft.count_history(bar_digests(table))
-        return len(table)
-
-    def _fresh_rows(self, piece: ContractBars) -> np.ndarray:
-        """Which rows are later than those stored; the others must be stored as they are."""
-        last = self.state.bars.last_day(piece.symbol)
-        if last is None:
-            return np.ones(len(piece), dtype=np.bool_)
-        fresh = piece.sessions > np.datetime64(last, "D")
-        if not fresh.all():
-            stored = self.state.contract_bars(piece.symbol)
-            overlap = _rows(piece, ~fresh)
-            at = stored.sessions.searchsorted(overlap.sessions)
-            there = at < len(stored)
-            if not there.all() or bar_revisions(_rows(stored, at), overlap, _NO_TIME):
-                raise DataError(
-                    f"bars of {piece.symbol} differ from those stored",
-                    hint="a change of history is recorded as a revision",
-                )
-        return fresh
-
-    def _append_fx(self, series: Mapping[str, FxSeries]) -> int:
-        fresh = {}
-        for currency, rates in series.items():
-            last = self.state.fx.last_day(currency)
-            keep = np.ones(len(rates), dtype=np.bool_)
-            if last is not None:
-                keep = rates.sessions > np.datetime64(last, "D")
-            if keep.any():
-                fresh[currency] = FxSeries(
-                    currency=currency,
-                    sessions=rates.sessions[keep],
-                    usd_per_unit=rates.usd_per_unit[keep],
-                )
-        if fresh:
-            self.draft.put_fx(LayerKind.APPEND, fresh)
-            self.draft.count_history(fx_digests(fresh))
-        return sum(len(rates) for rates in fresh.values())
+        return Appended(bars=added_bars, contracts=added_contracts, fx=added_rates)
 
     def revise(
         self,
@@ -280,44 +185,48 @@ class MarketStoreWriter:
         recorded_at: datetime,
         contract: ContractRecord | None = None,
     ) -> list[Revision]:
-        """Replace all bars of a contract, and its facts where given; log every value that changed.
+        """Replace all bars of one contract; see ``revise_all``."""
+        contracts = [] if contract is None else [contract]
+        return self.revise_all(bars={symbol: bars}, contracts=contracts, recorded_at=recorded_at)
+
+    def revise_all(
+        self,
+        *,
+        bars: Mapping[str, ContractBars],
+        contracts: Sequence[ContractRecord] = (),
+        recorded_at: datetime,
+    ) -> list[Revision]:
+        """Replace whole histories, and facts of contracts; log every value that changed.
 
         ``recorded_at`` is the moment of the change, with a time zone. Returns what changed; nothing
         is written when nothing did. Raises DataError for a contract the store does not hold.
         """
-        if symbol not in self.state.contracts:
-            raise DataError(f"the market store does not hold {symbol}")
-        old_bars, old = self.state.contract_bars(symbol), self.state.records([symbol])[0]
-        new = old if contract is None else contract
-        table = table_of(symbol, bars)
-        changes = contract_revisions(old, new, recorded_at)
-        bar_changes = bar_revisions(old_bars, bars, recorded_at)
-        if bar_changes:
-            self.draft.put_bars(LayerKind.REPLACE, table)
-            self.draft.count_history(bar_digests(table_of(symbol, old_bars)), removed=True)
-            self.draft.count_history(bar_digests(table))
-        if changes or bar_changes:
-            dated = with_bar_sessions([new], table)
-            self.draft.put_contracts(LayerKind.REPLACE, dated)
-            self.draft.count_contracts(dated, instead_of=[old])
-            self.draft.put_revisions([*changes, *bar_changes])
-        return [*changes, *bar_changes]
+        log = revise_contracts(
+            self.draft, self.state, bars=bars, contracts=contracts, recorded_at=recorded_at
+        )
+        merge_tail(self.draft)
+        return log
+
+    def update_rates(
+        self, series: Mapping[str, FxSeries], *, recorded_at: datetime
+    ) -> tuple[int, list[Revision]]:
+        """Add later rates and take over changed ones; the number added, and what changed."""
+        log = revise_rates(self.draft, self.state, series, recorded_at)
+        later = append_rates(self.draft, self.state, series)
+        merge_tail(self.draft)
+        return later, log
+
+    def name_source(self, source: str) -> None:
+        """Say where the data comes from. Raises DataError when the store has another source."""
+        present = self.draft.manifest.source
+        if present and present != source:
+            raise DataError(
+                f"the market store in {self._folder} was filled from {present}, not {source}",
+                hint="keep one store per source, or load this one anew",
+            )
+        if not present:
+            self.draft.manifest = self.draft.manifest.with_changes(source=source)
 
     def compact(self) -> None:
         """Fold everything into one base again: slower than an append, and never needed for one."""
         compacted(self.draft)
-
-
-def _rows(bars: ContractBars, keep: np.ndarray) -> ContractBars:
-    columns = {name: getattr(bars, name)[keep] for name in BAR_COLUMNS}
-    return ContractBars(symbol=bars.symbol, sessions=bars.sessions[keep], **columns)
-
-
-def _with_symbols(table: BarTable, keep: np.ndarray) -> BarTable:
-    """The table with only the contracts where ``keep`` is true."""
-    pieces = [piece for piece, wanted in zip(table.split(), keep, strict=True) if wanted]
-    return BarTable.joined(pieces)
-
-
-def _has_rows(table: BarTable) -> np.ndarray:
-    return np.bincount(table.codes, minlength=len(table.symbols)) > 0

@@ -1,0 +1,217 @@
+"""Bring a store up to a session: new bars, new listings, and history that changed at the source.
+
+The last bars of every live contract are compared with what is stored. Where they differ the
+contract is fetched whole, replaced, and every changed value is logged. The update is one commit; it
+can be interrupted and run again at any point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from afterclose.adapters.marketdata.records import BarTable, ContractBars, ContractRecord
+from afterclose.adapters.marketdata.revisions import Revision, equal_bars
+from afterclose.adapters.marketdata.source import MarketSource
+from afterclose.adapters.marketdata.state import StoreState
+from afterclose.adapters.marketdata.writer import MarketStoreWriter
+
+#: Three weeks of bars are compared each evening: vendors mend yesterday far more than last month.
+OVERLAP = timedelta(days=21)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RootUpdate:
+    """What an update brought for one market. ``newest`` is the last session any contract has."""
+
+    root: str
+    bars: int
+    new_contracts: tuple[str, ...]
+    revised: tuple[str, ...]
+    newest: date | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreUpdate:
+    """What an update brought. ``revisions`` is history that changed, value by value."""
+
+    session: date
+    roots: tuple[RootUpdate, ...]
+    revisions: tuple[Revision, ...]
+    rates: int
+
+    @property
+    def bars(self) -> int:
+        return sum(root.bars for root in self.roots)
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """What the source gave for one root, sorted by what must be done with it."""
+
+    appended: list[ContractBars]
+    listed: list[ContractRecord]
+    replaced: list[tuple[ContractBars, ContractRecord]]
+    restated: list[ContractRecord]
+
+
+def update_store(
+    path: Path,
+    source: MarketSource,
+    *,
+    session: date,
+    now: datetime,
+    roots: Collection[str] | None = None,
+    on_progress: Callable[[RootUpdate], None] = lambda _: None,
+) -> StoreUpdate:
+    """Bring the store at ``path`` (created if there is none) up to ``session``.
+
+    ``now`` dates the revisions. Raises SourceUnavailable when the source fails (the store stays as
+    it was) and DataError when another process is writing.
+    """
+    wanted = sorted(source.roots() if roots is None else roots)
+    with MarketStoreWriter(path) as writer:
+        writer.name_source(source.name)
+        gathered = {}
+        done: list[RootUpdate] = []
+        for root in wanted:
+            gathered[root] = _gather(writer.state, source, root, session)
+            done.append(_summary(root, gathered[root], writer.state))
+            on_progress(done[-1])
+        revisions = _write(writer, list(gathered.values()), now)
+        rates, rate_changes = _update_fx(writer, source, session, now)
+    return StoreUpdate(
+        session=session,
+        roots=tuple(done),
+        revisions=(*revisions, *rate_changes),
+        rates=rates,
+    )
+
+
+def _gather(state: StoreState, source: MarketSource, root: str, session: date) -> _Gathered:
+    first = _compare_from(state, root)
+    records = source.contracts(root, live_on=first)
+    known = [record for record in records if record.symbol in state.contracts]
+    fresh = [record for record in records if record.symbol not in state.contracts]
+    result = _Gathered(appended=[], listed=[], replaced=[], restated=[])
+    _gather_known(result, state, source, known, first, session)
+    if fresh:
+        listed = {record.symbol: record for record in fresh}
+        for piece in source.bars(list(listed), first=None, last=session).split():
+            if len(piece):
+                result.listed.append(listed[piece.symbol])
+                result.appended.append(piece)
+    return result
+
+
+def _gather_known(
+    result: _Gathered,
+    state: StoreState,
+    source: MarketSource,
+    records: Sequence[ContractRecord],
+    first: date | None,
+    session: date,
+) -> None:
+    if not records:
+        return
+    by_symbol = {record.symbol: record for record in records}
+    stored = {record.symbol: record for record in state.records(by_symbol)}
+    changed = []
+    for piece in source.bars(list(by_symbol), first=first, last=session).split():
+        last = state.bars.last_day(piece.symbol)
+        if _agrees(state.contract_bars(piece.symbol), piece, first):
+            later = piece if last is None else piece.after(np.datetime64(last, "D"))
+            result.appended.append(later)
+            if _restated(stored[piece.symbol], by_symbol[piece.symbol]):
+                result.restated.append(by_symbol[piece.symbol])
+        else:
+            changed.append(piece.symbol)
+    if changed:
+        for piece in source.bars(changed, first=None, last=session).split():
+            result.replaced.append((piece, by_symbol[piece.symbol]))
+
+
+def _compare_from(state: StoreState, root: str) -> date | None:
+    """Three weeks before the newest bar of the root; None when it has none."""
+    newest = _newest(state, root)
+    return None if newest is None else newest - OVERLAP
+
+
+def _newest(state: StoreState, root: str) -> date | None:
+    last = [state.bars.last_day(symbol) for symbol in state.contracts.chain(root)]
+    days = [day for day in last if day is not None]
+    return date(1970, 1, 1) + timedelta(days=max(days)) if days else None
+
+
+def _agrees(stored: ContractBars, offered: ContractBars, first: date | None) -> bool:
+    """Whether the bars of the compared weeks are the same, none missing and none new between."""
+    if not len(stored):
+        return True
+    since = stored.sessions[0] if first is None else np.datetime64(first, "D")
+    last = stored.sessions[-1]
+    old = _between(stored, since, last)
+    new = _between(offered, since, last)
+    return equal_bars(old, new)
+
+
+def _between(bars: ContractBars, first: np.datetime64, last: np.datetime64) -> ContractBars:
+    start = int(bars.sessions.searchsorted(first, side="left"))
+    stop = int(bars.sessions.searchsorted(last, side="right"))
+    return bars.rows(slice(start, stop))
+
+
+def _restated(stored: ContractRecord, offered: ContractRecord) -> bool:
+    return stored != offered.with_sessions(stored.first_session, stored.last_session)
+
+
+def _summary(root: str, found: _Gathered, state: StoreState) -> RootUpdate:
+    fresh = 0
+    newest = _newest(state, root)
+    for piece in [*found.appended, *(bars for bars, _ in found.replaced)]:
+        last = state.bars.last_day(piece.symbol)
+        after = np.datetime64(-1 if last is None else last, "D")
+        fresh += int((piece.sessions > after).sum()) if last is not None else len(piece)
+        if len(piece):
+            latest: date = piece.sessions[-1].item()
+            newest = latest if newest is None else max(newest, latest)
+    return RootUpdate(
+        root=root,
+        bars=fresh,
+        new_contracts=tuple(record.symbol for record in found.listed),
+        revised=tuple(bars.symbol for bars, _ in found.replaced),
+        newest=newest,
+    )
+
+
+def _write(
+    writer: MarketStoreWriter, gathered: Sequence[_Gathered], now: datetime
+) -> list[Revision]:
+    listed = [record for found in gathered for record in found.listed]
+    appended = [piece for found in gathered for piece in found.appended]
+    writer.append(BarTable.joined(appended), contracts=listed)
+    replaced = [pair for found in gathered for pair in found.replaced]
+    restated = [record for found in gathered for record in found.restated]
+    return writer.revise_all(
+        bars={bars.symbol: bars for bars, _ in replaced},
+        contracts=[*(record for _, record in replaced), *restated],
+        recorded_at=now,
+    )
+
+
+def _update_fx(
+    writer: MarketStoreWriter, source: MarketSource, session: date, now: datetime
+) -> tuple[int, list[Revision]]:
+    """New rates, and changed ones of the compared weeks."""
+    currencies = writer.state.contracts.currencies() - {"USD"}
+    newest = [writer.state.fx.last_day(currency) for currency in currencies]
+    known = [day for day in newest if day is not None]
+    first = date(1970, 1, 1)
+    if known and len(known) == len(currencies):
+        first += timedelta(days=min(known)) - OVERLAP
+    series = source.fx(sorted(currencies), first=first, last=session)
+    known_series = {currency: rates for currency, rates in series.items() if len(rates)}
+    return writer.update_rates(known_series, recorded_at=now)

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from afterclose.adapters.marketdata.store import BAR_COLUMNS, MarketStore
+from afterclose.adapters.marketdata.verify import verify_store
+from integration.marketdata.growing_store import (
+    contracts_after,
+    expected_bars,
+    last_number,
+    symbol_of,
+)
+
+KILLS = 200
+SCRIPT = Path(__file__).with_name("growing_store.py")
+
+
+def killed_while_growing(path: Path, chance: random.Random) -> int:
+    """Start the growing process, kill it at a random moment, return the last commit it reported."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}  # noqa: TID251 - a child needs the same packages
+    child = subprocess.Popen(
+        [sys.executable, str(SCRIPT), str(path)],
+        stdout=subprocess.PIPE,
+        env=environment,
+        text=True,
+        encoding="utf-8",
+    )
+    assert child.stdout is not None
+    reported = [int(child.stdout.readline())]  # it is running: from here on any moment will do
+    timer = threading.Timer(chance.uniform(0.0, 0.12), child.kill)
+    timer.start()
+    reported.extend(int(line) for line in child.stdout if line.endswith("\n"))
+    child.wait()
+    child.stdout.close()
+    timer.join()
+    return reported[-1]
+
+
+@pytest.mark.slow
+def test_no_bar_is_lost_or_damaged_by_killing_the_writer_two_hundred_times(tmp_path: Path) -> None:
+    path = tmp_path / "store"
+    chance = random.Random(20260822)
+    previous = -1
+    for _ in range(KILLS):
+        reported = killed_while_growing(path, chance)
+        number = last_number(path)
+        assert number >= reported > previous
+        previous = number
+        require_exact(path, number)
+    assert verify_store(path) == sum(
+        len(expected_bars(place, previous)) for place in range(len(contracts_after(previous)))
+    )
+    assert previous > KILLS
+
+
+def require_exact(path: Path, number: int) -> None:
+    """Every contract and every bar up to that session, to the last bit, and nothing else."""
+    store = MarketStore.open(path)
+    places = range(len(contracts_after(number)))
+    assert sorted(store.symbols()) == [symbol_of(place) for place in places]
+    for place in places:
+        bars, expected = store.bars(symbol_of(place)), expected_bars(place, number)
+        assert (bars.sessions == expected.sessions).all()
+        for name in BAR_COLUMNS:
+            assert np.array_equal(getattr(bars, name), getattr(expected, name), equal_nan=True)
