@@ -186,6 +186,15 @@ async def test_nothing_is_sent_while_the_book_cannot_be_read_whole(start: Start,
     assert gateway.orders() == ()
 
 
+async def test_an_order_is_not_sent_for_another_contract_than_its_own(start: Start) -> None:
+    gateway = start()
+    cl = await qualified_by(gateway, CL)
+    async with desk_of(gateway, BUY) as desk:
+        with pytest.raises(ContractError, match="is for ESZ25, not for CLF26"):
+            await desk.place(BUY, cl)
+    assert gateway.orders() == ()
+
+
 async def test_an_order_type_that_the_contract_does_not_take_is_not_sent(start: Start) -> None:
     gateway = start()
     es = await qualified_by(gateway, ES)

@@ -147,18 +147,17 @@ async def test_a_commission_finds_its_fill_whichever_comes_first(
 
 
 async def test_commissions_met_while_the_book_is_read_are_no_news(stream: OrderStream) -> None:
-    stream.reading = True
-    stream.read(EXECUTED)
-    stream.heard(COMMISSION)
+    with stream.reading():
+        stream.read(EXECUTED)
+        stream.heard(COMMISSION)
     assert await drain(stream) == []
 
 
 async def test_a_commission_that_comes_after_the_book_was_read_is_told(
     stream: OrderStream,
 ) -> None:
-    stream.reading = True
-    stream.read(EXECUTED)
-    stream.reading = False
+    with stream.reading():
+        stream.read(EXECUTED)
     stream.heard(COMMISSION)
     (event,) = await drain(stream)
     assert event.kind is EventKind.COMMISSION

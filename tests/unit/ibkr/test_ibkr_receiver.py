@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from ib_async.contract import Contract
 
 from afterclose.adapters.ibkr.receiver import FIRST_REQUEST, Outcome, Part, Pending, Receiver
-from afterclose.adapters.ibkr.rows import ExecutionRow, GatewayMessage, OrderTraffic
+from afterclose.adapters.ibkr.rows import ExecutionRow, GatewayMessage, OrderTraffic, StatusRow
 from afterclose.adapters.ibkr.wire import make_client
-
-pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
@@ -67,6 +67,7 @@ class Line:
         self.says(11, request, 5, *contract, *head, 1, 6800.25, "ref", "", "", "", 2, 0)
 
 
+@pytest.mark.anyio
 async def test_rows_belong_to_their_number_and_end_with_its_marker() -> None:
     line, asked, other = Line(), pending(), pending()
     line.receiver.by_id[FIRST_REQUEST], line.receiver.by_id[FIRST_REQUEST + 1] = asked, other
@@ -77,6 +78,7 @@ async def test_rows_belong_to_their_number_and_end_with_its_marker() -> None:
     assert not other.done.done()
 
 
+@pytest.mark.anyio
 async def test_a_late_end_marker_does_not_end_the_next_request_of_its_kind() -> None:
     line, first, second = Line(), pending(), pending()
     line.receiver.by_turn[Part.POSITIONS].extend([first, second])
@@ -89,6 +91,7 @@ async def test_a_late_end_marker_does_not_end_the_next_request_of_its_kind() -> 
     assert [row.contract.conId for row in second.done.result().rows] == [22]
 
 
+@pytest.mark.anyio
 async def test_a_refusal_ends_its_request_with_code_and_text() -> None:
     line, asked = Line(), pending()
     line.receiver.by_id[FIRST_REQUEST] = asked
@@ -98,6 +101,7 @@ async def test_a_refusal_ends_its_request_with_code_and_text() -> None:
     assert reply.text == "No security definition has been found"
 
 
+@pytest.mark.anyio
 async def test_a_warning_does_not_end_its_request() -> None:
     line, asked = Line(), pending()
     line.receiver.by_id[FIRST_REQUEST] = asked
@@ -107,6 +111,7 @@ async def test_a_warning_does_not_end_its_request() -> None:
     assert asked.done.result().notices == ((10167, "Displaying delayed market data."),)
 
 
+@pytest.mark.anyio
 async def test_a_read_only_api_refuses_the_order_book_at_once() -> None:
     line, working = Line(), pending()
     line.receiver.by_turn[Part.OPEN_ORDERS].append(working)
@@ -114,6 +119,7 @@ async def test_a_read_only_api_refuses_the_order_book_at_once() -> None:
     assert working.done.result().code == 321
 
 
+@pytest.mark.anyio
 async def test_a_position_that_cannot_be_read_makes_the_positions_unknown() -> None:
     line, asked, following = Line(), pending(), pending()
     line.receiver.by_turn[Part.POSITIONS].extend([asked, following])
@@ -123,13 +129,29 @@ async def test_a_position_that_cannot_be_read_makes_the_positions_unknown() -> N
     assert not following.done.done()
 
 
-async def test_an_order_message_that_cannot_be_read_is_told_to_whoever_follows_orders() -> None:
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "fields", [(5, 1, "garbage"), (3, 41, "Submitted", 1), (11, -1, 41), (59, 1, "id", "much")]
+)
+async def test_an_order_message_that_cannot_be_read_is_told_to_whoever_follows_orders(
+    fields: tuple[object, ...],
+) -> None:
     line, listener = Line(), Listener()
     line.receiver.attach(listener)
-    line.says(5, 1, "garbage")
-    assert listener.rows == [
-        GatewayMessage(about=-1, code=None, text="message 5 of the gateway could not be read")
-    ]
+    line.says(*fields)
+    text = f"message {fields[0]} of the gateway could not be read"
+    assert listener.rows == [GatewayMessage(about=-1, code=None, text=text)]
+
+
+@pytest.mark.anyio
+async def test_a_status_with_more_fields_than_we_know_is_read() -> None:
+    line, listener = Line(), Listener()
+    line.receiver.attach(listener)
+    line.says(3, 41, "Submitted", 1, 2, "6800.25", 77, 0, "6800.25", 8, "", "", "new", "newer")
+    (row,) = listener.rows
+    assert isinstance(row, StatusRow)
+    assert (row.order_id, row.filled, row.perm_id, row.client_id) == (41, 1.0, 77, 8)
+    assert (row.why_held, row.capped_price) == ("", 0.0)
 
 
 @pytest.mark.parametrize(
@@ -141,6 +163,7 @@ async def test_an_order_message_that_cannot_be_read_is_told_to_whoever_follows_o
         ("20251202 00:05:00 MET", datetime(2025, 12, 1, 23, 5, tzinfo=UTC)),
     ],
 )
+@pytest.mark.anyio
 async def test_the_time_of_an_execution_is_utc_whatever_tws_calls_its_zone(
     text: str, utc: datetime
 ) -> None:
@@ -153,6 +176,7 @@ async def test_the_time_of_an_execution_is_utc_whatever_tws_calls_its_zone(
     assert row.execution.time.tzinfo is UTC
 
 
+@pytest.mark.anyio
 async def test_executions_that_were_asked_for_are_no_news() -> None:
     line, listener, asked = Line(), Listener(), pending()
     line.receiver.attach(listener)
@@ -162,6 +186,7 @@ async def test_executions_that_were_asked_for_are_no_news() -> None:
     assert len(listener.executions) == len(asked.rows) == 1
 
 
+@pytest.mark.anyio
 async def test_order_traffic_from_before_anybody_listened_is_not_lost() -> None:
     line, listener = Line(), Listener()
     line.execution(-1, "20251201 17:05:00 US/Central")
@@ -169,6 +194,7 @@ async def test_order_traffic_from_before_anybody_listened_is_not_lost() -> None:
     assert len(listener.rows) == 1
 
 
+@pytest.mark.anyio
 async def test_a_late_word_on_an_abandoned_request_is_not_taken_for_an_order() -> None:
     line, listener = Line(), Listener()
     line.receiver.attach(listener)
@@ -176,6 +202,7 @@ async def test_a_late_word_on_an_abandoned_request_is_not_taken_for_an_order() -
     assert listener.rows == []
 
 
+@pytest.mark.anyio
 async def test_a_lost_line_ends_every_request_and_is_told_once() -> None:
     line, listener, numbered, turned = Line(), Listener(), pending(), pending()
     line.receiver.attach(listener)
@@ -187,12 +214,14 @@ async def test_a_lost_line_ends_every_request_and_is_told_once() -> None:
     assert listener.lost
 
 
+@pytest.mark.anyio
 async def test_a_message_of_an_unknown_kind_is_ignored() -> None:
     line = Line()
     line.says(999, 1, 2, 3)
     assert not line.receiver.undecoded
 
 
+@pytest.mark.anyio
 async def test_rows_of_an_ended_request_are_frozen() -> None:
     asked = pending()
     asked.add(Contract(conId=1))
@@ -201,3 +230,11 @@ async def test_rows_of_an_ended_request_are_frozen() -> None:
     asked.finish(Outcome.REFUSED, code=1)
     assert asked.done.result().outcome is Outcome.ENDED
     assert len(asked.done.result().rows) == 1
+
+
+@given(st.lists(st.text(alphabet="0123456789.-ABC ", max_size=8), max_size=40))
+def test_no_message_however_odd_breaks_the_line(fields: list[str]) -> None:
+    async def hear() -> None:
+        Line().says(*fields)
+
+    asyncio.run(hear())

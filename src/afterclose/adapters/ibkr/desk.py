@@ -23,6 +23,7 @@ from afterclose.errors import (
     BrokerError,
     BrokerTimeout,
     BrokerUnavailable,
+    ContractError,
     NotApproved,
     RunAlreadySubmitted,
 )
@@ -52,12 +53,16 @@ class IbkrDesk:
         """Write one order to the wire; return when its bytes have left for the socket.
 
         Raises, with nothing sent: NotApproved or ApprovalVoid; RunAlreadySubmitted when the
-        reference is at the broker or was sent by this desk; ContractError for a type or price the
-        contract does not take; BrokerTimeout when the book cannot be read whole;
-        BrokerUnavailable when the line is down already. A BrokerUnavailable whose text says
+        reference is at the broker or was sent by this desk; ContractError for another contract, or
+        a type or price that the contract does not take; BrokerTimeout when the book cannot be read
+        whole; BrokerUnavailable when the line is down already. A BrokerUnavailable whose text says
         "unknown" came after the order may have left.
         """
         self._require_approval(order)
+        if qualified.contract != order.contract:
+            raise ContractError(
+                f"{order.order_ref} is for {order.contract}, not for {qualified.contract}"
+            )
         contract, written = order_contract(qualified), ib_order(order, qualified)
         await self._require_book()
         if order.order_ref in self._taken:
@@ -151,11 +156,8 @@ class IbkrDesk:
 
     async def sweep(self) -> OrderSweep:
         """Read the broker's book whole, all clients, all accounts of the login."""
-        self._stream.reading = True
-        try:
+        with self._stream.reading():
             book = await read_book(self._session)
-        finally:
-            self._stream.reading = False
         orders = (*book.open_orders, *book.completed_orders)
         self._taken.update(order.order_ref for order in orders if order.order_ref)
         self._taken.update(found.order_ref for found in book.fills if found.order_ref)

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from ib_async.objects import CommissionReport
@@ -55,13 +56,21 @@ class OrderStream:
         self._nameless: dict[int, list[StatusRow]] = {}
         #: Highest order number of this client that was seen or used.
         self.highest_number = 0
-        #: While the book is read, commissions of executions in it are no news.
-        self.reading = False
+        self._readings = 0
 
     def placed(self, number: int, order_ref: str) -> None:
         """Remember which reference an order number stands for, before it is sent."""
         self.highest_number = max(self.highest_number, number)
         self._refs_by_number[number] = order_ref
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """While the book is read, the commissions of executions in it are no news."""
+        self._readings += 1
+        try:
+            yield
+        finally:
+            self._readings -= 1
 
     def numbers_of(self, order_ref: str) -> tuple[int, ...]:
         """Return this client's order numbers that carry a reference."""
@@ -181,7 +190,7 @@ class OrderStream:
             return
         paid = with_commission(found, report)
         self._fills[report.execId] = paid
-        if paid != found and not self.reading:
+        if paid != found and not self._readings:
             self._emit(paid.order_ref, EventKind.COMMISSION, perm_id=paid.perm_id, fill=paid)
 
     def _message(self, row: GatewayMessage) -> None:

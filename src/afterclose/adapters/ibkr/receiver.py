@@ -313,14 +313,15 @@ class Receiver:
     def unreadable(self, fields: list[str], error: Exception) -> None:
         """Note a message that could not be decoded: what it belonged to can no longer be whole."""
         self.undecoded.append(f"{error!r}: {fields}")
-        text = f"message {fields[0]} of the gateway could not be read"
-        part = _PART_OF.get(fields[0])
+        kind = fields[0] if fields else ""
+        text = f"message {kind} of the gateway could not be read"
+        part = _PART_OF.get(kind)
         if part is not None and self.by_turn[part]:
             self.by_turn[part][0].finish(Outcome.REFUSED, text=text)
         pending = self.by_id.get(_request_of(fields))
         if pending is not None:
             pending.finish(Outcome.REFUSED, text=text)
-        elif fields[0] in _ORDER_MESSAGES:
+        elif kind in _ORDER_MESSAGES:
             self._tell(GatewayMessage(about=NO_ID, code=None, text=text))
 
     def line_closed(self) -> None:
@@ -345,7 +346,7 @@ _ORDER_MESSAGES = frozenset({"3", "5", "11", "59"})
 
 
 def _request_of(fields: list[str]) -> int:
-    place = _REQUEST_FIELD.get(fields[0])
+    place = _REQUEST_FIELD.get(fields[0]) if fields else None
     if place is None or place >= len(fields) or not fields[place].isdigit():
         return NO_ID
     return int(fields[place])

@@ -57,6 +57,7 @@ class Session:
         self.accounts: tuple[str, ...] = ()
         self._numbers = itertools.count(FIRST_REQUEST)
         self._turn = asyncio.Semaphore(IN_FLIGHT)
+        self._part_turns = {part: asyncio.Lock() for part in Part}
         self._unthrottled = asyncio.Event()
         self._unthrottled.set()
         self.client.throttleStart += self._unthrottled.clear
@@ -171,11 +172,14 @@ class Session:
     async def ask_by_turn(self, part: Part, send: Callable[[], None]) -> Reply:
         """Ask something that has no number, and wait for its End marker or the deadline.
 
-        An asker that gives up leaves its place in the turn: see ``Receiver``.
+        One request of a kind at a time: their rows could not be told apart. An asker that gives up
+        leaves its place in the turn (see ``Receiver``): once an End marker was lost, this part
+        stays unknown on this connection, and a new connection is the remedy.
         """
-        pending = Pending(asyncio.get_running_loop().create_future())
-        self.receiver.by_turn[part].append(pending)
-        return await self._await_reply(pending, send)
+        async with self._part_turns[part]:
+            pending = Pending(asyncio.get_running_loop().create_future())
+            self.receiver.by_turn[part].append(pending)
+            return await self._await_reply(pending, send)
 
     async def _await_reply(self, pending: Pending, send: Callable[[], None]) -> Reply:
         if self.lost:

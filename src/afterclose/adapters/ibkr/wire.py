@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import UTC
 from typing import Any
 
@@ -28,6 +29,18 @@ class _LoudDecoder(Decoder):
         super().__init__(receiver.decoder_calls(utc=UTC), 0)  # type: ignore[arg-type]  # our own receiver in place of the library's Wrapper
         self._receiver = receiver
 
+    def wrap(
+        self, name: str, types: Sequence[type], skip: int = 2
+    ) -> Callable[[Sequence[str]], None]:
+        """Make the reader of a plain message; unlike the library's it hides no failure."""
+        method = getattr(self.wrapper, name, None)
+
+        def read(fields: Sequence[str]) -> None:
+            if method is not None:
+                method(*map(_read_field, types, fields[skip:]))
+
+        return read
+
     def interpret(self, fields: list[str]) -> None:
         """Decode one message and call the receiver."""
         try:
@@ -36,6 +49,15 @@ class _LoudDecoder(Decoder):
                 handler(_with_known_zone(fields))
         except Exception as error:  # noqa: BLE001 - process border: foreign code on foreign bytes
             self._receiver.unreadable(fields, error)
+
+
+def _read_field(kind: type, text: str) -> object:
+    """Read one field as the library does: empty numbers are zero."""
+    if kind is str:
+        return text
+    if kind is bool:
+        return bool(int(text or 0))
+    return kind(text or 0)
 
 
 def _with_known_zone(fields: list[str]) -> list[str]:
