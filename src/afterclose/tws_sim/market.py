@@ -116,7 +116,8 @@ class Market:
         stated = {}
         if (folder / "contracts.csv").exists():
             for line, row in _rows(folder / "contracts.csv", _CONTRACT_COLUMNS):
-                stated[row[0], _month(row[1], line)] = _day(row[2], line)
+                if row[2]:  # left empty: the gateway's own rule
+                    stated[row[0], _month(row[1], line)] = _day(row[2], line)
         histories = {key: History(bars) for key, bars in rows.items()}
         return cls(histories=histories, fx=fx, last_trade_dates=stated)
 
