@@ -98,6 +98,8 @@ def test_another_size_is_another_product_with_a_trading_class_of_its_own() -> No
         ("0.5/32", "0.015625"),
         ("0.015625 points = $15.625", "0.015625"),
         ("\u00a00.015625\u00a0", "0.015625"),
+        ("\u200b0.015625\ufeff", "0.015625"),
+        ("\uff10.015625", "0.015625"),
         ("1/32nds", "0.03125"),
         ("1/128 (0.0078125)", "0.0078125"),
     ],
@@ -463,7 +465,8 @@ def test_an_exported_workbook_is_made_for_a_person(tmp_path: Path) -> None:
     assert sheet.auto_filter.ref is not None
     rows = {row[0].value: row for row in sheet.iter_rows(min_row=2)}
     assert rows["6J"][5].value == 5e-07
-    assert rows["6J"][5].number_format == "0.############"
+    assert rows["6J"][5].number_format == "0.0000000"
+    assert rows["6J"][7].number_format == "0"
     assert rows["LBR"][7].value == 27.5
     assert rows["GWM"][7].value is None
     assert rows["GWM"][0].fill.fgColor.rgb != rows["ES"][0].fill.fgColor.rgb

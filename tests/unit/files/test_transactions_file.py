@@ -144,6 +144,20 @@ def test_a_contract_with_a_bad_row_is_in_doubt() -> None:
     assert [f.code for f in reading.in_doubt[contract("ES", 2026, 12)]] == ["AC106"]
 
 
+def test_every_contract_that_a_bad_row_may_have_meant_is_in_doubt() -> None:
+    crude, euro = contract("CL", 2027, 1), contract("6E", 2026, 12)
+    other_sid = row(sid="Future(9 [CLF27])", order_id="a2")
+    no_symbol = row(symbol="nan", sid="Future(3 [6EZ26])", order_id="a3")
+    same_order = row(symbol="NQZ26", price="21987.5")
+
+    assert set(read(file_of(row(), OTHER, other_sid)).in_doubt) == {crude, contract("ES", 2026, 12)}
+    assert set(read(file_of(OTHER, no_symbol)).in_doubt) == {euro}
+    assert set(read(file_of(row(), OTHER, same_order)).in_doubt) == {
+        contract("ES", 2026, 12),
+        contract("NQ", 2026, 12),
+    }
+
+
 def test_a_bad_row_of_the_past_puts_the_position_in_doubt() -> None:
     reading = read(file_of(row(dt=THURSDAY, amount="2.5", order_id="a0"), row(), OTHER))
 

@@ -63,7 +63,10 @@ class Layout:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowRead:
-    """A row as far as it could be read. It is good when it has no findings."""
+    """A row as far as it could be read. It is good when it has no findings.
+
+    ``also_concerns`` are other contracts that a bad row may have been meant for.
+    """
 
     source: str
     line: int
@@ -75,16 +78,21 @@ class RowRead:
     price: Decimal | None
     order_id: str
     findings: tuple[Finding, ...]
+    also_concerns: tuple[FuturesContract, ...] = ()
 
-    def with_duplicate(self, what: str, *, of_line: int) -> RowRead:
-        """Return the row rejected because line ``of_line`` already has ``what``."""
+    def repeating(self, earlier: RowRead, what: str) -> RowRead:
+        """Return the row rejected because an earlier one has ``what`` already."""
         finding = _fault(
             "AC232",
-            f"line {of_line} has it already: {what}",
+            f"line {earlier.line} has it already: {what}",
             "was the file joined from two runs, or a row copied? write it again",
             _Place(source=self.source, line=self.line, symbol=self.symbol),
         )
-        return replace(self, findings=(*self.findings, finding))
+        return replace(
+            self,
+            findings=(*self.findings, finding),
+            also_concerns=(*self.also_concerns, *_another(earlier.contract, self.contract)),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +210,7 @@ def _read_row(row: DelimitedRow, *, layout: Layout, style: _Style, source: str) 
         price=price,
         order_id="" if order_id.lower() in _NO_VALUE else order_id,
         findings=tuple(faults),
+        also_concerns=_by_sid(row, layout, moment, contract) if faults else (),
     )
 
 
@@ -244,7 +253,7 @@ def _contract(
         faults.append(_fault("AC201", str(error), hint, place))
         return None
     sid = _cell(row, layout.sid)
-    if sid and not sid.isdecimal() and not _names_contract(sid, contract, moment.session):
+    if sid and not sid.isdecimal() and _named(sid, moment.session) != contract:
         message = f"column sid says {sid!r}, column symbol {place.symbol!r}"
         hint = "was the file sorted or edited by column? write it again"
         faults.append(_fault("AC236", message, hint, place))
@@ -257,11 +266,24 @@ def _contract(
     return contract
 
 
-def _names_contract(text: str, contract: FuturesContract, session: Session) -> bool:
+def _by_sid(
+    row: DelimitedRow, layout: Layout, moment: Moment | None, contract: FuturesContract | None
+) -> tuple[FuturesContract, ...]:
+    """Return the contract that column sid names, where it is another than the row's."""
+    return _another(_named(_cell(row, layout.sid), moment.session), contract) if moment else ()
+
+
+def _another(
+    contract: FuturesContract | None, known: FuturesContract | None
+) -> tuple[FuturesContract, ...]:
+    return () if contract is None or contract == known else (contract,)
+
+
+def _named(text: str, session: Session) -> FuturesContract | None:
     try:
-        return read_symbol(text, on=session) == contract
+        return read_symbol(text, on=session)
     except ContractError:
-        return False
+        return None
 
 
 def _amount(text: str, style: _Style, place: _Place, faults: list[Finding]) -> int | None:

@@ -58,6 +58,8 @@ class RejectedRow:
     symbol: str
     contract: FuturesContract | None
     findings: tuple[Finding, ...]
+    #: Other contracts that the row may have been meant for: its columns contradict each other.
+    also_concerns: tuple[FuturesContract, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,11 +83,12 @@ class TransactionsReading:
 
     @property
     def in_doubt(self) -> Mapping[FuturesContract, tuple[Finding, ...]]:
-        """Contracts with a rejected row: neither their trade nor their position is whole."""
+        """Contracts that a rejected row concerns: neither trade nor position is whole."""
         found: dict[FuturesContract, tuple[Finding, ...]] = {}
         for row in self.rejected:
-            if row.contract is not None:
-                found[row.contract] = found.get(row.contract, ()) + row.findings
+            for contract in (row.contract, *row.also_concerns):
+                if contract is not None:
+                    found[contract] = found.get(contract, ()) + row.findings
         return found
 
 
@@ -189,38 +192,29 @@ def _positions(rows: Iterable[TransactionRow]) -> Mapping[FuturesContract, int]:
 
 def _marked_duplicates(reads: Sequence[RowRead]) -> tuple[RowRead, ...]:
     """Reject what an earlier row already said: an order fills once per bar, in one contract."""
-    seen: dict[object, int] = {}
-    owner: dict[str, tuple[FuturesContract | None, int]] = {}
-    marked: list[RowRead] = []
-    for read in reads:
-        said, what = _said_before(read, seen=seen, owner=owner)
-        marked.append(read.with_duplicate(what, of_line=said) if said else read)
-    return tuple(marked)
+    seen: dict[object, RowRead] = {}
+    owner: dict[str, RowRead] = {}
+    return tuple(_unless_repeated(read, seen=seen, owner=owner) for read in reads)
 
 
-def _said_before(
-    read: RowRead,
-    *,
-    seen: dict[object, int],
-    owner: dict[str, tuple[FuturesContract | None, int]],
-) -> tuple[int | None, str]:
+def _unless_repeated(
+    read: RowRead, *, seen: dict[object, RowRead], owner: dict[str, RowRead]
+) -> RowRead:
     if read.contract is None or read.session is None:
-        return None, ""
+        return read
     when = read.at or read.session
+    fill = (read.amount, read.price)
     if read.order_id:
-        contract, line = owner.setdefault(read.order_id, (read.contract, read.line))
-        if contract != read.contract:
-            return line, "the order id belongs to another contract"
+        first = owner.setdefault(read.order_id, read)
+        if first.contract != read.contract:
+            return read.repeating(first, "the order id, in another contract")
         # Where the file gives dates alone, an order may have filled several times on that date.
-        key = (when, read.order_id, *((read.amount, read.price) if read.at is None else ()))
-        return _first_line(seen, key, read.line), "the order id, at the same time"
-    key = (when, read.contract.symbol, read.amount, read.price)
-    return _first_line(seen, key, read.line), "the same trade at the same time"
-
-
-def _first_line(seen: dict[object, int], key: object, line: int) -> int | None:
-    first = seen.setdefault(key, line)
-    return first if first != line else None
+        earlier = seen.setdefault((when, read.order_id, fill if read.at is None else None), read)
+        what = "the order id, at the same time"
+    else:
+        earlier = seen.setdefault((when, read.contract, fill), read)
+        what = "the same trade at the same time"
+    return read if earlier is read else read.repeating(earlier, what)
 
 
 def _rejected(read: RowRead, *, on: Session) -> RejectedRow:
@@ -237,6 +231,7 @@ def _rejected(read: RowRead, *, on: Session) -> RejectedRow:
         symbol=read.symbol,
         contract=contract,
         findings=read.findings,
+        also_concerns=read.also_concerns,
     )
 
 

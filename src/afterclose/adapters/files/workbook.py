@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,6 @@ _WIDTHS = {"Quotation": 26, "Name": 28, "Notes": 90}
 _USUAL_WIDTH = 15
 _HEADER_FILL = "1F3864"
 _BLOCKED_FILL = "FFE6CC"
-_NUMBER_FORMAT = "0.############"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +181,7 @@ def _cell(spec: ContractSpec, column: str) -> Any:  # Any: what openpyxl takes
         "Currency IB": spec.currency,
         "Tick Size": spec.tick_size,
         "Quotation": spec.quotation,
-        "Contract Size IB": float(spec.multiplier) if spec.multiplier else None,
+        "Contract Size IB": Decimal(spec.multiplier) if spec.multiplier else None,
         "Price Scale": None if unit_unknown else spec.vendor_to_ib_scale,
         "Magnifier": spec.price_magnifier,
         "Trading Class": spec.trading_class or None,
@@ -209,5 +209,12 @@ def _format(sheet: Any, columns: Sequence[str], specs: Mapping[RootSymbol, Contr
         for cell in row:
             if blocked:
                 cell.fill = PatternFill("solid", fgColor=_BLOCKED_FILL)
-            if not isinstance(cell.value, str):
-                cell.number_format = _NUMBER_FORMAT
+            if isinstance(cell.value, Decimal):
+                cell.number_format = _number_format(cell.value)
+
+
+def _number_format(value: Decimal) -> str:
+    """Show every digit and no exponent: spreadsheets would show the yen's tick as 5E-07."""
+    exponent = value.normalize().as_tuple().exponent
+    digits = max(0, -exponent) if isinstance(exponent, int) else 0
+    return f"0.{'0' * digits}" if digits else "0"
