@@ -223,9 +223,8 @@ def test_each_market_owes_the_bar_of_its_own_last_session(tmp_path: Path) -> Non
     data = generate(("ES", "FDAX", "HSI", "ZC"), first=date(2026, 2, 2), last=monday)
     with MarketStoreWriter(tmp_path) as writer:
         writer.write_all(data, source="x")
-    answers = {
-        answer.root: answer for answer in market_freshness(MarketStore.open(tmp_path), monday)
-    }
+    store = MarketStore.open(tmp_path)
+    answers = {answer.root: answer for answer in market_freshness(store, monday)}
     assert {root: answer.status for root, answer in answers.items()} == {
         "ES": Freshness.FRESH,
         "FDAX": Freshness.HOLIDAY,
