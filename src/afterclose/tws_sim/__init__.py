@@ -14,6 +14,9 @@ from afterclose.tws_sim.market import Bar, Market, MarketFileError
 from afterclose.tws_sim.orders import ExecutionView, OrderView, PositionView
 from afterclose.tws_sim.running import RunningGateway, running
 from afterclose.tws_sim.scenario import Connectivity, PriceShift, Scenario, ScenarioError
+from afterclose.tws_sim.serving import serve
+from afterclose.tws_sim.state import StateError
+from afterclose.tws_sim.wire_log import WireEvent, WireLog
 
 __all__ = [
     "AccountSpec",
@@ -34,5 +37,9 @@ __all__ = [
     "RunningGateway",
     "Scenario",
     "ScenarioError",
+    "StateError",
+    "WireEvent",
+    "WireLog",
     "running",
+    "serve",
 ]

@@ -97,7 +97,9 @@ class Gateway:
         self.next_order_ids: dict[int, int] = {}
         self.by_client: dict[tuple[int, int], Order] = {}
         self.orders_seen = 0
-        self._perm_ids = 0
+        self.perm_ids = 0
+        self.changed = False
+        """Whether the book has changed since it was saved."""
         self.exchange = Exchange(
             prices=self.prices, account=self.account, at=clock.now(), tell=self._tell
         )
@@ -169,8 +171,8 @@ class Gateway:
 
     def next_perm_id(self) -> int:
         """Return a new permId; ids of another day never come again."""
-        self._perm_ids += 1
-        return (self.today - _EPOCH).days * _PERM_IDS_PER_DAY + self._perm_ids
+        self.perm_ids += 1
+        return (self.today - _EPOCH).days * _PERM_IDS_PER_DAY + self.perm_ids
 
     def next_order_id(self, client_id: int) -> int:
         """Return the next order id a client may use."""
@@ -227,6 +229,7 @@ class Gateway:
     # -- what the book tells -----------------------------------------------------------------
 
     def _tell(self, event: BookEvent) -> None:
+        self.changed = True
         if isinstance(event, Settled):
             self._after_change(event.listing)
             return

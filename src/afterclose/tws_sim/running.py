@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from datetime import datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -24,6 +25,7 @@ from afterclose.tws_sim.orders import (
 )
 from afterclose.tws_sim.scenario import Scenario
 from afterclose.tws_sim.server import Server, Tap
+from afterclose.tws_sim.state import restore
 
 Result = TypeVar("Result")
 
@@ -34,13 +36,20 @@ _ANSWER_WITHIN_S = 120.0
 class RunningGateway:
     """A gateway that listens while the ``with`` block lasts. Made by ``running``."""
 
-    def __init__(self, gateway: Gateway, *, host: str, port: int, tap: Tap | None = None) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        *,
+        host: str,
+        port: int,
+        tap: Tap | None = None,
+        state: Path | None = None,
+    ) -> None:
         self.host = host
         self.port = port
         self._gateway = gateway
-        self._tap = tap
         self._loop = asyncio.new_event_loop()
-        self._server = Server(gateway, meter=time.monotonic, tap=tap)
+        self._server = Server(gateway, meter=time.monotonic, tap=tap, state=state)
         self._thread = threading.Thread(target=self._run, name="paper-gateway", daemon=True)
         self._listening: Future[tuple[str, int]] = Future()
 
@@ -141,6 +150,7 @@ def running(
     seed: int = 0,
     host: str = "127.0.0.1",
     port: int = 0,
+    state: Path | None = None,
     tap: Tap | None = None,
 ) -> RunningGateway:
     """Make a gateway to be used in a ``with`` block; host and port are known on entry.
@@ -153,8 +163,12 @@ def running(
         seed: kept for scenarios with chance in them; everything else is the same on every run.
         host: the address to listen on, this machine alone unless told otherwise.
         port: the port to listen on, a free one for 0.
+        state: a file that keeps the book; read at the start if it exists, written on every change.
         tap: is shown every byte.
 
     """
     gateway = Gateway(market=market, account=account, clock=clock, scenario=scenario, seed=seed)
-    return RunningGateway(gateway, host=host, port=port, tap=tap)
+    if state is not None and state.exists():
+        restore(gateway, state)
+        gateway.process()
+    return RunningGateway(gateway, host=host, port=port, tap=tap, state=state)

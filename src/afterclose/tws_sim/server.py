@@ -11,11 +11,13 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 from afterclose.tws_sim import messages
 from afterclose.tws_sim.gateway import Gateway
 from afterclose.tws_sim.session import Outgoing, Session, Stage
+from afterclose.tws_sim.state import save
 
 _READ_SIZE = 65_536
 _CLIENT_BUFFER = 4096
@@ -24,6 +26,7 @@ _TICK_S = 0.25
 _CLIENT_ID_FREES_WITHIN_S = 1.5
 """A client that disconnects may take a second to close its socket; a new one waits that long."""
 _DRAIN_WITHIN_S = 5.0
+_SAVE_WITHIN_S = 0.5
 
 
 class Tap(Protocol):
@@ -74,8 +77,10 @@ class Server:
         *,
         meter: Callable[[], float],
         tap: Tap | None = None,
+        state: Path | None = None,
     ) -> None:
         self.gateway = gateway
+        self._state = state
         self._meter = meter
         self._tap = tap
         self._connections: dict[int, Connection] = {}
@@ -83,6 +88,7 @@ class Server:
         self._server: asyncio.Server | None = None
         self._ticker: asyncio.Task[None] | None = None
         self._readers: set[asyncio.Task[None]] = set()
+        self._saving: asyncio.TimerHandle | None = None
 
     async def start(self, host: str, port: int) -> tuple[str, int]:
         """Listen; port 0 takes a free one. Return the address that is listened on."""
@@ -101,6 +107,9 @@ class Server:
         self.drop_connections()
         if self._readers:
             await asyncio.wait(self._readers, timeout=_DRAIN_WITHIN_S)
+        if self._saving is not None:
+            self._saving.cancel()
+        self._save()
 
     def drop_connections(self) -> None:
         """Break every connection, as a crash of the gateway would."""
@@ -192,6 +201,14 @@ class Server:
             self._write(connection, connection.session.take())
             if connection.session.is_closed:
                 self._shut(connection)
+        if self._state is not None and self.gateway.changed and self._saving is None:
+            self._saving = asyncio.get_running_loop().call_later(_SAVE_WITHIN_S, self._save)
+
+    def _save(self) -> None:
+        self._saving = None
+        if self._state is not None:
+            self.gateway.changed = False
+            save(self.gateway, self._state)
 
     def _write(self, connection: Connection, outgoing: list[Outgoing]) -> None:
         loop = asyncio.get_running_loop()
