@@ -74,6 +74,17 @@
     side.querySelector("[data-close]").addEventListener("click", () => drawers.forEach((d) => { d.open = false; }));
   }
 
+  // What can be scrolled can be reached by keyboard, and nothing else stops the Tab key.
+  const reach = () => {
+    for (const box of all(".scroll, figure, .columns > div")) {
+      const scrolls = box.scrollWidth > box.clientWidth || (box.matches(".scroll") && box.scrollHeight > box.clientHeight);
+      if (scrolls) box.tabIndex = 0; else box.removeAttribute("tabindex");
+    }
+  };
+  window.addEventListener("resize", reach);
+  document.addEventListener("toggle", reach, true);
+  reach();
+
   // On paper nobody opens a drawer: what is not clear prints whole, and what the reader has opened.
   let closed = [];
   window.addEventListener("beforeprint", () => { closed = all("details.fold:not([open]), details.r-look:not([open]), details.r-blocked:not([open])"); closed.forEach((d) => { d.open = true; }); });
