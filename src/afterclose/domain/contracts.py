@@ -57,7 +57,7 @@ class ContractMonth:
     @classmethod
     def from_yyyymm(cls, text: str) -> ContractMonth:
         """Read IB's six digits."""
-        if not re.fullmatch(r"\d{6}", text):
+        if not re.fullmatch(r"[0-9]{6}", text):
             raise ContractError(f"a contract month must be six digits (yyyymm), was {text!r}")
         return cls(int(text[:4]), int(text[4:]))
 
