@@ -112,7 +112,7 @@ def approval_void(view: EveningView) -> tuple[str, ...]:
     approval = view.approval
     if approval is None or not approval.order_refs:
         return ()
-    cleared = {order.order_ref for order in view.audit.cleared_orders()}
+    cleared = sent(view)
     strange = [ref for ref in approval.order_refs if ref not in cleared]
     reasons = (
         (approval.digest != view.digest, "its digest is not the one of this page"),
@@ -141,15 +141,15 @@ def main_finding(row: AuditRow) -> Finding | None:
 
 def kinds(view: EveningView) -> tuple[KindCount, ...]:
     """Count the orders by kind, in the order of a trade's life."""
-    cleared = {order.order_ref for order in view.audit.cleared_orders()}
+    cleared = sent(view)
     counts = Counter((r.order.kind, r.order.action) for r in view.audit.rows)
-    sent = Counter(r.order.kind for r in view.audit.rows if r.order.order_ref in cleared)
+    going = Counter(r.order.kind for r in view.audit.rows if r.order.order_ref in cleared)
     return tuple(
         KindCount(
             kind=kind.value,
             sells=counts[kind, Action.SELL],
             buys=counts[kind, Action.BUY],
-            cleared=sent[kind],
+            cleared=going[kind],
         )
         for kind in TradeKind
         if counts[kind, Action.SELL] or counts[kind, Action.BUY]
@@ -161,7 +161,7 @@ def risk_added(view: EveningView) -> tuple[Decimal, int]:
 
     Only orders that the audit sizes add risk: an exit takes it away, a roll moves it.
     """
-    cleared = {order.order_ref for order in view.audit.cleared_orders()}
+    cleared = sent(view)
     total, unknown = Decimal(0), 0
     for row in view.audit.rows:
         if row.order.order_ref not in cleared or row.sizing is None:
@@ -171,6 +171,11 @@ def risk_added(view: EveningView) -> tuple[Decimal, int]:
         else:
             total += row.sizing.risk_per_contract_base * row.final_quantity
     return total, unknown
+
+
+def sent(view: EveningView) -> dict[str, int]:
+    """Return the quantity of every order that may be sent, by its reference."""
+    return {order.order_ref: order.quantity for order in view.audit.cleared_orders()}
 
 
 def roll_pairs(view: EveningView) -> tuple[RollPair, ...]:
@@ -253,7 +258,7 @@ def _trades_fact(view: EveningView) -> Fact:
         note = f"the rule “{other_rule(rule)}” was not worked out"
     else:
         note = f"the rule “{other_rule(rule)}” would trade {len(view.other_rule_trades)}"
-    return Fact(name="Model trades", value=f"{len(view.trades)} from {rule.value}", note=note)
+    return Fact(name="Model trades", value=f"{len(view.trades)} by “{rule.value}”", note=note)
 
 
 def _approval_fact(view: EveningView) -> Fact:

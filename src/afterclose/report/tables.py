@@ -10,14 +10,19 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from afterclose.domain.audit import AuditReport, AuditRow
 from afterclose.domain.orders import Action
 from afterclose.report.columns import OUR_COLUMNS, Column, Group, side_columns
-from afterclose.report.words import Missing, Value, full, shown
+from afterclose.report.words import Missing, Value, exact, full, shown
 
 #: What a spreadsheet would run as a formula if a free text began with it.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+#: Window and width that the name BB_Lower_20_3 promises.
+_USUAL_BAND = (20, Decimal(3))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +52,13 @@ class AuditTable:
     action: Action
     columns: tuple[Column, ...]
     rows: tuple[TableRow, ...]
+
+    @property
+    def other_bands(self) -> tuple[str, ...]:
+        """Bands that are not the 20-day, 3-σ one that the column's name promises."""
+        sizings = [r.row.sizing for r in self.rows if r.row.sizing is not None]
+        bands = {(s.window, s.width) for s in sizings if (s.window, s.width) != _USUAL_BAND}
+        return tuple(f"{window} closes, {exact(width)} σ" for window, width in sorted(bands))
 
 
 def audit_table(report: AuditReport, action: Action) -> AuditTable:

@@ -7,7 +7,7 @@ every digit, no exponent, a plain hyphen. No locale is asked, so the same view g
 from __future__ import annotations
 
 from datetime import date, datetime
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 from enum import Enum, StrEnum
 
 from afterclose.domain.contracts import ContractSpec
@@ -82,7 +82,7 @@ def _digits(style: Style, spec: ContractSpec) -> int:
 
 def exact(value: Decimal | None) -> str:
     """Write every digit of a number, without exponent and without trailing zeros."""
-    if value is None:
+    if value is None or not value.is_finite():
         return UNKNOWN
     text = f"{value:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
@@ -90,13 +90,12 @@ def exact(value: Decimal | None) -> str:
 
 def fixed(value: Decimal | None, digits: int, *, sign: bool = False) -> str:
     """Write a number with so many decimals, thousands apart; ``sign`` writes the plus, too."""
-    if value is None:
+    if value is None or not value.is_finite():
         return UNKNOWN
-    rounded = value.quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_EVEN)
-    if rounded == 0:
-        rounded = abs(rounded)
-    text = f"{rounded:+,.{digits}f}" if sign and rounded else f"{rounded:,.{digits}f}"
-    return text.replace("-", "−")
+    text = f"{value:+,.{digits}f}"
+    if not text.strip("+-0.,"):
+        return text[1:]  # zero has no sign
+    return text.replace("-", "−") if sign else text.replace("-", "−").removeprefix("+")
 
 
 def amount(value: Decimal | None) -> str:

@@ -84,3 +84,8 @@ def read_page(text: str) -> Element:
     if reader._open is not reader.root:
         raise ValueError(f"<{reader._open.tag}> is never closed")
     return reader.root
+
+
+def rows_of(table: Element) -> list[Element]:
+    """Rows of a table's body."""
+    return table.one("tbody").all("tr")

@@ -21,7 +21,7 @@ from unit.report.make_view import (
     make_view,
     many_orders,
 )
-from unit.report.page import Element, read_page
+from unit.report.page import Element, read_page, rows_of
 from unit.report.test_tables import BUY_NAMES, SELL_NAMES
 
 
@@ -40,10 +40,6 @@ def settled() -> Element:
     view = make_view()
     view = replace(view, approval=make_approval(view), reconciliation=make_reconciliation(view))
     return read_page(render_evening(view))
-
-
-def rows_of(table: Element) -> list[Element]:
-    return table.one("tbody").all("tr")
 
 
 def drawer(page: Element, ref: str) -> Element:

@@ -16,6 +16,8 @@ from afterclose.report import words
         ("-0.001", 2, "0.00"),
         ("0.0000005", 7, "0.0000005"),
         ("1E+3", 0, "1,000"),
+        ("123456789012345678901234567890.5", 6, "123,456,789,012,345,678,901,234,567,890.500000"),
+        ("NaN", 2, "unknown"),
     ],
 )
 def test_a_number_is_written_in_fixed_digits(value: str, digits: int, text: str) -> None:
