@@ -10,7 +10,10 @@ from contextlib import asynccontextmanager
 import pytest
 
 from afterclose import tws_sim
+from afterclose.adapters.ibkr.convert import contract_query
 from afterclose.adapters.ibkr.reader import open_reader
+from afterclose.adapters.ibkr.receiver import Outcome
+from afterclose.adapters.ibkr.session import connected
 from afterclose.domain.market import AnswerState, QualificationState
 from afterclose.errors import AccountMismatch, BrokerError, BrokerTimeout, BrokerUnavailable
 from integration.ibkr.gateways import PATIENCE_S, Start, reader_of
@@ -164,10 +167,15 @@ def _slow() -> tws_sim.Scenario:
 
 
 async def test_a_large_burst_stays_within_the_message_rate(start: Start) -> None:
-    months = [f"{year}{month:02d}" for year in range(2030, 2040) for month in range(1, 13)]
-    contracts = [mapped("NONE", month) for month in months]
-    async with reader_of(start()) as reader:
-        answers = await reader.qualify(contracts)
-        assert await reader.server_time() == MONDAY_EVENING
-    assert len(answers) == 120
-    assert {answer.state for answer in answers.values()} == {QualificationState.MISSING}
+    gateway = start()
+    query = contract_query(mapped("NONE", "203001"))
+    async with connected(
+        host=gateway.host, port=gateway.port, client_id=7, timeout_s=PATIENCE_S
+    ) as session:
+
+        def ask(number: int) -> None:
+            session.client.reqContractDetails(number, query)
+
+        replies = await asyncio.gather(*(session.ask(ask) for _ in range(160)))
+    assert {(reply.outcome, reply.code) for reply in replies} == {(Outcome.REFUSED, 200)}
+    assert 100 not in {code for code, _ in session.receiver.line_messages}

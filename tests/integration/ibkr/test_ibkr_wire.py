@@ -16,9 +16,9 @@ from decimal import Decimal
 from importlib.metadata import version
 
 import pytest
-from ib_async.client import Client
 
 from afterclose.adapters.ibkr.convert import ib_order, order_contract
+from afterclose.adapters.ibkr.pace import PER_SECOND
 from afterclose.adapters.ibkr.session import IN_FLIGHT, Session, connected
 from afterclose.domain.orders import Action
 from integration.ibkr.gateways import PATIENCE_S
@@ -92,8 +92,10 @@ def test_the_version_that_was_read_and_tested_is_installed() -> None:
     assert version("ib_async") == "2.1.0"
 
 
-def test_the_library_paces_below_ibs_fifty_messages_a_second() -> None:
-    assert (Client.MaxRequests, Client.RequestsInterval) == (45, 1)
+async def test_the_librarys_own_throttle_is_off_and_ours_is_below_ibs_limit() -> None:
+    async with peer_and_session() as (_, session):
+        assert session.client.MaxRequests == 0
+    assert PER_SECOND < 50
     assert IN_FLIGHT < 50
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ib_async.contract import Contract
 
@@ -232,6 +232,7 @@ async def test_rows_of_an_ended_request_are_frozen() -> None:
     assert len(asked.done.result().rows) == 1
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(alphabet="0123456789.-ABC ", max_size=8), max_size=40))
 def test_no_message_however_odd_breaks_the_line(fields: list[str]) -> None:
     async def hear() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, MutableMapping
 from decimal import Decimal
+from functools import partial
 
 from ib_async.contract import Contract
 
@@ -54,15 +55,15 @@ async def read_account(session: Session, account: str, months: Months) -> Accoun
 
 
 async def _read_values(session: Session, account: str) -> tuple[AccountValue, ...] | None:
-    withdraw: list[int] = []
+    numbers: list[int] = []
 
     def send(number: int) -> None:
-        withdraw.append(number)
+        numbers.append(number)
         session.client.reqAccountUpdatesMulti(number, account, "", ledgerAndNLV=False)
 
     reply = await session.ask(send)
-    if withdraw and not session.lost:
-        session.client.cancelAccountUpdatesMulti(withdraw[0])  # it is a subscription
+    for number in numbers:  # it is a subscription
+        session.send_later(partial(session.client.cancelAccountUpdatesMulti, number))
     rows: tuple[AccountValue, ...] = reply.rows
     # While TWS still loads, it sends old figures and says so.
     loading = any(row.key == "AccountReady" and row.value == "false" for row in rows)
@@ -75,7 +76,7 @@ async def _read_positions(
     reply = await session.ask_by_turn(Part.POSITIONS, session.client.reqPositions)
     if not reply.ended:
         return None
-    session.client.cancelPositions()  # it is a subscription
+    session.send_later(session.client.cancelPositions)  # it is a subscription
     rows = [row for row in _latest(reply.rows) if row.account == account]
     futures = [row for row in rows if row.contract.secType == _FUTURE and row.quantity]
     await asyncio.gather(*(_learn_month(session, row.contract.conId, months) for row in futures))

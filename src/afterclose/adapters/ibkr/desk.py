@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from afterclose.adapters.ibkr.book import read_book, read_open_orders
 from afterclose.adapters.ibkr.convert import ib_order, order_contract
@@ -22,7 +23,6 @@ from afterclose.errors import (
     ApprovalVoid,
     BrokerError,
     BrokerTimeout,
-    BrokerUnavailable,
     ContractError,
     NotApproved,
     RunAlreadySubmitted,
@@ -55,8 +55,8 @@ class IbkrDesk:
         Raises, with nothing sent: NotApproved or ApprovalVoid; RunAlreadySubmitted when the
         reference is at the broker or was sent by this desk; ContractError for another contract, or
         a type or price that the contract does not take; BrokerTimeout when the book cannot be read
-        whole; BrokerUnavailable when the line is down already. A BrokerUnavailable whose text says
-        "unknown" came after the order may have left.
+        whole; BrokerUnavailable when the line is down. Once its bytes have left, the order's fate
+        comes through ``events`` alone, a lost line included.
         """
         self._require_approval(order)
         if qualified.contract != order.contract:
@@ -69,19 +69,16 @@ class IbkrDesk:
             raise RunAlreadySubmitted(
                 f"{order.order_ref} is at the broker already; nothing was sent"
             )
-        if self._session.lost:
-            raise self._nothing_sent(order)
         number = max(self._session.receiver.next_valid_id, self._stream.highest_number + 1)
         self._taken.add(order.order_ref)
         self._stream.placed(number, order.order_ref)
         try:
-            self._session.client.placeOrder(number, contract, written)
-            await self._session.written()
-        except (BrokerUnavailable, ConnectionError) as error:
-            raise BrokerUnavailable(
-                f"the line was lost while sending {order.order_ref}: whether it arrived is unknown",
-                hint="connect again and read the broker's book; do not send it again before",
-            ) from error
+            await self._session.send_order(
+                number, lambda: self._session.client.placeOrder(number, contract, written)
+            )
+        except BaseException:  # before its bytes left: the reference is free again
+            self._taken.discard(order.order_ref)
+            raise
 
     def _require_approval(self, order: BasketOrder) -> None:
         approval = self._approval
@@ -111,11 +108,6 @@ class IbkrDesk:
                 "nothing was sent",
             )
 
-    def _nothing_sent(self, order: BasketOrder) -> BrokerUnavailable:
-        return BrokerUnavailable(
-            f"the line to {self._session.address} is lost; {order.order_ref} was not sent"
-        )
-
     async def cancel(self, order_ref: str) -> None:
         """Ask for a cancellation; every incarnation of the reference is meant.
 
@@ -125,11 +117,9 @@ class IbkrDesk:
         if not self._stream.numbers_of(order_ref):
             await self._look_for(order_ref)
         for number in self._stream.numbers_of(order_ref):
-            try:
-                self._session.client.cancelOrder(number)
-            except ConnectionError as error:
-                raise self._session.line_lost_error(f"cancelling {order_ref}") from error
-        await self._session.written()
+            await self._session.send_order(
+                number, partial(self._session.client.cancelOrder, number)
+            )
 
     async def _look_for(self, order_ref: str) -> None:
         working = await read_open_orders(self._session)

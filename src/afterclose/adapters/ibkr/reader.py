@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
 from afterclose.adapters.ibkr.account_reading import read_account
@@ -39,7 +39,7 @@ from afterclose.domain.contracts import (
 )
 from afterclose.domain.market import BarsAnswer, FxRates, Qualification, Quote
 from afterclose.domain.orders import OrderSweep
-from afterclose.errors import AccountMismatch
+from afterclose.errors import AccountMismatch, BrokerUnavailable
 from afterclose.ports import Clock
 
 
@@ -100,8 +100,9 @@ class IbkrReader:
         self, contracts: Collection[QualifiedContract]
     ) -> Mapping[FuturesContract, Quote]:
         """Take one snapshot of each market: live where the login has it, else delayed."""
-        if contracts and not self._session.lost:
-            self._session.client.reqMarketDataType(DELAYED)
+        if contracts:
+            with suppress(BrokerUnavailable):  # each quote will say so
+                await self._session.send(lambda: self._session.client.reqMarketDataType(DELAYED))
         answers = await asyncio.gather(*(self._quote(found) for found in contracts))
         return dict(zip((found.contract for found in contracts), answers, strict=True))
 

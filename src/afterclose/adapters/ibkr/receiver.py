@@ -83,11 +83,14 @@ class Pending:
 
     done: asyncio.Future[Reply]
     enough: Callable[[list[Any]], bool] | None = None
+    #: Called once, when the gateway shows that it has read the request.
+    on_first_word: Callable[[], None] | None = None
     rows: list[Any] = field(default_factory=list)
     notices: list[tuple[int, str]] = field(default_factory=list)
 
     def add(self, row: object) -> None:
         """Keep one row of the answer."""
+        self._heard()
         if self.done.done():
             return
         self.rows.append(row)
@@ -96,8 +99,14 @@ class Pending:
 
     def finish(self, outcome: Outcome, *, code: int | None = None, text: str = "") -> None:
         """End the request; a second end is ignored."""
+        self._heard()
         if not self.done.done():
             self.done.set_result(self.reply(outcome, code=code, text=text))
+
+    def _heard(self) -> None:
+        if self.on_first_word is not None:
+            self.on_first_word()
+            self.on_first_word = None
 
     def reply(self, outcome: Outcome, *, code: int | None = None, text: str = "") -> Reply:
         """Freeze what came so far."""
@@ -131,6 +140,9 @@ class Receiver:
         self.by_turn: defaultdict[Part, deque[Pending]] = defaultdict(deque)
         self.commissions: dict[str, CommissionReport] = {}
         self._listener: OrderListener | None = None
+        #: Told the order number of every word on an order.
+        self.on_order_word: Callable[[int], None] = _nothing
+        self.on_closed: Callable[[], None] = _nothing
         #: Order traffic from before anybody listened.
         self._unheard: deque[OrderTraffic] = deque(maxlen=1000)
         self.next_valid_id = 0
@@ -234,6 +246,7 @@ class Receiver:
     def _open_order(self, _id: int, contract: Contract, order: Order, state: OrderState) -> None:
         row = OpenOrderRow(order=order, contract=contract, state=state)
         self._turn_row(Part.OPEN_ORDERS, row)
+        self.on_order_word(order.orderId)
         self._tell(row)
 
     def _order_status(
@@ -256,6 +269,7 @@ class Receiver:
             capped_price=capped_price,
         )
         self._turn_row(Part.OPEN_ORDERS, row)
+        self.on_order_word(order_id)
         self._tell(row)
 
     def _completed_order(self, contract: Contract, order: Order, state: OrderState) -> None:
@@ -302,6 +316,7 @@ class Receiver:
             self.line_messages.append((code, text))
             if "read-only" in text.lower():
                 self._refuse_order_parts(code, text)
+        self.on_order_word(about)
         self._tell(GatewayMessage(about=about, code=code, text=text))
 
     def _refuse_order_parts(self, code: int, text: str) -> None:
@@ -329,6 +344,7 @@ class Receiver:
         if self.closed.is_set():
             return
         self.closed.set()
+        self.on_closed()
         waiting = [*self.by_id.values(), *(p for turn in self.by_turn.values() for p in turn)]
         for pending in waiting:
             pending.finish(Outcome.LINE_LOST, text="the line to the gateway was lost")

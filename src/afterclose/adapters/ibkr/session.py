@@ -1,8 +1,8 @@
 """One connection to TWS or IB Gateway: opened, asked with deadlines, closed.
 
-Everything runs in the caller's event loop; several sessions may live in one process. Pacing is the
-library's (45 messages a second); ``Session.ask`` counts its deadline from the moment a request may
-go out, so that waiting for one's turn is never taken for silence.
+Everything runs in the caller's event loop; several sessions may live in one process. All messages
+go through ``pace``; ``Session.ask`` counts its deadline from the moment a request has gone out, so
+that waiting for one's turn is never taken for silence.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import asyncio
 import itertools
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
+from afterclose.adapters.ibkr.pace import Pace
 from afterclose.adapters.ibkr.receiver import (
     FIRST_REQUEST,
     Outcome,
@@ -56,15 +57,17 @@ class Session:
         self.client = make_client(self.receiver)
         self.accounts: tuple[str, ...] = ()
         self._numbers = itertools.count(FIRST_REQUEST)
-        self._turn = asyncio.Semaphore(IN_FLIGHT)
+        self._in_flight = asyncio.Semaphore(IN_FLIGHT)
         self._part_turns = {part: asyncio.Lock() for part in Part}
-        self._unthrottled = asyncio.Event()
-        self._unthrottled.set()
-        self.client.throttleStart += self._unthrottled.clear
-        self.client.throttleEnd += self._unthrottled.set
+        self._pace = Pace()
+        self._order_messages: dict[int, int] = {}
+        self._errands: set[asyncio.Task[None]] = set()
+        self.receiver.on_closed = self._pace.let_all_go
+        self.receiver.on_order_word = self._order_heard
 
     async def connect(self, host: str, port: int) -> None:
         """Shake hands. Raises BrokerUnavailable, or BrokerError with code 326."""
+        greeting = await self._pace.turn()
         connecting = asyncio.ensure_future(
             self.client.connectAsync(host, port, self.client_id, self.timeout_s)
         )
@@ -80,6 +83,7 @@ class Session:
             closing.cancel()
             connecting.cancel()
             await asyncio.gather(connecting, closing, return_exceptions=True)
+        self._pace.answered(greeting)
         self.accounts = tuple(self.client.getAccounts())
 
     def _refused_at_the_door(self) -> BrokerError:
@@ -109,6 +113,8 @@ class Session:
 
     async def close(self) -> None:
         """Say good-bye and wait, briefly, until the socket is closed."""
+        for errand in self._errands:
+            errand.cancel()
         socket_closed = self.client.conn.disconnected
         if not self.client.conn.isConnected():
             self.receiver.line_closed()
@@ -135,16 +141,44 @@ class Session:
             hint="TWS and IB Gateway restart every night; connect again when it is back",
         )
 
-    async def written(self) -> None:
-        """Wait until everything sent so far has left for the socket.
+    async def send(self, send: Callable[[], object]) -> int:
+        """Send one message when IB's rate allows; return the number by which it is answered.
 
-        The library queues what would exceed IB's message rate; a session closed with a queue
-        would silently take it along. Raises BrokerUnavailable when the line is lost first.
+        Raises BrokerUnavailable, with nothing sent, when the line is lost before.
         """
-        if not self._unthrottled.is_set():
-            await _first(self._unthrottled, self.receiver.closed)
-        if self.lost:
-            raise self.line_lost_error("messages were waiting to be sent")
+        number = await self._pace.turn()
+        try:
+            if not self.lost:
+                send()
+                return number
+        except ConnectionError as error:
+            raise self._nothing_sent() from error
+        raise self._nothing_sent()
+
+    def _nothing_sent(self) -> BrokerUnavailable:
+        return BrokerUnavailable(
+            f"the line to {self.address} is lost; nothing was sent",
+            hint="TWS and IB Gateway restart every night; connect again when it is back",
+        )
+
+    async def send_order(self, order_number: int, send: Callable[[], object]) -> None:
+        """Send one message about an order; any word on that order answers it."""
+        self._order_messages[order_number] = await self.send(send)
+
+    def _order_heard(self, order_number: int) -> None:
+        message = self._order_messages.pop(order_number, None)
+        if message is not None:
+            self._pace.answered(message)
+
+    def send_later(self, send: Callable[[], object]) -> None:
+        """Send a message that nobody waits for: a subscription is ended, a request withdrawn."""
+        task = asyncio.create_task(self._send_quietly(send))
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)
+
+    async def _send_quietly(self, send: Callable[[], object]) -> None:
+        with suppress(BrokerUnavailable):
+            await self.send(send)
 
     async def ask(
         self,
@@ -155,9 +189,9 @@ class Session:
     ) -> Reply:
         """Ask something under a number of its own, and wait for its end or the deadline.
 
-        ``cancel`` withdraws the request when nobody waits for it any more.
+        ``cancel`` withdraws the request when no answer came in time.
         """
-        async with self._turn:
+        async with self._in_flight:
             number = next(self._numbers)
             pending = Pending(asyncio.get_running_loop().create_future(), enough)
             self.receiver.by_id[number] = pending
@@ -165,8 +199,8 @@ class Session:
                 reply = await self._await_reply(pending, lambda: send(number))
             finally:
                 del self.receiver.by_id[number]
-                if cancel is not None and not self.lost and not _over(pending):
-                    cancel(number)
+            if cancel is not None and reply.outcome is Outcome.TIMED_OUT:
+                self.send_later(lambda: cancel(number))
             return reply
 
     async def ask_by_turn(self, part: Part, send: Callable[[], None]) -> Reply:
@@ -178,15 +212,17 @@ class Session:
         """
         async with self._part_turns[part]:
             pending = Pending(asyncio.get_running_loop().create_future())
-            self.receiver.by_turn[part].append(pending)
-            return await self._await_reply(pending, send)
+
+            def take_turn() -> None:
+                self.receiver.by_turn[part].append(pending)
+                send()
+
+            return await self._await_reply(pending, take_turn)
 
     async def _await_reply(self, pending: Pending, send: Callable[[], None]) -> Reply:
-        if self.lost:
-            return pending.reply(Outcome.LINE_LOST, text="the line to the gateway was lost")
         try:
-            send()
-            await self.written()
+            message = await self.send(send)
+            pending.on_first_word = lambda: self._pace.answered(message)
             async with asyncio.timeout(self.timeout_s):
                 return await asyncio.shield(pending.done)
         except TimeoutError:
@@ -194,21 +230,8 @@ class Session:
             late = pending.reply(Outcome.TIMED_OUT, text=text)
             pending.done.cancel()
             return late
-        except (ConnectionError, BrokerUnavailable):
+        except BrokerUnavailable:
             return pending.reply(Outcome.LINE_LOST, text="the line to the gateway was lost")
-
-
-def _over(pending: Pending) -> bool:
-    return pending.done.done() and not pending.done.cancelled()
-
-
-async def _first(*events: asyncio.Event) -> None:
-    waits = [asyncio.ensure_future(event.wait()) for event in events]
-    try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()
 
 
 def value_of(reply: Reply, *, of: str, session: Session) -> tuple[Any, ...]:

@@ -79,4 +79,5 @@ def make_client(receiver: Receiver) -> Any:
     decoder = _LoudDecoder(receiver)
     client = Client(decoder.wrapper)  # type: ignore[no-untyped-call]  # ib_async leaves it untyped
     client.decoder = decoder
+    client.MaxRequests = 0  # its throttle is off: see ``pace``
     return client
