@@ -101,3 +101,13 @@ def later_session(calendar: str, day: date, count: int) -> date:
     days = market_sessions(calendar, day + timedelta(days=1), end).days
     found: date = days[count - 1].item()
     return found
+
+
+def earlier_session(calendar: str, day: date, count: int) -> date:
+    """The ``count``-th session of a market before ``day`` (1: the one before)."""
+    if count < 1:
+        raise DataError(f"the session {count} sessions earlier is not an earlier one")
+    start = day - timedelta(days=_DAYS_FOR_A_HOLIDAY_WEEK + 3 * count)
+    days = market_sessions(calendar, start, day - timedelta(days=1)).days
+    found: date = days[-count].item()
+    return found
