@@ -9,6 +9,7 @@ the gateway has a scenario with one market that has moved and one without data.
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -19,15 +20,17 @@ from pathlib import Path
 
 from afterclose import clock as calendar
 from afterclose import nightly, tws_sim
+from afterclose.adapters.files.contract_table import packaged_specs
 from afterclose.adapters.ledger.store import SqlLedger
 from afterclose.adapters.marketdata.gateway_folder import write_gateway_folder
 from afterclose.adapters.marketdata.generated import generate
-from afterclose.adapters.marketdata.store import MarketStore, MarketStoreWriter
+from afterclose.adapters.marketdata.real_history import RealHistory
+from afterclose.adapters.marketdata.store import MarketData, MarketStore, MarketStoreWriter
 from afterclose.artifacts import RunFolder, write_atomically
 from afterclose.bootstrap import ProcessRunner, open_desk
 from afterclose.clock import CHICAGO, ManualClock
 from afterclose.domain.audit import Reconciliation
-from afterclose.domain.contracts import FuturesContract, Session
+from afterclose.domain.contracts import FuturesContract, RootSymbol, Session
 from afterclose.domain.order_life import OrderLife
 from afterclose.domain.orders import Approval, OrderEvent, TradeKind
 from afterclose.domain.runs import ModelRequest, ModelResult, TradesFrom
@@ -36,12 +39,17 @@ from afterclose.settings import Settings, load
 from afterclose.stages import signals, submit
 
 ACCOUNT = "DU1234567"
+#: The evening shown on real history: the Monday of the oil price war.
+REAL_SESSION = date(2020, 3, 9)
+REAL_FIRST_SESSION = date(2010, 1, 4)
 #: The evening that the demo shows unless told otherwise.
 SESSION = date(2026, 10, 26)
 SEED = 1
 FIRST_SESSION = date(2022, 1, 3)
 #: Sessions between the models' start and tonight.
 INCEPTION_SESSIONS = 60
+#: How much history the gateway has of each contract.
+GATEWAY_HISTORY = timedelta(days=150)
 #: The gateway plays tomorrow from bars that the desk has not seen.
 SESSIONS_AHEAD = 2
 CASH = {"USD": Decimal(10_000_000), "EUR": Decimal(250_000)}
@@ -70,12 +78,14 @@ name = "TF"
 entry_point = "afterclose.models.trend_following"
 inception = "{inception}"
 capital_base = 10000000
+roots = {roots}
 
 [[models]]
 name = "MR"
 entry_point = "afterclose.models.mean_reversion"
 inception = "{inception}"
 capital_base = 10000000
+roots = {roots}
 
 [audit]
 capital = "usd_cash"
@@ -84,12 +94,29 @@ capital = "usd_cash"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoRequest:
-    """What to show. ``full`` starts the models in the market's first year."""
+    """What to show. ``full`` starts the models in the market's first year.
+
+    ``real_data`` is a folder of real futures history to play the evening on, instead of the
+    generated market.
+    """
 
     out: Path
     session: Session = SESSION
     seed: int = SEED
     full: bool = False
+    real_data: Path | None = None
+
+    @property
+    def first_session(self) -> Session:
+        """Where the market's history begins."""
+        return REAL_FIRST_SESSION if self.real_data else FIRST_SESSION
+
+    @property
+    def market(self) -> str:
+        """The market in words."""
+        if self.real_data:
+            return f"real history from {self.real_data.name}"
+        return f"generated from seed {self.seed}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +162,7 @@ async def run(request: DemoRequest, narrator: Narrator) -> DemoEvening:
         request = replace(request, session=calendar.session_on_or_before(request.session))
     home = request.out
     clock = ManualClock(_evening(request.session))
-    narrator.act(f"The market of {request.session}, generated from seed {request.seed}")
+    narrator.act(f"The market of {request.session}, {request.market}")
     settings = _make_desk(request, narrator)
     with ExitStack() as stack:
         desk = open_desk(settings, clock, say=narrator.say)
@@ -198,26 +225,36 @@ def _make_desk(request: DemoRequest, narrator: Narrator) -> Settings:
         shutil.rmtree(home / name, ignore_errors=True)
     for file in home.glob("ledger.sqlite*"):
         file.unlink()
-    inception = (
-        calendar.session_on_or_before(FIRST_SESSION.replace(year=FIRST_SESSION.year + 1))
-        if request.full
-        else calendar.sessions_before(request.session, INCEPTION_SESSIONS)
+    store = _make_market(request, narrator)
+    text = SETTINGS.format(
+        account=ACCOUNT, inception=_inception(request).isoformat(), roots=json.dumps(_roots(store))
     )
-    text = SETTINGS.format(account=ACCOUNT, inception=inception.isoformat())
     write_atomically(home / "afterclose.toml", text.encode())
-    _make_market(request, narrator)
     return load(home)
 
 
-def _make_market(request: DemoRequest, narrator: Narrator) -> None:
+def _inception(request: DemoRequest) -> Session:
+    if request.full:
+        first = request.first_session
+        return calendar.session_on_or_before(first.replace(year=first.year + 1))
+    return calendar.sessions_before(request.session, INCEPTION_SESSIONS)
+
+
+def _roots(store: MarketStore) -> list[str]:
+    """Markets that the models may trade: those that the contract table knows."""
+    known = packaged_specs()
+    return sorted(r for r in store.roots() if RootSymbol(r) in known)
+
+
+def _make_market(request: DemoRequest, narrator: Narrator) -> MarketStore:
     """Write the store up to tonight, and the gateway's folder up to the day after tomorrow."""
     ahead = request.session
     for _ in range(SESSIONS_AHEAD):
         ahead = calendar.next_session(ahead)
-    known = generate(first=FIRST_SESSION, last=request.session, seed=request.seed)
+    known = _history(request, request.first_session, request.session)
     with MarketStoreWriter(request.out / "market") as writer:
-        writer.write_all(known, source=f"generated market, seed {request.seed}")
-    tomorrow = generate(first=request.session - timedelta(days=150), last=ahead, seed=request.seed)
+        writer.write_all(known, source=request.market)
+    tomorrow = _history(request, request.session - GATEWAY_HISTORY, ahead)
     folder = write_gateway_folder(
         tomorrow, request.out / "gateway", live_on=request.session, through=ahead
     )
@@ -226,6 +263,13 @@ def _make_market(request: DemoRequest, narrator: Narrator) -> None:
         f"{len(store.roots())} markets, {len(store.contracts())} contracts, "
         f"{folder.contracts} of them listed tonight"
     )
+    return store
+
+
+def _history(request: DemoRequest, first: Session, last: Session) -> MarketData:
+    if request.real_data:
+        return RealHistory(folder=request.real_data).load(first=first, last=last)
+    return generate(first=first, last=last, seed=request.seed)
 
 
 def _adopt(

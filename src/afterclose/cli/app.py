@@ -13,7 +13,6 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, NoReturn
 
-import click
 import typer
 
 from afterclose import __version__
@@ -41,17 +40,13 @@ RunName = Annotated[str, typer.Option("--run", help="A run id; default: the newe
 def main() -> None:
     """Run the command line; every error ends as a sentence, a hint and an exit code."""
     try:
-        result = app(standalone_mode=False)
-    except click.exceptions.Abort:
-        _stop("stopped by you; nothing was left half done", "", ExitCode.USAGE)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(ExitCode.USAGE)
+        app()
     except AfterCloseError as error:
         _stop(str(error), error.hint, error.exit_code)
+    except KeyboardInterrupt:
+        _stop("stopped by you", "run the same command again: it continues", ExitCode.USAGE)
     except Exception:  # noqa: BLE001 - the border of the process: a user never meets a traceback
         _stop(f"an error of ours; details are in {_crash_file()}", "please report it", 1)
-    sys.exit(result if isinstance(result, int) else ExitCode.OK)
 
 
 def _stop(message: str, hint: str, code: int) -> NoReturn:
@@ -94,6 +89,9 @@ def demo(
     out: Annotated[Path, typer.Option("--out", help="Folder for the demo's desk.")] = Path("demo"),
     seed: Annotated[int, typer.Option("--seed", help="Another seed, another market.")] = 1,
     session: SessionText = "",
+    real_data: Annotated[
+        Path | None, typer.Option("--real-data", help="Play it on a folder of real history.")
+    ] = None,
     *,
     full: Annotated[
         bool, typer.Option("--full", help="Start the models in the market's first year.")
@@ -102,7 +100,7 @@ def demo(
     """A whole evening on the built-in market and the paper gateway: no account, no network."""
     from afterclose.cli import demo_command  # noqa: PLC0415 - costs seconds
 
-    demo_command.show(out=out, seed=seed, session=day(session), full=full)
+    demo_command.show(out=out, seed=seed, session=day(session), full=full, real_data=real_data)
 
 
 @app.command()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from afterclose import demo, run_files
 from afterclose.cli.terminal import (
+    OrderTicker,
     audit_summary,
     console,
     findings_table,
@@ -15,23 +16,20 @@ from afterclose.cli.terminal import (
     positions_table,
 )
 from afterclose.domain.findings import Severity
-from afterclose.domain.orders import OrderEvent
 
 
-def show(*, out: Path, seed: int, session: date | None, full: bool) -> None:
+def show(*, out: Path, seed: int, session: date | None, full: bool, real_data: Path | None) -> None:
     """Run the demo and say where everything is."""
     screen = console()
-
-    def order_event(event: OrderEvent) -> None:
-        detail = event.status or (f"{event.fill.quantity} filled" if event.fill else event.text)
-        screen.print(f"   {event.order_ref:<28} {event.kind.value:<10} {detail}")
-
     narrator = demo.Narrator(
         say=lambda text: screen.print(f"   {text}"),
         act=lambda text: screen.print(f"\n[bold]● {text}[/bold]"),
-        order=order_event,
+        order=OrderTicker(screen),
     )
-    request = demo.DemoRequest(out=out, session=session or demo.SESSION, seed=seed, full=full)
+    default = demo.REAL_SESSION if real_data else demo.SESSION
+    request = demo.DemoRequest(
+        out=out, session=session or default, seed=seed, full=full, real_data=real_data
+    )
     evening = asyncio.run(demo.run(request, narrator))
     view = run_files.read_view(evening.folder)
     screen.print()

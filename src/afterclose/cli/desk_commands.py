@@ -18,6 +18,7 @@ from afterclose.adapters.ledger.store import SqlLedger
 from afterclose.artifacts import RunFolder, latest_run
 from afterclose.bootstrap import open_desk
 from afterclose.cli.terminal import (
+    OrderTicker,
     audit_summary,
     console,
     findings_table,
@@ -27,7 +28,7 @@ from afterclose.cli.terminal import (
 from afterclose.clock import SystemClock
 from afterclose.domain.findings import Verdict
 from afterclose.domain.order_life import OrderLife
-from afterclose.domain.orders import OrderEvent, OrderState
+from afterclose.domain.orders import OrderState
 from afterclose.domain.runs import RunManifest, RunState
 from afterclose.errors import ConfigError, ExitCode, RunAlreadySubmitted, UsageError
 from afterclose.evening import Desk, read_books
@@ -126,15 +127,12 @@ def _reviewer(desk: Desk, named: str) -> str:
 
 def send(home: Path, run_id: str, *, follow: bool) -> None:
     """Send what is approved. Exits 3 when an order's fate is unknown."""
-    screen = console()
-
-    def show(event: OrderEvent) -> None:
-        screen.print(f"{event.order_ref:<28} {event.kind.value:<10} {event.status or event.text}")
-
     with _desk(home) as desk:
         until = submit.until_final if follow else submit.until_answered
         folder = _folder(desk, run_id)
-        lives = asyncio.run(nightly.trade(desk, folder, on_event=show, follow=until))
+        lives = asyncio.run(
+            nightly.trade(desk, folder, on_event=OrderTicker(console()), follow=until)
+        )
     _show_orders(tuple(lives.values()))
 
 

@@ -10,15 +10,52 @@ from rich.table import Table
 from afterclose.domain.audit import AuditReport, Reconciliation
 from afterclose.domain.findings import Finding, Severity, Verdict
 from afterclose.domain.order_life import OrderLife
-from afterclose.domain.orders import BasketOrder, OrderState
+from afterclose.domain.orders import BasketOrder, EventKind, OrderEvent, OrderState
 
 _STYLES = {Severity.INFO: "dim", Severity.WARN: "yellow", Severity.BLOCK: "bold red"}
 _VERDICTS = {Verdict.CLEAR: "green", Verdict.LOOK: "yellow", Verdict.BLOCKED: "bold red"}
 
 
+#: Width of tables where the output is no terminal: a file, a pipe, a log.
+PIPE_WIDTH = 140
+
+
 def console() -> Console:
-    """Return a console on standard output; plain where that is no terminal."""
-    return Console(highlight=False)
+    """Return a console on standard output; plain and wide where that is no terminal."""
+    screen = Console(highlight=False)
+    return screen if screen.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
+
+
+def one_line(text: str) -> str:
+    """Join the lines of a gateway's message."""
+    return " ".join(text.split())
+
+
+class OrderTicker:
+    """Shows what happens to orders, each change once: gateways repeat themselves."""
+
+    def __init__(self, screen: Console) -> None:
+        self._screen = screen
+        self._last: dict[str, str] = {}
+
+    def __call__(self, event: OrderEvent) -> None:
+        """Show one event, unless it says what was just said."""
+        line = _event_text(event)
+        if line and self._last.get(event.order_ref) != line:
+            self._last[event.order_ref] = line
+            self._screen.print(f"   {event.order_ref:<28} {line}", soft_wrap=True)
+
+
+def _event_text(event: OrderEvent) -> str:
+    if event.kind is EventKind.INTENT:
+        return "sending"
+    if event.kind is EventKind.FILL and event.fill is not None:
+        return f"{event.fill.quantity} at {event.fill.price:f}"
+    if event.kind is EventKind.STATUS:
+        return event.status
+    if event.kind is EventKind.COMMISSION:
+        return ""
+    return one_line(event.text)
 
 
 def findings_table(findings: Iterable[Finding], *, title: str) -> Table:
@@ -51,7 +88,11 @@ def order_text(order: BasketOrder) -> tuple[str, ...]:
 
 def audit_summary(report: AuditReport) -> Table:
     """Show every row of the audit in one line."""
-    table = Table("", "order", "model → final", "limit", "close", "Δ %", "live", "findings")
+    table = Table()
+    table.add_column("")
+    table.add_column("order", no_wrap=True)
+    for name in ("model → final", "limit", "close", "Δ %", "live", "findings"):
+        table.add_column(name)
     table.title = f"Audit of {report.session}: {report.verdict.word}"
     for row in sorted(report.rows, key=lambda r: (-r.verdict, r.order.action, r.order.contract)):
         order, spec = row.order, row.order.mapped.spec
@@ -73,7 +114,10 @@ def audit_summary(report: AuditReport) -> Table:
 
 def orders_table(lives: Iterable[OrderLife], *, title: str) -> Table:
     """Show what is known of each order."""
-    table = Table("order", "side", "filled", "price", "state", "the gateway's word", title=title)
+    table = Table(title=title)
+    table.add_column("order", no_wrap=True)
+    for name in ("side", "filled", "price", "state", "the gateway's word"):
+        table.add_column(name)
     for life in lives:
         order, average = life.order, life.average_price
         style = "bold red" if life.state is OrderState.UNKNOWN else ""
@@ -83,7 +127,7 @@ def orders_table(lives: Iterable[OrderLife], *, title: str) -> Table:
             f"{life.filled} of {order.quantity}",
             "" if average is None else order.mapped.spec.price_text(average),
             life.state.value,
-            life.text,
+            one_line(life.text),
             style=style,
         )
     return table
