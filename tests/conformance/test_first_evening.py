@@ -336,8 +336,8 @@ async def test_a_refused_order_says_why(
 ) -> None:
     gateway = start(at=TUESDAY_OPEN + MINUTE)
     await desk.connect(gateway)
-    contract = await qualified(desk, future("CL", "202601", "NYMEX"))
     gateway.switch(tws_sim.Scenario.from_toml(scenario))
+    contract = future("CL", "202601", "NYMEX")
 
     desk.ib.placeOrder(contract, ib_async.LimitOrder("BUY", 2, 59.00, tif="DAY"))
     await desk.until(lambda: bool(desk.codes()))

@@ -10,6 +10,7 @@ from afterclose.tws_sim.gateway import Client, Gateway
 from afterclose.tws_sim.wire import FieldReader
 
 _MOST_SUMMARIES = 2
+_MOST_REQUESTS = 100
 _LEDGER = "$LEDGER"
 
 
@@ -85,16 +86,14 @@ def account_updates_multi(gateway: Gateway, client: Client, reader: FieldReader)
     name = gateway.account.name
     for key, text, currency in gateway.account_values():
         client.send(messages.account_update_multi(request_id, name, key, text, currency))
-    client.wants.multi.add(request_id)
     if "accountUpdatesMulti" not in gateway.scenario.missing_end:
         client.send(messages.account_update_multi_end(request_id))
 
 
 def cancel_account_updates_multi(gateway: Gateway, client: Client, reader: FieldReader) -> None:
     """Forget a request."""
-    _ = gateway
-    reader.skip(1)
-    client.wants.multi.discard(reader.integer())
+    _ = gateway, client
+    reader.skip(2)
 
 
 def account_summary(gateway: Gateway, client: Client, reader: FieldReader) -> None:
@@ -139,20 +138,22 @@ def profit_and_loss(gateway: Gateway, client: Client, reader: FieldReader) -> No
     request_id = reader.integer()
     reader.skip(2)
     gateway.process()
-    client.wants.profit.add(request_id)
-    totals = gateway.totals()
-    daily = totals.unsettled
-    client.send(messages.profit_and_loss(request_id, daily, totals.unrealized, totals.realized))
+    if len(client.wants.profit) >= _MOST_REQUESTS:
+        client.error(request_id, 322, "Error processing request.-'bH' : cause - Too many requests")
+        return
+    now = gateway.profit()
+    client.wants.profit[request_id] = now
+    client.send(messages.profit_and_loss(request_id, *now))
 
 
 def cancel_profit_and_loss(gateway: Gateway, client: Client, reader: FieldReader) -> None:
     """Forget a request."""
     _ = gateway
-    client.wants.profit.discard(reader.integer())
+    client.wants.profit.pop(reader.integer(), None)
 
 
 def profit_and_loss_single(gateway: Gateway, client: Client, reader: FieldReader) -> None:
-    """Send the result of one position."""
+    """Send the result of one position, once."""
     request_id = reader.integer()
     reader.skip(2)
     con_id = reader.integer()
@@ -162,7 +163,6 @@ def profit_and_loss_single(gateway: Gateway, client: Client, reader: FieldReader
         zero = Decimal(0)
         client.send(messages.profit_and_loss_single(request_id, zero, zero, zero, zero, zero))
         return
-    client.wants.profit_single[request_id] = con_id
     price = gateway.price(position.listing)
     value = position.value(price)
     unrealized = position.unrealized(price)
@@ -180,5 +180,5 @@ def profit_and_loss_single(gateway: Gateway, client: Client, reader: FieldReader
 
 def cancel_profit_and_loss_single(gateway: Gateway, client: Client, reader: FieldReader) -> None:
     """Forget a request."""
-    _ = gateway
-    client.wants.profit_single.pop(reader.integer(), None)
+    _ = gateway, client
+    reader.skip(1)

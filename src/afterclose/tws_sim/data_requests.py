@@ -26,6 +26,7 @@ _NO_PERMISSION = "Historical Market Data Service error message:No market data pe
 _NOT_SUBSCRIBED = "Requested market data is not subscribed."
 _KINDS_OF_PRICE = frozenset({"TRADES", "MIDPOINT", "BID", "ASK", "BID_ASK"})
 _ANSWERED_BAR_SIZES = frozenset({"1 day", "1D", "1 days"})
+_MOST_LINES = 100
 _DAYS_PER_WEEK, _MONTHS_PER_YEAR, _SECONDS_PER_DAY = 7, 12, 86_400
 
 
@@ -163,7 +164,7 @@ def first_session(duration: str, last: date) -> date | None:
     Durations are ``21 D`` (bars), ``3 W``, ``6 M``, ``2 Y`` or seconds. Raises WireError.
     """
     count_text, _, unit = duration.partition(" ")
-    if not count_text.isdigit() or not 0 < int(count_text) <= 100_000:  # noqa: PLR2004
+    if not count_text.isdecimal() or not 0 < int(count_text) <= 100_000:  # noqa: PLR2004
         raise WireError(f"a duration cannot be read: {duration[:20]!r}")
     count = int(count_text)
     if unit == "D":
@@ -270,7 +271,9 @@ def market_data(gateway: Gateway, client: Client, reader: FieldReader) -> None:
     )
     if quote is not None:
         client.send(*quotes.ticks(request_id, item, quote, gateway.told_time, delayed=delayed))
-    if not snapshot:
+    if not snapshot and len(client.wants.quotes) >= _MOST_LINES:
+        client.error(request_id, 101, "Max number of tickers has been reached")
+    elif not snapshot:
         client.wants.quotes[request_id] = QuoteSubscription(item=item, delayed=delayed, sent=quote)
     elif "snapshot" not in gateway.scenario.missing_end:
         client.send(messages.tick_snapshot_end(request_id))

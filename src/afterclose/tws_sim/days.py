@@ -1,8 +1,8 @@
 """Business days and holidays, as far as last trading days and sessions need them.
 
 The rules are the exchanges' common public holidays, computed; early closings and one-off closures
-(a president's funeral, a typhoon) are not in them. A bar in the market files always proves a
-session, whatever these rules say.
+(a president's funeral, a typhoon) are not in them. A bar on such a day is served as history all the
+same.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def closed_days(region: Region, year: int) -> frozenset[date]:
     Fewer than bank holidays: American futures trade a short session on most of those.
     """
     if region in {Region.UNITED_STATES, Region.ASIA, Region.BRITAIN}:
-        new_year, christmas = date(year, 1, 1), date(year, 12, 25)
+        new_year, christmas = _observed(date(year, 1, 1)), _observed(date(year, 12, 25))
         return frozenset({new_year, easter(year) - 2 * _DAY, christmas})
     return bank_holidays(region, year)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
 from afterclose.tws_sim.contracts import (
     CashPair,
@@ -20,6 +21,7 @@ from afterclose.tws_sim.contracts import (
 from afterclose.tws_sim.market import Market
 
 _EXPIRED_SHOWN = timedelta(days=730)
+_FOUND_KEPT = 4096
 _MONTH_LENGTH, _DATE_LENGTH = 6, 8
 
 
@@ -59,6 +61,8 @@ class Directory:
         self._by_symbol: defaultdict[str, list[Listing]] = defaultdict(list)
         for listing in self.listings:
             self._by_symbol[listing.symbol].append(listing)
+        # Clients name the same few contracts again and again.
+        self._find = lru_cache(maxsize=_FOUND_KEPT)(self._search)
 
     def _chain(self, product: Product, today: date) -> Sequence[Listing]:
         stated = self.market.months(product.vendor_root) if product.vendor_root else {}
@@ -78,12 +82,15 @@ class Directory:
                 return listing
         return None
 
-    def find(self, query: ContractQuery, today: date) -> list[Instrument]:
+    def find(self, query: ContractQuery, today: date) -> tuple[Instrument, ...]:
         """Return every contract that fits all that was stated.
 
         Contracts whose last trading day has passed fit only with ``include_expired``, and then
         for two years.
         """
+        return self._find(query, today)
+
+    def _search(self, query: ContractQuery, today: date) -> tuple[Instrument, ...]:
         if query.con_id:
             found = self._by_id.get(query.con_id)
             candidates: Iterable[Instrument] = () if found is None else (found,)
@@ -96,7 +103,7 @@ class Directory:
         else:
             candidates = ()
         oldest = today - _EXPIRED_SHOWN if query.include_expired else today
-        return [item for item in candidates if _fits(item, query) and _alive(item, oldest)]
+        return tuple(item for item in candidates if _fits(item, query) and _alive(item, oldest))
 
     def matching(self, pattern: str) -> list[Product]:
         """Return products whose symbol or name begins with a pattern, one per symbol."""
@@ -171,6 +178,7 @@ def _fits_date(item: Instrument, query: ContractQuery) -> bool:
 
 
 _CHECKS: tuple[Callable[[Instrument, ContractQuery], bool], ...] = (
+    _fits_date,
     _fits_type,
     _fits_symbol,
     _fits_exchange,
@@ -178,5 +186,4 @@ _CHECKS: tuple[Callable[[Instrument, ContractQuery], bool], ...] = (
     _fits_local_symbol,
     _fits_class,
     _fits_multiplier,
-    _fits_date,
 )

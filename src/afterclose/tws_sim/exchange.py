@@ -8,6 +8,7 @@ the order of time: openings, triggers, fills, expiries, settlements.
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -86,16 +87,29 @@ class Exchange:
         self.at = at
         self.orders: dict[int, Order] = {}
         self.working: dict[int, Order] = {}
+        self.working_on: Counter[tuple[int, str]] = Counter()
+        """How many orders work on each side of each contract."""
         self.executions: list[Execution] = []
         self.last_execution = 0
         self._closings: dict[int, SessionHours] = {}
+        self._queue: list[tuple[datetime, int, int]] = []
+        self._due_of: dict[int, datetime] = {}
+        self._ties = count()
 
     # -- what clients do ---------------------------------------------------------------------
 
     def submit(self, order: Order) -> None:
         """Put a new order into the book; it trades at once if it can."""
-        self.orders[order.perm_id] = self.working[order.perm_id] = order
+        self.adopt(order)
         self._begin(order)
+        self._schedule(order)
+
+    def adopt(self, order: Order) -> None:
+        """Take an order into the books as it is."""
+        self.orders[order.perm_id] = order
+        if order.is_working:
+            self.working[order.perm_id] = order
+            self.working_on[order.instrument.con_id, order.ticket.action] += 1
 
     def replace(self, order: Order, ticket: Ticket) -> None:
         """Change a working order's quantity, prices or life."""
@@ -103,6 +117,7 @@ class Exchange:
         order.triggered = False
         order.next_slice = None
         self._begin(order)
+        self._schedule(order)
 
     def cancel(self, order: Order, reason: str) -> None:
         """End a working order."""
@@ -133,28 +148,32 @@ class Exchange:
 
     def run_until(self, until: datetime) -> None:
         """Play everything due up to an instant, in order."""
-        ties = count()
-        queue: list[tuple[datetime, int, Order]] = []
-
-        def schedule(order: Order) -> None:
-            due = self._due(order, until)
-            if due is not None and due <= until:
-                heapq.heappush(queue, (due, next(ties), order))
-
-        for order in list(self.working.values()):
-            schedule(order)
-        while queue:
-            due, _, order = heapq.heappop(queue)
+        while self._queue and self._queue[0][0] <= until:
+            due, _, perm_id = heapq.heappop(self._queue)
+            if self._due_of.get(perm_id) != due:
+                continue  # the order has ended, or was given another time since
+            order = self.working[perm_id]
             self._settle_until(due)
             self.at = max(self.at, due)
-            if order.is_working:
-                self._happen(order)
-            if order.is_working:
-                schedule(order)
+            self._happen(order)
+            self._schedule(order)
         self._settle_until(until)
         self.at = max(self.at, until)
 
-    def _due(self, order: Order, until: datetime) -> datetime | None:
+    def schedule_all(self) -> None:
+        """Look at every working order anew: prices or the clock's past have changed."""
+        for order in list(self.working.values()):
+            self._schedule(order)
+
+    def _schedule(self, order: Order) -> None:
+        due = self._due(order) if order.is_working else None
+        if due is None:
+            self._due_of.pop(order.perm_id, None)
+            return
+        self._due_of[order.perm_id] = due
+        heapq.heappush(self._queue, (due, next(self._ties), order.perm_id))
+
+    def _due(self, order: Order) -> datetime | None:
         """Return the next instant after now at which something can happen to an order."""
         if not order.ticket.transmit:
             return order.expires_at
@@ -169,10 +188,8 @@ class Exchange:
             if later is not None and later > start:
                 start = later
         if start >= end:
-            return end
-        found = self._prices.first_instant(
-            order.instrument, hours, start, min(end, until), wanted(order)
-        )
+            return max(end, self.at)
+        found = self._prices.first_instant(order.instrument, hours, start, end, wanted(order))
         if found is None:
             return end
         return found if found > self.at else self.at + _SECOND
@@ -272,7 +289,9 @@ class Exchange:
         order.status = status
         order.completed_at = self.at
         order.completed_text = text
-        self.working.pop(order.perm_id, None)
+        if self.working.pop(order.perm_id, None) is not None:
+            self.working_on[order.instrument.con_id, order.ticket.action] -= 1
+        self._due_of.pop(order.perm_id, None)
 
     def _end(self, order: Order, status: Status, reason: str) -> None:
         self._complete(order, status, reason or "Cancelled by Trader")

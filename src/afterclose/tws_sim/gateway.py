@@ -52,11 +52,9 @@ class Subscriptions:
 
     positions: bool = False
     account_updates: bool = False
-    multi: set[int] = field(default_factory=set)
     summaries: dict[int, frozenset[str]] = field(default_factory=dict)
     quotes: dict[int, QuoteSubscription] = field(default_factory=dict)
-    profit: set[int] = field(default_factory=set)
-    profit_single: dict[int, int] = field(default_factory=dict)
+    profit: dict[int, tuple[Decimal, Decimal, Decimal]] = field(default_factory=dict)
     market_data_type: int = 1
 
 
@@ -160,12 +158,29 @@ class Gateway:
         return totals_values(totals, gross, base) + ledger
 
     def process(self) -> None:
-        """Make everything happen that is due by now, and tell who wants to know."""
+        """Make everything happen that is due by now."""
         now = self.now
         if now > self.exchange.at:
             self.exchange.run_until(now)
+
+    def tick(self) -> None:
+        """Let time pass: what is due happens, and running quotes and results move."""
+        self.process()
         for client in list(self.clients.values()):
             self.refresh_quotes(client)
+            self._refresh_profit(client)
+
+    def _refresh_profit(self, client: Client) -> None:
+        for request_id, sent in client.wants.profit.items():
+            now = self.profit()
+            if now != sent:
+                client.wants.profit[request_id] = now
+                client.send(messages.profit_and_loss(request_id, *now))
+
+    def profit(self) -> tuple[Decimal, Decimal, Decimal]:
+        """Return the result of the day, open and realized, in the account's base currency."""
+        totals = self.totals()
+        return totals.unsettled, totals.unrealized, totals.realized
 
     # -- ids ---------------------------------------------------------------------------------
 
@@ -210,6 +225,7 @@ class Gateway:
         changed = scenario.connectivity is not self.scenario.connectivity
         self.scenario = scenario
         self.orders_seen = 0
+        self.exchange.schedule_all()
         for client in list(self.clients.values()):
             if changed:
                 self._say_connectivity(client)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
@@ -103,11 +104,13 @@ HOURS: Mapping[str, TradingHours] = MappingProxyType(
 _LONGEST_BREAK_DAYS = 12
 
 
+@lru_cache(maxsize=8192)
 def is_session(hours: TradingHours, day: date) -> bool:
     """Say whether the rules of the market have a session on a day."""
     return day.weekday() <= FRIDAY and day not in closed_days(hours.region, day.year)
 
 
+@lru_cache(maxsize=8192)
 def session_hours(hours: TradingHours, session: date) -> SessionHours:
     """Return the opening and closing of the session of a day, in UTC."""
     zone = ZoneInfo(hours.zone)
@@ -139,6 +142,7 @@ def session_before(hours: TradingHours, session: date) -> date:
     return day
 
 
+@lru_cache(maxsize=1024)
 def describe(hours: TradingHours, first: date, *, days: int, liquid: bool) -> str:
     """Write hours as contract details carry them.
 

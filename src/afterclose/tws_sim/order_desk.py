@@ -117,7 +117,7 @@ def _refuse(gateway: Gateway, client: Client, order: Order, refusal: Refusal) ->
         order.status = Status.INACTIVE
         order.completed_at, order.completed_text = gateway.now, refusal.text
         gateway.by_client[client.client_id, order.order_id] = order
-        gateway.exchange.orders[order.perm_id] = order
+        gateway.exchange.adopt(order)
         frames += gateway.order_frames(client, order)
     gateway.deliver(order, frames)
 

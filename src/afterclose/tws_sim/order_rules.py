@@ -187,12 +187,8 @@ def _price_distance(entry: Entry) -> Refusal | None:
 def _crowd(entry: Entry) -> Refusal | None:
     if entry.replaces is not None or entry.ticket.what_if:
         return None
-    same = sum(
-        order.instrument.con_id == entry.instrument.con_id
-        and order.ticket.action == entry.ticket.action
-        for order in entry.gateway.exchange.working.values()
-    )
-    if same >= _MOST_WORKING_ORDERS:
+    side = (entry.instrument.con_id, entry.ticket.action)
+    if entry.gateway.exchange.working_on[side] >= _MOST_WORKING_ORDERS:
         text = (
             f"{_REJECTED}The account has {_MOST_WORKING_ORDERS} working orders on this side of "
             f"{entry.instrument.label}, the most allowed."

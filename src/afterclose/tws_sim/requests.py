@@ -17,6 +17,7 @@ _ERROR_OVERRIDE, _MANUAL_TIME, _PEG_FIELDS = 166, 169, 170
 _PEGGED_TO_BENCHMARK = frozenset({"PEG BENCH", "PEGBENCH"})
 _PEGGED_TO_BEST = frozenset({"PEG BEST", "PEGBEST"})
 _PEGGED_TO_MIDPOINT = frozenset({"PEG MID", "PEGMID"})
+_LARGEST_ORDER_ID = 2**31 - 1
 _LARGEST_QUANTITY = Decimal(10) ** 9
 
 
@@ -87,6 +88,8 @@ def _zone(name: str) -> ZoneInfo:
 def read_order(reader: FieldReader, version: int) -> OrderRequest:
     """Read a placeOrder. Raises WireError where a field is missing, odd or too many."""
     order_id = reader.integer()
+    if abs(order_id) > _LARGEST_ORDER_ID:
+        raise WireError("the order id is too large")
     query = read_contract(reader)
     reader.skip(2)  # secIdType, secId
     if query.sec_type == "BAG":

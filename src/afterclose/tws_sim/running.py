@@ -170,5 +170,6 @@ def running(
     gateway = Gateway(market=market, account=account, clock=clock, scenario=scenario, seed=seed)
     if state is not None and state.exists():
         restore(gateway, state)
+        gateway.exchange.schedule_all()
         gateway.process()
     return RunningGateway(gateway, host=host, port=port, tap=tap, state=state)

@@ -120,7 +120,7 @@ class Server:
     async def advance_to(self, when: datetime) -> None:
         """Move the clock, make everything due happen, and write it out."""
         self.gateway.clock.advance_to(when)
-        self.gateway.process()
+        self.gateway.tick()
         await self.flush()
 
     async def flush(self) -> None:
@@ -132,7 +132,7 @@ class Server:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(_TICK_S)
-            self.gateway.process()
+            self.gateway.tick()
             self._flush_all()
 
     # -- connections -------------------------------------------------------------------------

@@ -69,6 +69,7 @@ _GREETING = b"API\0"
 _VERSIONS = re.compile(r"v(\d{1,4})\.\.(\d{1,4})(?: (.*))?")
 _SECOND = 1.0
 _VIOLATIONS_BORNE = 3
+_MOST_KEPT = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +179,8 @@ class Session:
             self._start(body)
         elif self.stage is Stage.WAITING:
             self._kept.append(body)
+            if len(self._kept) > _MOST_KEPT:
+                raise StreamLostError("too much was sent before the session began")
         elif self.stage is Stage.READY:
             self._request(body)
 
@@ -249,7 +252,7 @@ class Session:
                 self.error(-1, 505, f"Fatal Error: Unknown message id {kind}.")
                 return
             handler(self.gateway, self, reader)
-        except (WireError, DecimalException, OverflowError) as error:
+        except (ValueError, DecimalException, OverflowError) as error:
             text = f"Error reading request. Message could not be parsed: {error}"
             self.error(_request_id(fields), 320, text)
 

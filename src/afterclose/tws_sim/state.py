@@ -83,10 +83,8 @@ def _restore(gateway: Gateway, document: Mapping[str, Any]) -> None:
         account.positions[position.listing.con_id] = position
     for values in document["orders"]:
         order = Order(**_values(gateway, values))
-        exchange.orders[order.perm_id] = order
+        exchange.adopt(order)
         gateway.by_client[order.client_id, order.order_id] = order
-        if order.is_working:
-            exchange.working[order.perm_id] = order
     exchange.executions = [
         Execution(**_values(gateway, values)) for values in document["executions"]
     ]

@@ -36,10 +36,10 @@ class StreamLostError(WireError):
 
 def text_of(value: Field) -> str:
     """Write one field the way TWS does: plain decimals (never an exponent), 0/1 for flags."""
+    if isinstance(value, str):
+        return value.replace("\0", "") if "\0" in value else value
     if value is None:
         return ""
-    if isinstance(value, str):
-        return value.replace("\0", "")
     if isinstance(value, bool):
         return "1" if value else "0"
     if isinstance(value, int):

@@ -186,7 +186,7 @@ def test_an_expired_contract_is_found_only_when_asked_for(market: tws_sim.Market
         include_expired=True,
     )
 
-    assert directory.find(query, date(2025, 12, 22)) == []
+    assert directory.find(query, date(2025, 12, 22)) == ()
     assert len(directory.find(expired, date(2025, 12, 22))) == 1
 
 
