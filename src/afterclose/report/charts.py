@@ -19,11 +19,12 @@ from afterclose.domain.market import Bar
 from afterclose.report.words import day, fixed, short_day
 
 _WIDTH, _HEIGHT = 720, 264
-_LEFT, _RIGHT, _TOP, _BOTTOM = 6, 568, 12, 234
+_RIGHT, _TOP, _BOTTOM = 568, 12, 234
 _BARS_SHOWN = 60
 _GRID_LINES = 5
 _LABEL_STEP = 15
 _DATES_APART = 78
+_DIGIT_WIDTH = Decimal("6.2")
 _WINDOW, _BAND_WIDTH = 20, Decimal(3)
 
 
@@ -66,10 +67,12 @@ class _Plot:
     low: Decimal
     high: Decimal
     slots: int
+    #: Where the candles begin: at the left stand the prices of the grid.
+    left: Decimal
 
     def x(self, index: int) -> str:
-        width = Decimal(_RIGHT - _LEFT) / self.slots
-        return _coordinate(_LEFT + width * index + width / 2)
+        width = (_RIGHT - self.left) / self.slots
+        return _coordinate(self.left + width * index + width / 2)
 
     def y(self, price: Decimal) -> str:
         share = (self.high - price) / (self.high - self.low)
@@ -77,7 +80,7 @@ class _Plot:
 
     @property
     def half_body(self) -> Decimal:
-        return min(Decimal(5), Decimal(_RIGHT - _LEFT) / self.slots * Decimal("0.32"))
+        return min(Decimal(5), (_RIGHT - self.left) / self.slots * Decimal("0.32"))
 
 
 def order_chart(row: AuditRow, chart_id: str, *, entry: Decimal | None = None) -> Chart:
@@ -159,7 +162,13 @@ def _plot(chart: Chart) -> _Plot:
     prices += [edge for point in chart.band for edge in (point.lower, point.upper)]
     low, high = min(prices), max(prices)
     margin = (high - low) * Decimal("0.04") or chart.spec.tick_size
-    return _Plot(low=low - margin, high=high + margin, slots=len(bars) + 1)
+    longest = max(len(fixed(price, chart.spec.digits)) for price in (low, high))
+    return _Plot(
+        low=low - margin,
+        high=high + margin,
+        slots=len(bars) + 1,
+        left=longest * _DIGIT_WIDTH + 8,
+    )
 
 
 def _opening(chart: Chart) -> str:
@@ -178,12 +187,12 @@ def _opening(chart: Chart) -> str:
 def _grid(chart: Chart, plot: _Plot) -> str:
     step = _nice_step((plot.high - plot.low) / _GRID_LINES, chart.spec.tick_size)
     price = (plot.low / step).to_integral_value(rounding=ROUND_CEILING) * step
-    lines, labels = [], []
+    lines, labels, left = [], [], _coordinate(plot.left - 6)
     while price <= plot.high:
         y = plot.y(price)
-        lines.append(f"M{_LEFT} {y}H{_RIGHT}")
+        lines.append(f"M{_coordinate(plot.left)} {y}H{_RIGHT}")
         text = fixed(price, chart.spec.digits)
-        labels.append(f'<text x="{_LEFT}" y="{_coordinate(Decimal(y) - 3)}">{text}</text>')
+        labels.append(f'<text x="{left}" y="{_coordinate(Decimal(y) + 4)}">{text}</text>')
         price += step
     return f'<path class="c-grid" d="{"".join(lines)}"/><g class="c-tick">{"".join(labels)}</g>'
 
@@ -230,13 +239,13 @@ def _candle(bar: Bar, plot: _Plot, index: int) -> str:
 def _level_lines(chart: Chart, plot: _Plot) -> str:
     ordered = sorted(chart.levels, key=lambda level: -level.price)
     labels = _spread([Decimal(plot.y(level.price)) for level in ordered])
-    parts = []
+    parts, left = [], _coordinate(plot.left)
     for level, label_y in zip(ordered, labels, strict=True):
         y = plot.y(level.price)
         text = f"{level.name} {chart.spec.price_text(level.price)}"
         at = _coordinate(label_y)
         parts.append(
-            f'<g class="c-{level.style}"><path d="M{_LEFT} {y}H{_RIGHT}L{_RIGHT + 8} {at}"/>'
+            f'<g class="c-{level.style}"><path d="M{left} {y}H{_RIGHT}L{_RIGHT + 8} {at}"/>'
             f'<text x="{_RIGHT + 11}" y="{_coordinate(label_y + 4)}">{escape(text)}</text></g>'
         )
     return "".join(parts)
@@ -255,10 +264,10 @@ def _spread(wanted: Sequence[Decimal]) -> list[Decimal]:
 
 
 def _dates(chart: Chart, plot: _Plot) -> str:
-    per_slot = (_RIGHT - _LEFT) / plot.slots
+    per_slot = float(_RIGHT - plot.left) / plot.slots
     every = max(1, round(_DATES_APART / per_slot))
     last = len(chart.bars) - 1
-    leftmost = _LEFT + _DATES_APART / 4  # a centred label must not hang over the edge
+    leftmost = float(plot.left) + _DATES_APART / 4  # a centred label must not hang over
     marks = [
         f'<text x="{plot.x(i)}" y="{_HEIGHT - 10}">{short_day(chart.bars[i].session)}</text>'
         for i in range(last, -1, -every)

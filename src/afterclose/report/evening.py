@@ -17,7 +17,7 @@ from afterclose.domain.contracts import Currency
 from afterclose.domain.findings import Finding, Scalar
 from afterclose.domain.market import FxRates
 from afterclose.domain.orders import Approval, ModelTrade
-from afterclose.domain.runs import CurrencyRule, RollRule, RunManifest
+from afterclose.domain.runs import CurrencyRule, ModelRequest, ModelResult, RollRule, RunManifest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +42,27 @@ class ModelSummary:
     currency: CurrencyRule
     #: Versions, fingerprints, seconds: whatever explains the run later.
     facts: Mapping[str, Scalar] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls, request: ModelRequest, result: ModelResult, *, capital_allocated: Decimal | None
+    ) -> ModelSummary:
+        """Sum up one run; ``capital_allocated`` is in the request's base currency."""
+        return cls(
+            name=result.model,
+            first_session=result.first_session,
+            last_session=result.last_session,
+            net_asset_value=Decimal(repr(result.net_asset_value)),
+            capital_base=Decimal(repr(result.capital_base)),
+            capital_allocated=capital_allocated,
+            base_currency=Currency(request.base_currency),
+            transactions=len(result.transactions),
+            positions=len(result.positions),
+            orders_open=len(result.open_orders),
+            rolls=request.rolls,
+            currency=request.currency,
+            facts=result.facts,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
