@@ -12,6 +12,7 @@ from afterclose import tws_sim
 from afterclose.domain.orders import Action, EventKind
 from afterclose.errors import (
     BrokerError,
+    BrokerTimeout,
     BrokerUnavailable,
 )
 from integration.ibkr.gateways import (
@@ -148,6 +149,40 @@ async def test_the_broken_line_between_tws_and_ibkr_is_told(start: Start) -> Non
             await asyncio.to_thread(gateway.switch, fault)
         await seen.until(lambda events: any(e.code == 1101 for e in events))
     assert [(e.order_ref, e.code) for e in seen.events] == [("", 1100), ("", 1101)]
+
+
+async def test_nothing_is_sent_while_tws_has_lost_ibkrs_servers(start: Start) -> None:
+    gateway = start()
+    es = await qualified_by(gateway, ES)
+
+    async def servers_are(state: str) -> None:
+        fault = tws_sim.Scenario.from_toml(f'[connection]\nconnectivity = "{state}"')
+        await asyncio.to_thread(gateway.switch, fault)
+
+    async with desk_of(gateway, BUY) as desk, following(desk) as seen:
+        await desk.sweep()
+        await servers_are("lost")
+        await seen.until(lambda events: any(e.code == 1100 for e in events))
+        with pytest.raises(BrokerUnavailable, match="IBKR's servers; nothing was sent"):
+            await desk.place(BUY, es)
+        await servers_are("restored, data kept")
+        await seen.until(lambda events: any(e.code == 1102 for e in events))
+        await desk.place(BUY, es)
+        await seen.until_status("PreSubmitted")
+    assert len(gateway.orders()) == 1
+
+
+async def test_the_book_is_read_again_after_tws_had_lost_ibkrs_servers(start: Start) -> None:
+    gateway = start()
+    es = await qualified_by(gateway, ES)
+    async with desk_of(gateway, BUY, timeout_s=0.5) as desk, following(desk) as seen:
+        await desk.sweep()
+        fault = '[connection]\nconnectivity = "restored, data lost"\nmissing_end = ["openOrders"]'
+        await asyncio.to_thread(gateway.switch, tws_sim.Scenario.from_toml(fault))
+        await seen.until(lambda events: any(e.code == 1101 for e in events))
+        with pytest.raises(BrokerTimeout, match="nothing was sent"):
+            await desk.place(BUY, es)
+    assert gateway.orders() == ()
 
 
 # Cancelling

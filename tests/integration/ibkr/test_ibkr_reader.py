@@ -303,3 +303,12 @@ async def test_a_shifted_market_shows_in_the_quote_and_not_in_the_finished_bar(
         bars = (await reader.daily_bars(read.values(), sessions=5))[ES.contract].bars
     assert quote.last == Decimal("6946.25")  # 6810 × 1.02 = 6946.2, on the tick
     assert bars[-1].close == Decimal(6810)
+
+
+async def test_a_currency_without_a_name_is_not_asked_for(start: Start) -> None:
+    async with reader_of(start()) as reader:
+        fx = await reader.fx_rates([Currency(""), EUR], base=USD)
+        nothing = await reader.fx_rates([EUR], base=Currency(""))
+    assert set(fx.rates) == {EUR}
+    assert nothing.rates == {}
+    assert nothing.missing == {EUR: "the base currency is unknown"}

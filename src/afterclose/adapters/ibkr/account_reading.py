@@ -110,9 +110,8 @@ async def _learn_month(session: Session, con_id: int, months: Months) -> None:
 
 def base_currency(rows: Iterable[AccountValue]) -> Currency:
     """Return the currency that the account is kept in; empty when it was not told."""
-    return next(
-        (Currency(row.currency) for row in rows if row.key == "NetLiquidation"), Currency("")
-    )
+    told = (row.currency for row in rows if row.key == "NetLiquidation")
+    return Currency(next((name for name in told if name != _ALL_CURRENCIES), ""))
 
 
 def _figure(rows: Iterable[AccountValue], key: str) -> Decimal | None:

@@ -2,7 +2,8 @@
 
 The desk keeps no order state: it writes, and passes on what it hears (``order_stream``). It guards
 the door instead. Only references of the approval go through, only for its account, and none that
-the broker's book shows already; before the first order the book must have been read whole.
+the broker's book shows already. The book must have been read whole before the first order, and
+again after TWS had lost IBKR's servers.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from afterclose.errors import (
     ApprovalVoid,
     BrokerError,
     BrokerTimeout,
+    BrokerUnavailable,
     ContractError,
     NotApproved,
     RunAlreadySubmitted,
@@ -47,7 +49,8 @@ class IbkrDesk:
         session.receiver.attach(self._stream)
         self._taken: set[str] = set()
         self._book_lock = asyncio.Lock()
-        self._book_read = False
+        #: State of the line to IBKR's servers when the book was last read whole.
+        self._book_read_at: int | None = None
 
     async def place(self, order: BasketOrder, qualified: QualifiedContract) -> None:
         """Write one order to the wire; return when its bytes have left for the socket.
@@ -55,8 +58,8 @@ class IbkrDesk:
         Raises, with nothing sent: NotApproved or ApprovalVoid; RunAlreadySubmitted when the
         reference is at the broker or was sent by this desk; ContractError for another contract, or
         a type or price that the contract does not take; BrokerTimeout when the book cannot be read
-        whole; BrokerUnavailable when the line is down. Once its bytes have left, the order's fate
-        comes through ``events`` alone, a lost line included.
+        whole; BrokerUnavailable when the line, or TWS's own to IBKR, is down. Once its bytes have
+        left, the order's fate comes through ``events`` alone, a lost line included.
         """
         self._require_approval(order)
         if qualified.contract != order.contract:
@@ -64,6 +67,7 @@ class IbkrDesk:
                 f"{order.order_ref} is for {order.contract}, not for {qualified.contract}"
             )
         contract, written = order_contract(qualified), ib_order(order, qualified)
+        self._require_servers()
         await self._require_book()
         if order.order_ref in self._taken:
             raise RunAlreadySubmitted(
@@ -95,9 +99,16 @@ class IbkrDesk:
                 hint="look at the report again and approve it again",
             )
 
+    def _require_servers(self) -> None:
+        if self._session.receiver.servers_lost:
+            raise BrokerUnavailable(
+                "TWS has lost its line to IBKR's servers; nothing was sent",
+                hint="wait until it is back (TWS says 1101 or 1102), then send again",
+            )
+
     async def _require_book(self) -> None:
         async with self._book_lock:
-            if self._book_read:
+            if self._book_read_at == self._session.receiver.server_changes:
                 return
             book = await self.sweep()
         if self._session.lost:
@@ -146,12 +157,14 @@ class IbkrDesk:
 
     async def sweep(self) -> OrderSweep:
         """Read the broker's book whole, all clients, all accounts of the login."""
+        changes = self._session.receiver.server_changes
         with self._stream.reading():
             book = await read_book(self._session)
         orders = (*book.open_orders, *book.completed_orders)
         self._taken.update(order.order_ref for order in orders if order.order_ref)
         self._taken.update(found.order_ref for found in book.fills if found.order_ref)
-        self._book_read = self._book_read or not book.unknown
+        if not book.unknown:
+            self._book_read_at = changes
         return book
 
     def close(self) -> None:

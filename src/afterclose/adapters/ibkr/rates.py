@@ -26,8 +26,14 @@ _DAY_ENDS = time(17)
 async def read_rates(
     session: Session, currencies: Collection[Currency], *, base: Currency, pacing_pause_s: float
 ) -> FxRates:
-    """Ask for all currencies at once; the base itself needs no rate."""
-    wanted = sorted(set(currencies) - {base})
+    """Ask for all currencies at once; the base itself needs no rate.
+
+    A currency without a name (of an account that did not answer) has none.
+    """
+    nameless = Currency("")
+    wanted = sorted(set(currencies) - {base, nameless})
+    if base == nameless:
+        return FxRates(base=base, missing=dict.fromkeys(wanted, "the base currency is unknown"))
     last_day = last_completed_day(await _gateway_time(session)) if wanted else date.min
     found = await asyncio.gather(
         *(_read_rate(session, c, base, last_day, pacing_pause_s) for c in wanted)

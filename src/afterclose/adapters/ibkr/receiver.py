@@ -148,6 +148,9 @@ class Receiver:
         self.next_valid_id = 0
         #: Notices and errors that concern the line, newest last; a connection's own story.
         self.line_messages: deque[tuple[int, str]] = deque(maxlen=100)
+        #: Whether TWS says that it has lost IBKR's servers, and how often that changed.
+        self.servers_lost = False
+        self.server_changes = 0
         #: Messages that could not be read, newest last.
         self.undecoded: deque[str] = deque(maxlen=100)
         self.closed = asyncio.Event()
@@ -314,10 +317,16 @@ class Receiver:
             return  # a late word on a request that nobody waits for any more
         if about == NO_ID:
             self.line_messages.append((code, text))
+            self._note_servers(code)
             if "read-only" in text.lower():
                 self._refuse_order_parts(code, text)
         self.on_order_word(about)
         self._tell(GatewayMessage(about=about, code=code, text=text))
+
+    def _note_servers(self, code: int) -> None:
+        if code in _SERVERS_LOST or code in _SERVERS_BACK:
+            self.servers_lost = code in _SERVERS_LOST
+            self.server_changes += 1
 
     def _refuse_order_parts(self, code: int, text: str) -> None:
         """With a read-only API the order book is refused in one message without a number."""
@@ -353,6 +362,8 @@ class Receiver:
             self._listener.line_lost()
 
 
+_SERVERS_LOST = frozenset({1100, 2110})
+_SERVERS_BACK = frozenset({1101, 1102})
 #: IB's message numbers whose rows belong to a request without a number.
 _PART_OF = {"5": Part.OPEN_ORDERS, "61": Part.POSITIONS, "101": Part.COMPLETED_ORDERS}
 #: … that name their request, and in which field.
