@@ -6,6 +6,7 @@ month to month some sessions before the auto-close, with noise where asked for.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -16,6 +17,7 @@ import pandas as pd
 from exchange_calendars import get_calendar
 
 from afterclose.adapters.marketdata.store import (
+    BAR_COLUMNS,
     BarTable,
     ContractBars,
     ContractRecord,
@@ -94,10 +96,10 @@ def _chain(
         for month, letter in QUARTERS.items():
             close_at = int(np.searchsorted(days, np.datetime64(date(year, month, 15)))) - 2
             start_at = max(int(np.searchsorted(days, np.datetime64(first))), close_at - 250)
-            stop_at = min(close_at + 3, int(np.searchsorted(days, np.datetime64(last), "right")))
             number = year * 4 + month // 3
             start_at += root.irregular if number % 4 == 0 else 0
-            stop_at -= root.irregular if number % 5 == 0 else 0
+            end_at = close_at + 3 - (root.irregular if number % 5 == 0 else 0)
+            stop_at = min(end_at, int(np.searchsorted(days, np.datetime64(last), "right")))
             if start_at >= stop_at - 1:
                 continue
             symbol = f"{root.root}{letter}{year % 100:02d}"
@@ -185,6 +187,15 @@ class MemoryStore:
     @property
     def last_session(self) -> date:
         return max(record.last_session for record in self.data.contracts)
+
+    def history_fingerprint(self, through: date) -> str:
+        digest = hashlib.sha256()
+        end = np.datetime64(through, "D")
+        for bars in self.data.bars.split():
+            kept = slice(0, int(np.searchsorted(bars.sessions, end, side="right")))
+            for name in BAR_COLUMNS:
+                digest.update(getattr(bars, name)[kept].tobytes())
+        return digest.hexdigest()
 
     def roots(self) -> Sequence[str]:
         return sorted({record.root for record in self.data.contracts})

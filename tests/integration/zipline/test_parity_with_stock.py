@@ -214,7 +214,7 @@ def test_fills_positions_and_value_are_those_of_plain_zipline(
     store: MemoryStore, name: str
 ) -> None:
     strategy = ALGORITHMS[name]()
-    stock, end = run_stock(store, REQUEST, strategy)
+    stock, end, _ = run_stock(store, REQUEST, strategy)
 
     ours = run_in_process(store, REQUEST, strategy)
 
@@ -223,4 +223,4 @@ def test_fills_positions_and_value_are_those_of_plain_zipline(
     assert holdings(ours.performance) == holdings(stock)
     assert ours.performance["portfolio_value"].tolist() == stock["portfolio_value"].tolist()
     assert ours.performance["returns"].tolist() == stock["returns"].tolist()
-    assert placed(ours.open_orders) == placed(end.open_orders)
+    assert placed(ours.end.open_orders) == placed(end.open_orders)

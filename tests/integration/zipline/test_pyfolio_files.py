@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from afterclose.adapters.zipline.engine import Simulation
+from afterclose.adapters.zipline.engine import Simulation, open_market
 from afterclose.adapters.zipline.results import model_result, write_files
 from afterclose.adapters.zipline.strategy import load_strategy
 from afterclose.domain.runs import CurrencyRule
@@ -19,6 +19,9 @@ from integration.zipline.in_process import request_of, run_in_process, strategy_
 from integration.zipline.small_market import MemoryStore, SmallRoot, small_market
 
 ROOTS = [SmallRoot(root="ES", drift=0.001), SmallRoot(root="GC", drift=0.0012)]
+STORE = MemoryStore(
+    data=small_market(ROOTS, first=date(2018, 1, 2), last=date(2019, 12, 31), volume_noise=0.5)
+)
 REQUEST = request_of(first=date(2019, 6, 3), last=date(2019, 12, 31), currency=CurrencyRule.NATIVE)
 
 
@@ -31,21 +34,18 @@ def pyfolio() -> Any:
 
 @pytest.fixture(scope="module")
 def simulation() -> Simulation:
-    store = MemoryStore(
-        data=small_market(ROOTS, first=date(2018, 1, 2), last=date(2019, 12, 31), volume_noise=0.5)
-    )
-    return run_in_process(store, REQUEST, load_strategy("afterclose.models.trend_following"))
+    return run_in_process(STORE, REQUEST, load_strategy("afterclose.models.trend_following"))
 
 
 @pytest.fixture
 def files(simulation: Simulation, tmp_path: Path) -> dict[str, Path]:
-    request = request_of(
-        first=REQUEST.first_session,
-        last=REQUEST.last_session,
-        currency=CurrencyRule.NATIVE,
-        output=tmp_path,
-    )
-    return write_files(simulation, model_result(simulation, request, {}), request)
+    return files_of(simulation, tmp_path)
+
+
+def files_of(simulation: Simulation, folder: Path) -> dict[str, Path]:
+    bars = open_market(STORE, REQUEST).bars
+    result = model_result(simulation.tables, simulation.end, bars, REQUEST, {})
+    return write_files(simulation.tables, result, folder)
 
 
 def as_csv(table: Any) -> str:
@@ -86,7 +86,7 @@ def test_a_run_without_trades_leaves_files_with_headings_only(tmp_path: Path) ->
     request = request_of(first=date(2019, 12, 30), last=date(2019, 12, 31), output=tmp_path)
     quiet = run_in_process(store, request, strategy_of(initialize=lambda _: None))
 
-    files = write_files(quiet, model_result(quiet, request, {}), request)
+    files = files_of(quiet, tmp_path)
 
     transactions, positions = (
         files[name].read_text(encoding="utf-8") for name in ("transactions", "positions")

@@ -11,11 +11,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from afterclose import errors
 from afterclose.adapters.zipline import wire
+from afterclose.adapters.zipline.wire import Engine, ModelTask
 from afterclose.domain.runs import ModelRequest, ModelResult
 from afterclose.errors import AfterCloseError, ModelError
 
@@ -25,15 +27,26 @@ LOG_TAIL_LINES = 20
 OnProgress = Callable[[str], None]
 
 
-def run_model(request: ModelRequest, *, on_progress: OnProgress) -> ModelResult:
+def run_model(
+    request: ModelRequest,
+    *,
+    on_progress: OnProgress,
+    resume_from: Path | None = None,
+    engine: Engine = Engine.DESK,
+) -> ModelResult:
     """Run one model to its last session and read what it left in ``request.output``.
+
+    With ``resume_from``, the output folder of an earlier run, it goes on from there when nothing
+    but new sessions came since, and starts from inception otherwise; the fact ``started`` says
+    which, and why. Either way the result covers all sessions since inception.
 
     Raises ModelError when the model fails (with its author's own lines) or exceeds its time limit,
     and the worker's own error (DataError, ...) when it could not start. The folder keeps the log.
     """
     folder = request.output
     _make_folder(folder)
-    wire.write_json(folder / wire.REQUEST_FILE, wire.request_to_json(request))
+    task = ModelTask(request=request, resume_from=resume_from, engine=engine)
+    wire.write_json(folder / wire.TASK_FILE, wire.task_to_json(task))
     log_path = folder / wire.LOG_FILE
     with log_path.open("w", encoding="utf-8", newline="\n") as log:
         status, in_time = _watch(folder, log, request.time_limit_s, on_progress)
@@ -51,6 +64,27 @@ def run_model(request: ModelRequest, *, on_progress: OnProgress) -> ModelResult:
             hint=f"its log is {log_path}",
         )
     return read_result(folder)
+
+
+def _no_earlier_run(request: ModelRequest) -> Path | None:  # noqa: ARG001 - the default of a seam
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZiplineRunner:
+    """Runs models for the evening. ``earlier`` names the folder of the last run to go on from."""
+
+    earlier: Callable[[ModelRequest], Path | None] = _no_earlier_run
+    engine: Engine = Engine.DESK
+
+    def run(self, request: ModelRequest, *, on_progress: OnProgress) -> ModelResult:
+        """Run one model to its last session. Raises ModelError with the author's own lines."""
+        return run_model(
+            request,
+            on_progress=on_progress,
+            resume_from=self.earlier(request),
+            engine=self.engine,
+        )
 
 
 def read_result(folder: Path) -> ModelResult:

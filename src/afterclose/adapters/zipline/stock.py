@@ -8,8 +8,7 @@ currency (every point value is dollars).
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from zipline import run_algorithm
 from zipline.data import bundles
 from zipline.utils.calendar_utils import get_calendar
 
+from afterclose.adapters.zipline.algorithm import EndState, end_state
 from afterclose.adapters.zipline.bars import PRICE_FIELDS, BarStore, MarketBars, StoredContract
 from afterclose.adapters.zipline.sessions import session_axis
 from afterclose.adapters.zipline.strategy import Strategy, user_lines
@@ -27,23 +27,6 @@ from afterclose.errors import DataError, ModelError
 
 BUNDLE = "afterclose-market-store"
 CALENDAR = "us_futures"
-
-
-@dataclass(slots=True)
-class EndState:
-    """What stands at the end of a run, taken while Zipline still has it."""
-
-    positions: dict[Any, Any] = field(default_factory=dict)
-    open_orders: tuple[Any, ...] = ()
-    order_notes: Mapping[str, Any] = field(default_factory=dict)
-
-    def keep(self, context: Any) -> None:
-        """Take it from an algorithm that has just ended."""
-        self.positions = dict(context.metrics_tracker.positions)
-        self.open_orders = tuple(
-            order for orders in context.blotter.open_orders.values() for order in orders
-        )
-        self.order_notes = dict(getattr(context, "order_notes", {}))
 
 
 def export_bundle(bars: MarketBars, root: Path, *, name: str = BUNDLE) -> None:
@@ -150,7 +133,7 @@ def _stamp(day: date | None) -> Any:
 
 def run_stock(
     store: BarStore, request: ModelRequest, strategy: Strategy, *, keep: Path | None = None
-) -> tuple[pd.DataFrame, EndState]:
+) -> tuple[pd.DataFrame, EndState, MarketBars]:
     """Export a bundle (to ``keep``, or for the moment) and run the model with ``run_algorithm``.
 
     Raises ModelError when the model fails.
@@ -159,14 +142,14 @@ def run_stock(
     bars = MarketBars(store, axis, roots=request.roots or store.roots(), last=store.last_session)
     if keep is not None:
         export_bundle(bars, keep)
-        return _run(request, strategy, keep)
+        return *_run(request, strategy, keep), bars
     with tempfile.TemporaryDirectory(prefix="afterclose-bundle-") as folder:
         export_bundle(bars, Path(folder))
-        return _run(request, strategy, Path(folder))
+        return *_run(request, strategy, Path(folder)), bars
 
 
 def _run(request: ModelRequest, strategy: Strategy, root: Path) -> tuple[pd.DataFrame, EndState]:
-    end = EndState()
+    ends: list[EndState] = []
     functions = dict(strategy.functions)
     own_initialize, own_analyze = functions["initialize"], functions.get("analyze")
 
@@ -175,7 +158,7 @@ def _run(request: ModelRequest, strategy: Strategy, root: Path) -> tuple[pd.Data
         own_initialize(context)
 
     def analyze(context: Any, performance: pd.DataFrame) -> None:
-        end.keep(context)
+        ends.append(end_state(context))
         if own_analyze is not None:
             own_analyze(context, performance)
 
@@ -197,4 +180,4 @@ def _run(request: ModelRequest, strategy: Strategy, root: Path) -> tuple[pd.Data
         raise ModelError(f"model {request.model.name} failed: {error!r}\n{lines}") from error
     if performance.empty:
         raise DataError("plain Zipline returned no session")
-    return performance, end
+    return performance, ends[0]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -25,7 +25,7 @@ from afterclose.domain.runs import (
     RollRule,
 )
 
-REQUEST_FILE = "request.json"
+TASK_FILE = "task.json"
 RESULT_FILE = "result.json"
 TIMING_FILE = "timing.json"
 ERROR_FILE = "error.json"
@@ -50,6 +50,44 @@ def _plain(value: object) -> object:
     if isinstance(value, Path | StrEnum):
         return str(value)
     raise TypeError(f"{value!r} has no place in JSON")
+
+
+class Engine(StrEnum):
+    """What runs a model."""
+
+    #: Zipline on the market store.
+    DESK = "desk"
+    #: Plain ``zipline.run_algorithm`` on an exported bundle: slow, with a bundle's prices.
+    STOCK = "stock"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelTask:
+    """What the model's process is to do. ``resume_from`` is the folder of an earlier run."""
+
+    request: ModelRequest
+    resume_from: Path | None = None
+    engine: Engine = Engine.DESK
+
+
+def task_to_json(task: ModelTask) -> dict[str, Any]:
+    """Turn a task into plain values."""
+    earlier = None if task.resume_from is None else str(task.resume_from.resolve())
+    return {
+        "request": request_to_json(task.request),
+        "resume_from": earlier,
+        "engine": str(task.engine),
+    }
+
+
+def task_from_json(content: Mapping[str, Any]) -> ModelTask:
+    """Turn plain values back into a task."""
+    earlier = content["resume_from"]
+    return ModelTask(
+        request=request_from_json(content["request"]),
+        resume_from=None if earlier is None else Path(earlier),
+        engine=Engine(content["engine"]),
+    )
 
 
 def request_to_json(request: ModelRequest) -> dict[str, Any]:

@@ -1,0 +1,133 @@
+"""From a task to the files of a run: open the store, go on or start anew, simulate, write."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+
+import pandas as pd
+
+from afterclose.adapters.marketdata.store import MarketStore
+from afterclose.adapters.zipline.algorithm import EndState, Progress
+from afterclose.adapters.zipline.bars import BarStore, MarketBars
+from afterclose.adapters.zipline.engine import open_market, simulate
+from afterclose.adapters.zipline.results import model_result, write_files
+from afterclose.adapters.zipline.resume import (
+    LIBRARIES,
+    Checkpoint,
+    StartAnew,
+    made_from,
+    read_checkpoint,
+    write_checkpoint,
+)
+from afterclose.adapters.zipline.strategy import Strategy, load_strategy
+from afterclose.adapters.zipline.tables import RunTables, run_tables
+from afterclose.adapters.zipline.wire import Engine, ModelTask
+from afterclose.domain.findings import Scalar
+from afterclose.domain.runs import ModelRequest, ModelResult, RollRule
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Outcome:
+    """A run, whichever way it was made."""
+
+    tables: RunTables
+    end: EndState
+    bars: MarketBars
+    facts: dict[str, Scalar]
+
+
+def do_task(task: ModelTask, *, say: Say, on_session: Progress) -> ModelResult:
+    """Run the model of a task and leave its files in the output folder."""
+    request = task.request
+    say("reading the market store")
+    store = MarketStore.open(request.store)
+    strategy = load_strategy(request.model.entry_point)
+    if task.engine is Engine.STOCK:
+        outcome = _by_stock(store, request, strategy)
+    else:
+        outcome = run_on_store(
+            store, request, strategy, say=say, on_session=on_session, earlier=task.resume_from
+        )
+    facts = {**_facts(store, request, strategy), **outcome.facts, "engine": str(task.engine)}
+    facts["sessions"] = len(outcome.tables.days)
+    facts["bars_off_calendar"] = outcome.bars.off_calendar_bars
+    say("writing the results")
+    result = model_result(outcome.tables, outcome.end, outcome.bars, request, facts)
+    files = write_files(outcome.tables, result, request.output)
+    return replace(result, files=files)
+
+
+def run_on_store(
+    store: BarStore,
+    request: ModelRequest,
+    strategy: Strategy,
+    *,
+    say: Say,
+    on_session: Progress,
+    earlier: Path | None = None,
+) -> Outcome:
+    """Simulate on the market store, going on from an earlier run where that is possible."""
+    checkpoint, started = _checkpoint(store, request, strategy, earlier)
+    say(started)
+    market = open_market(store, request)
+    run = simulate(
+        market,
+        request,
+        strategy,
+        on_session=on_session,
+        state=checkpoint.state if checkpoint else b"",
+        after=pd.Timestamp(checkpoint.last_session) if checkpoint else None,
+    )
+    tables = checkpoint.tables.followed_by(run.tables) if checkpoint else run.tables
+    facts: dict[str, Scalar] = {"started": started}
+    if run.state and request.rolls is RollRule.CAUSAL:
+        write_checkpoint(
+            request.output,
+            origin=made_from(store, request, strategy, request.last_session),
+            last=request.last_session,
+            runs_in_a_row=checkpoint.runs_in_a_row if checkpoint else 0,
+            state=run.state,
+        )
+    elif run.state_missing:
+        facts["checkpoint"] = f"none: {run.state_missing}"
+    return Outcome(tables=tables, end=run.end, bars=market.bars, facts=facts)
+
+
+def _checkpoint(
+    store: BarStore, request: ModelRequest, strategy: Strategy, earlier: Path | None
+) -> tuple[Checkpoint | None, str]:
+    if earlier is None:
+        return None, "from inception"
+    try:
+        checkpoint = read_checkpoint(earlier, store, request, strategy)
+    except StartAnew as reason:
+        return None, f"from inception: {reason}"
+    return checkpoint, f"going on from {checkpoint.last_session}"
+
+
+def _by_stock(store: BarStore, request: ModelRequest, strategy: Strategy) -> Outcome:
+    """Plain Zipline on a bundle of the same bars."""
+    from afterclose.adapters.zipline.stock import run_stock  # noqa: PLC0415 - rarely asked for
+
+    performance, end, bars = run_stock(store, request, strategy)
+    tables = run_tables(performance, end, lambda *_: 1.0)
+    return Outcome(tables=tables, end=end, bars=bars, facts={"started": "from inception"})
+
+
+def _facts(store: BarStore, request: ModelRequest, strategy: Strategy) -> dict[str, Scalar]:
+    return {
+        "store_fingerprint": store.fingerprint,
+        "model_digest": strategy.digest,
+        "entry_point": request.model.entry_point,
+        "rolls": str(request.rolls),
+        "currency": str(request.currency),
+        "base_currency": request.base_currency,
+        "python": platform.python_version(),
+        **{library: version(library) for library in LIBRARIES},
+    }

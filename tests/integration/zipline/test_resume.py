@@ -1,0 +1,234 @@
+"""A run that goes on from last night's checkpoint is the run from inception, bit for bit."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from zipline import api
+from zipline.finance.execution import StopOrder
+from zipline.finance.slippage import VolumeShareSlippage
+
+from afterclose.adapters.zipline.results import model_result, write_files
+from afterclose.adapters.zipline.resume import RUNS_IN_A_ROW, StartAnew, read_checkpoint
+from afterclose.adapters.zipline.strategy import Strategy, load_strategy
+from afterclose.adapters.zipline.task import Outcome, run_on_store
+from afterclose.domain.runs import ModelRef, ModelRequest, RollRule
+from integration.zipline.in_process import request_of, strategy_of
+from integration.zipline.small_market import MemoryStore, SmallRoot, small_market
+
+pytestmark = pytest.mark.slow
+
+ROOTS = (
+    SmallRoot(root="ES", price=3000.0, drift=0.001, tick_size=0.25),
+    SmallRoot(root="CL", price=50.0, drift=0.0005, missing_share=0.04),
+    SmallRoot(root="FGBL", price=150.0, drift=0.0008, currency="EUR", irregular=25),
+    # So thin that orders fill over many days, some of them across the cut.
+    SmallRoot(root="OJ", price=30.0, drift=0.0015, point_value=5.0, volume=900.0),
+)
+FIRST = date(2018, 6, 1)
+
+
+def market(last: date) -> MemoryStore:
+    return MemoryStore(
+        data=small_market(
+            ROOTS, first=date(2017, 1, 3), last=last, volume_noise=0.6, rates={"EUR": 1.1}
+        )
+    )
+
+
+@dataclass
+class Diary:
+    """State of a model's own: a class, a list, a contract in a dictionary."""
+
+    seen: list[float] = field(default_factory=list)
+    held: dict[Any, int] = field(default_factory=dict)
+
+
+def keeps_a_diary() -> Strategy:
+    """Resting stops, recorded values, a schedule, attributes of several kinds."""
+
+    def initialize(context: Any) -> None:
+        context.futures = [api.continuous_future(root.root, roll="volume") for root in ROOTS[:2]]
+        context.diary = Diary()
+        context.count = 0
+        api.set_slippage(us_futures=VolumeShareSlippage(volume_limit=0.001))
+        api.schedule_function(trade, api.date_rules.week_start(), api.time_rules.market_open())
+
+    def trade(context: Any, data: Any) -> None:
+        for future in context.futures:
+            contract = data.current(future, "contract")
+            price = data.current(contract, "price")
+            context.diary.seen.append(float(price))
+            context.diary.held[contract] = context.count
+            api.order(contract, 9 if len(context.diary.seen) % 3 else -14)
+            api.order(contract, -2, style=StopOrder(price * 0.98))
+
+    def handle_data(context: Any, data: Any) -> None:
+        context.count += 1
+        first = next(iter(context.diary.held), None)
+        known = 0.0 if first is None else float(data.current(first, "price"))
+        api.record(count=context.count, known=known, entries=len(context.diary.held))
+
+    return strategy_of(initialize=initialize, handle_data=handle_data)
+
+
+STRATEGIES: dict[str, Callable[[], Strategy]] = {
+    "trend_following": lambda: load_strategy("afterclose.models.trend_following"),
+    "mean_reversion": lambda: load_strategy("afterclose.models.mean_reversion"),
+    "diary": keeps_a_diary,
+}
+
+
+def run(
+    store: MemoryStore, last: date, folder: Path, strategy: Strategy, earlier: Path | None = None
+) -> tuple[Outcome, dict[str, str]]:
+    folder.mkdir(parents=True, exist_ok=True)
+    request = request_of(first=FIRST, last=last, output=folder)
+    outcome = run_on_store(
+        store,
+        request,
+        strategy,
+        say=lambda _: None,
+        on_session=lambda *_: None,
+        earlier=earlier,
+    )
+    result = model_result(outcome.tables, outcome.end, outcome.bars, request, {})
+    files = write_files(outcome.tables, result, folder)
+    digests = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
+    return outcome, digests
+
+
+# A quiet day, a day inside the roll of March, and the evening before an auto-close.
+@pytest.mark.parametrize("name", list(STRATEGIES))
+@pytest.mark.parametrize(
+    ("cut", "end"),
+    [
+        (date(2018, 8, 14), date(2018, 8, 15)),
+        (date(2019, 3, 11), date(2019, 3, 18)),
+        (date(2018, 9, 12), date(2019, 9, 16)),
+    ],
+    ids=["1 session", "5 sessions", "252 sessions"],
+)
+def test_going_on_gives_the_files_of_a_run_from_inception(
+    tmp_path: Path, name: str, cut: date, end: date
+) -> None:
+    run(market(cut), cut, tmp_path / "earlier", STRATEGIES[name]())
+    later = market(end)
+
+    resumed, files = run(later, end, tmp_path / "resumed", STRATEGIES[name](), tmp_path / "earlier")
+    full, expected = run(later, end, tmp_path / "full", STRATEGIES[name]())
+
+    assert resumed.facts["started"] == f"going on from {cut}"
+    assert files == expected
+    assert len(full.tables.fills) >= 3
+
+
+def test_evening_after_evening_stays_on_the_same_path(tmp_path: Path) -> None:
+    strategy = STRATEGIES["diary"]()
+    evenings = [date(2019, 3, day) for day in (11, 12, 13, 14)]
+    earlier = None
+    for evening in evenings:
+        folder = tmp_path / str(evening)
+        outcome, files = run(market(evening), evening, folder, strategy, earlier)
+        earlier = folder
+
+    _, expected = run(market(evenings[-1]), evenings[-1], tmp_path / "full", strategy)
+
+    assert outcome.facts["started"] == "going on from 2019-03-13"
+    assert files == expected
+
+
+CUT, END = date(2018, 8, 14), date(2018, 8, 16)
+
+
+@pytest.fixture(scope="module")
+def earlier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("earlier")
+    run(market(CUT), CUT, folder, STRATEGIES["diary"]())
+    return folder
+
+
+def tonight(**changes: Any) -> ModelRequest:
+    return replace(request_of(first=FIRST, last=END), **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"model": ModelRef(name="TEST", entry_point="test", parameters={"n": 2})}, "parameters"),
+        ({"capital_base": 2_000_000.0}, "capital_base"),
+        ({"base_currency": "EUR"}, "base_currency"),
+        ({"first_session": date(2018, 6, 4)}, "first_session"),
+        ({"roots": ("ES",)}, "roots"),
+        ({"rolls": RollRule.ZIPLINE}, "causal rolls"),
+        ({"last_session": CUT}, "already ends on 2018-08-14"),
+    ],
+)
+def test_another_request_starts_anew_and_says_why(
+    earlier: Path, changes: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(StartAnew, match=named):
+        read_checkpoint(earlier, market(END), tonight(**changes), keeps_a_diary())
+
+
+def test_a_revised_bar_of_the_past_starts_anew(earlier: Path) -> None:
+    store = market(END)
+    store.data.bars.close[10] += 0.01
+
+    with pytest.raises(StartAnew, match="changed since the earlier run: history"):
+        read_checkpoint(earlier, store, tonight(), keeps_a_diary())
+
+
+def test_a_changed_model_starts_anew(earlier: Path) -> None:
+    changed = replace(keeps_a_diary(), digest="another")
+
+    with pytest.raises(StartAnew, match="model_digest"):
+        read_checkpoint(earlier, market(END), tonight(), changed)
+
+
+def test_a_moved_auto_close_starts_anew(earlier: Path) -> None:
+    store = market(END)
+    first, *rest = store.data.contracts
+    moved = replace(first, auto_close=date(2017, 3, 10))
+    store = replace(store, data=replace(store.data, contracts=(moved, *rest)))
+
+    with pytest.raises(StartAnew, match="contracts"):
+        read_checkpoint(earlier, store, tonight(), keeps_a_diary())
+
+
+def test_a_damaged_state_starts_anew(earlier: Path, tmp_path: Path) -> None:
+    for path in earlier.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    state = tmp_path / "checkpoint.pickle"
+    state.write_bytes(state.read_bytes()[:-1] + b"!")
+
+    with pytest.raises(StartAnew, match="not the one that was written"):
+        read_checkpoint(tmp_path, market(END), tonight(), keeps_a_diary())
+
+
+def test_after_a_week_of_going_on_it_starts_anew_by_itself(earlier: Path, tmp_path: Path) -> None:
+    for path in earlier.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    checkpoint = tmp_path / "checkpoint.json"
+    text = checkpoint.read_text(encoding="utf-8")
+    text = text.replace('"runs_in_a_row": 0', f'"runs_in_a_row": {RUNS_IN_A_ROW}')
+    checkpoint.write_text(text, encoding="utf-8")
+
+    with pytest.raises(StartAnew, match="5 runs went on since"):
+        read_checkpoint(tmp_path, market(END), tonight(), keeps_a_diary())
+
+
+def test_a_model_with_something_that_cannot_be_kept_leaves_no_checkpoint(tmp_path: Path) -> None:
+    def initialize(context: Any) -> None:
+        context.rule = lambda: 1
+
+    outcome, _ = run(market(CUT), CUT, tmp_path, strategy_of(initialize=initialize))
+
+    assert str(outcome.facts["checkpoint"]).startswith("none: an attribute of the model")
+    assert not (tmp_path / "checkpoint.json").exists()
