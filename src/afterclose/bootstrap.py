@@ -9,23 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from afterclose import __version__
 from afterclose.adapters.files.contract_table import packaged_specs
-from afterclose.adapters.files.tws_baskets import TwsBaskets
 from afterclose.adapters.files.workbook import override, read_workbook
-from afterclose.adapters.ledger.store import SqlLedger
-from afterclose.adapters.marketdata.desk_view import DeskMarketData
-from afterclose.adapters.marketdata.store import MarketStore
 from afterclose.domain.contracts import ContractSpec, RootSymbol
 from afterclose.domain.findings import Finding
 from afterclose.domain.orders import Approval
 from afterclose.domain.runs import ModelRequest, ModelResult
 from afterclose.errors import ConfigError, UsageError
-from afterclose.evening import Desk
 from afterclose.ports import BrokerReader, Clock, ModelRunner, OrderDesk
 from afterclose.settings import Settings
+
+if TYPE_CHECKING:
+    from afterclose.evening import Desk
 
 
 class ProcessRunner:
@@ -65,6 +63,12 @@ def open_desk(
             "no account is configured",
             hint="set desk.account in afterclose.toml (paper accounts start with DU)",
         )
+    from afterclose.adapters.files.tws_baskets import TwsBaskets  # noqa: PLC0415 - see above
+    from afterclose.adapters.ledger.store import SqlLedger  # noqa: PLC0415 - see above
+    from afterclose.adapters.marketdata.desk_view import DeskMarketData  # noqa: PLC0415
+    from afterclose.adapters.marketdata.store import MarketStore  # noqa: PLC0415 - see above
+    from afterclose.evening import Desk  # noqa: PLC0415 - see above
+
     table, findings = specs(settings.resolve(settings.mapping) if settings.mapping else None)
     for finding in findings:
         say(str(finding))

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
-from afterclose import clock as calendar
 from afterclose import demo
-from afterclose.adapters.marketdata.gateway_folder import write_gateway_folder
-from afterclose.adapters.marketdata.generated import generate
-from afterclose.adapters.marketdata.store import MarketStoreWriter
 
 SMALL_ROOTS = ("CL", "ES", "FESX", "GC", "HG", "ZC", "ZN", "6E")
 
