@@ -41,6 +41,13 @@ def test_words_on_orders_say_so_and_never_invite_to_send_again(code: int) -> Non
     assert not said.retryable
 
 
+def test_no_word_on_an_order_is_ever_retryable() -> None:
+    for entry in TABLE:
+        if entry.kind is CodeKind.ORDER:
+            assert not entry.retryable, entry
+            assert not any(case.retryable for case in entry.cases), entry
+
+
 def test_history_without_bars_is_told_from_a_pacing_violation_and_a_missing_permission() -> None:
     start = "Historical Market Data Service error message:"
     nothing = explain(162, start + "HMDS query returned no data: ESZ5@CME Trades")

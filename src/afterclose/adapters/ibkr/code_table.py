@@ -47,6 +47,7 @@ TABLE: tuple[CodeEntry, ...] = (
         "Close watch lists in TWS or buy a quote booster pack.",
         later=True,
     ),
+    _entry(102, _REQUEST, "The request number is in use.", "Connect again."),
     _entry(
         103,
         _ORDER,
@@ -68,7 +69,7 @@ TABLE: tuple[CodeEntry, ...] = (
     ),
     _entry(111, _ORDER, "Order type and time in force do not go together.", "Change one of them."),
     _entry(113, _ORDER, "An order at the close must be good for the day.", "Use DAY."),
-    _entry(116, _ORDER, "The exchange is not reachable.", _RECONCILE, later=True),
+    _entry(116, _ORDER, "The exchange is not reachable.", _RECONCILE),
     _entry(133, _ORDER, "The order could not be submitted.", _RECONCILE),
     _entry(134, _ORDER, "The change could not be submitted.", _RECONCILE),
     _entry(135, _ORDER, "The gateway knows no order of this number.", _RECONCILE),
@@ -161,6 +162,7 @@ TABLE: tuple[CodeEntry, ...] = (
         "The product is not available to this account.",
         "Client Portal > Settings > Trading Permissions.",
     ),
+    _entry(300, _NOTICE, "The quote request that was to be ended had ended already."),
     _entry(
         321,
         _SETUP,
@@ -177,6 +179,7 @@ TABLE: tuple[CodeEntry, ...] = (
         "to it.",
         later=True,
     ),
+    _entry(329, _ORDER, "The order could not be changed to another type.", _RECONCILE),
     _entry(
         354,
         _REQUEST,
@@ -184,7 +187,7 @@ TABLE: tuple[CodeEntry, ...] = (
         _SUBSCRIBE,
     ),
     _entry(366, _REQUEST, "No such history request is open any more.", later=True),
-    _entry(382, _ORDER, "The size is above the limit of TWS's presets.", _PRECAUTIONS),
+    _entry(382, _ORDER, "The price breaks the number of ticks in TWS's presets.", _PRECAUTIONS),
     _entry(383, _ORDER, "The size is above the limit of TWS's presets.", _PRECAUTIONS),
     _entry(
         387,
@@ -249,6 +252,7 @@ TABLE: tuple[CodeEntry, ...] = (
     _entry(1300, _LINE, "TWS changed its port.", "Connect to the port that the text names."),
     _entry(2100, _WARNING, "The account's updates go to another request now.", later=True),
     _entry(2101, _WARNING, "The account's updates are taken by another request.", later=True),
+    _entry(2102, _WARNING, "The order is being worked on and cannot be changed now.", _RECONCILE),
     _entry(
         2103,
         _LINE,
@@ -275,6 +279,12 @@ TABLE: tuple[CodeEntry, ...] = (
         _WARNING,
         "The order takes the position through zero.",
         "Check that a reversal is meant.",
+    ),
+    _entry(
+        2152,
+        _WARNING,
+        "Some exchanges of this market are not subscribed.",
+        _SUBSCRIBE,
     ),
     _entry(
         2157,
@@ -316,6 +326,7 @@ TABLE: tuple[CodeEntry, ...] = (
         "Not subscribed, and delayed data is switched off.",
         _SUBSCRIBE,
     ),
+    _entry(10182, _REQUEST, "Live updates stopped: the line was lost.", "Ask again.", later=True),
     _entry(10186, _REQUEST, "Not subscribed, and there is no delayed data.", _SUBSCRIBE),
     _entry(
         10197,
@@ -328,6 +339,9 @@ TABLE: tuple[CodeEntry, ...] = (
     _entry(10268, _ORDER, "The order carries an old flag (e-trade only).", "Update this program."),
     _entry(
         10269, _ORDER, "The order carries an old flag (firm quote only).", "Update this program."
+    ),
+    _entry(
+        10314, _REQUEST, "A date, time or zone of the request is not valid.", "Update this program."
     ),
     _entry(10349, _WARNING, "TWS set the time in force from its preset; the order lives."),
 )

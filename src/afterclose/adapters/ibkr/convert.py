@@ -90,7 +90,7 @@ def exact(value: float) -> Decimal | None:
     """Turn a float of the gateway into the decimal it was written as; None when it is not set."""
     if not math.isfinite(value) or abs(value) > _LARGEST_FIGURE:
         return None
-    return Decimal(repr(value))
+    return Decimal(repr(value).removesuffix(".0"))
 
 
 def money(text: str) -> Decimal | None:

@@ -77,6 +77,9 @@ class Session:
             if not connecting.done():
                 raise self._refused_at_the_door()
             await connecting
+            if self.lost:
+                raise self._refused_at_the_door()
+            self.accounts = tuple(self.client.getAccounts())
         except OSError as error:  # TimeoutError is one
             raise self._no_connection(error) from error
         finally:
@@ -84,7 +87,6 @@ class Session:
             connecting.cancel()
             await asyncio.gather(connecting, closing, return_exceptions=True)
         self._pace.answered(greeting)
-        self.accounts = tuple(self.client.getAccounts())
 
     def _refused_at_the_door(self) -> BrokerError:
         if any(code == _CLIENT_ID_TAKEN for code, _ in self.receiver.line_messages):
