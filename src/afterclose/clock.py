@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo
 import exchange_calendars
 import pandas as pd
 
+from afterclose.errors import UsageError
+
 CHICAGO = ZoneInfo("America/Chicago")
 
 #: CME Globex daily close, local time in Chicago.
@@ -60,9 +62,30 @@ def evening_of(session: date) -> datetime:
     return datetime.combine(session, GLOBEX_CLOSE, tzinfo=CHICAGO).astimezone(UTC)
 
 
+def _stamp(day: date) -> pd.Timestamp:
+    """Raises UsageError for a day that the calendar does not reach."""
+    first, last = (bound.date() for bound in (_calendar().first_session, _calendar().last_session))
+    if not first <= day <= last:
+        raise UsageError(
+            f"{day} is outside the trading calendar, which knows {first} to {last}",
+            hint="correct the date",
+        )
+    return pd.Timestamp(day)
+
+
 def is_session(day: date) -> bool:
     """Whether the futures calendar has a session with this label."""
-    return bool(_calendar().is_session(pd.Timestamp(day)))
+    return bool(_calendar().is_session(_stamp(day)))
+
+
+def require_session(day: date) -> date:
+    """Return ``day`` when it is a session. Raises UsageError when it is none."""
+    if not is_session(day):
+        raise UsageError(
+            f"{day} ({day:%A}) is no trading session",
+            hint=f"the session before it is {session_on_or_before(day)}",
+        )
+    return day
 
 
 def session_at(now: datetime) -> date:
@@ -74,18 +97,18 @@ def session_at(now: datetime) -> date:
 
 def session_on_or_before(day: date) -> date:
     """Return ``day`` itself when it is a session, else the last one before it."""
-    found: date = _calendar().date_to_session(pd.Timestamp(day), direction="previous").date()
+    found: date = _calendar().date_to_session(_stamp(day), direction="previous").date()
     return found
 
 
 def next_session(session: date) -> date:
-    """Return the session that tonight's orders are for."""
-    found: date = _calendar().next_session(pd.Timestamp(session)).date()
+    """Return the session that tonight's orders are for. Raises UsageError off the calendar."""
+    found: date = _calendar().next_session(_stamp(require_session(session))).date()
     return found
 
 
 def sessions_before(session: date, count: int) -> date:
     """Return the session ``count`` sessions before ``session``."""
-    window = _calendar().sessions_window(pd.Timestamp(session), -(count + 1))
+    window = _calendar().sessions_window(_stamp(require_session(session)), -(count + 1))
     found: date = window[0].date()
     return found

@@ -46,7 +46,7 @@ from afterclose.stages.mapping import ContractMap
 
 async def prepare(desk: Desk, session: Session) -> RunFolder:
     """Act one: from market data to a report that a person can decide on. Nothing is sent."""
-    run = _start(desk, session)
+    run = _start(desk, calendar.require_session(session))
     fresh = _update(run)
     nights = _signals(run)
     trades = _mapping(run, nights)
