@@ -78,7 +78,8 @@ class Capital:
 class DataState:
     """How fresh the market data is.
 
-    ``late`` lists roots without a bar of the session, ``revised`` what changed in past bars.
+    ``late`` lists roots without a bar of the session, ``revised`` what changed in past bars since
+    the last run; None: nobody compared.
     """
 
     source: str
@@ -86,19 +87,21 @@ class DataState:
     fingerprint: str
     roots: int
     late: tuple[Finding, ...] = ()
-    revised: tuple[Finding, ...] = ()
+    revised: tuple[Finding, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
     """What is known of a contract that the account holds and tonight's basket does not touch.
 
-    ``price`` is in IB price units, ``point_value`` is money per 1.0 of it.
+    ``price`` is in IB price units, ``point_value`` is money per 1.0 of it; ``root`` is how the desk
+    names it, where that is known.
     """
 
     sector: str
     price: Decimal | None
     point_value: Decimal | None
+    root: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -124,17 +124,25 @@ def _held(
     if value is None:
         # IB's average cost is the cost of one whole contract: an honest second best.
         value, at_cost = position.average_cost, True
+    in_base = _in_base(view, value, position.currency)
     return Holding(
-        symbol=row.order.contract.root if row else position.trading_class or position.symbol,
+        symbol=_symbol(view, position, row),
         delivery=_delivery(position, row),
         sector=facts.sector,
         currency=position.currency,
         before=position.quantity,
         change=changes.get(position.con_id, 0),
         average_cost=position.average_cost,
-        value_per_contract=_in_base(view, value, position.currency),
-        at_cost=at_cost,
+        value_per_contract=in_base,
+        at_cost=at_cost and in_base is not None,
     )
+
+
+def _symbol(view: EveningView, position: Position, row: AuditRow | None) -> str:
+    if row is not None:
+        return row.order.contract.root
+    mark = view.marks.get(position.con_id)
+    return (mark.root if mark else "") or position.trading_class or position.symbol
 
 
 def _delivery(position: Position, row: AuditRow | None) -> str:
@@ -187,4 +195,7 @@ def _value(facts: _Facts) -> Decimal | None:
 
 def _in_base(view: EveningView, amount: Decimal | None, currency: Currency) -> Decimal | None:
     rate = view.fx.rate(currency)
+    if rate is None:
+        # The basket did not need this rate; for looking, the account's own will do.
+        rate = view.account.exchange_rates.get(currency)
     return None if amount is None or rate is None else amount * rate

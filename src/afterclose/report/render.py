@@ -18,7 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup, escape
 
 from afterclose.domain.audit import AuditRow
-from afterclose.domain.findings import Severity, Verdict
+from afterclose.domain.findings import Severity, Verdict, worst
 from afterclose.domain.orders import Action
 from afterclose.report import story, words
 from afterclose.report.charts import draw, order_chart
@@ -36,6 +36,8 @@ from afterclose.report.holdings import Exposure, Holding, exposure_by, holdings
 from afterclose.report.tables import AuditTable, Cell, TableRow, audit_table
 from afterclose.report.words import Missing, Style
 
+_SECONDS_SHOWN = 120
+_MINUTES_SHOWN = 120
 _BREAKS = re.compile(r"(?<=_)(?=[A-Za-z])|(?<=[a-z])(?=[A-Z])")
 
 
@@ -154,7 +156,7 @@ def _environment() -> Environment:
         anchor=anchor,
         cell_class=_cell_class,
     )
-    environment.globals["cell_class"] = _cell_class
+    environment.globals.update(cell_class=_cell_class, worst=worst)
     return environment
 
 
@@ -205,7 +207,10 @@ def _bar(value: Decimal, largest: Decimal) -> str:
 
 
 def _duration(seconds: float) -> str:
-    return f"{seconds:.1f} s"
+    if seconds < _SECONDS_SHOWN:
+        return f"{seconds:.1f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < _MINUTES_SHOWN else f"{minutes / 60:.1f} h"
 
 
 _FILTERS: dict[str, Callable[..., str]] = {

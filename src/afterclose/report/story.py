@@ -179,15 +179,19 @@ def sent(view: EveningView) -> dict[str, int]:
 
 
 def roll_pairs(view: EveningView) -> tuple[RollPair, ...]:
-    """Pair the legs of each roll by the name they share."""
-    legs: dict[str, dict[bool, AuditRow]] = {}
-    for row in view.audit.rows:
-        if row.order.roll_pair:
-            legs.setdefault(row.order.roll_pair, {})[row.order.kind.closes] = row
-    return tuple(
-        RollPair(name=name, closes=pair.get(True), opens=pair.get(False))
-        for name, pair in sorted(legs.items())
-    )
+    """Pair the legs of each roll: each names the other's order reference.
+
+    A leg whose partner is not in the basket stands alone, and is shown so.
+    """
+    by_ref = {row.order.order_ref: row for row in view.audit.rows}
+    pairs = []
+    for ref, row in sorted(by_ref.items()):
+        partner = by_ref.get(row.order.roll_pair)
+        if row.order.kind.closes and row.order.roll_pair:
+            pairs.append(RollPair(name=ref, closes=row, opens=partner))
+        elif row.order.roll_pair and partner is None:
+            pairs.append(RollPair(name=ref, closes=None, opens=row))
+    return tuple(pairs)
 
 
 def summary_facts(view: EveningView) -> tuple[Fact, ...]:
@@ -208,11 +212,12 @@ def _data_fact(view: EveningView) -> Fact:
         value = f"stale: to {day(data.last_session)}"
         return Fact(name="Market data", value=value, note=f"tonight is {day(session)}", warn=True)
     late = len(data.late)
+    changed = data.revised or ()
     note = f"{data.roots} roots from {data.source}"
     if late:
         note += f"; {counted(late, 'root')} late"
-    if data.revised:
-        note += f"; {counted(len(data.revised), 'revision')} of past bars"
+    if changed:
+        note += f"; {counted(len(changed), 'revision')} of past bars"
     serious = any(f.severity > Severity.INFO for f in data.late)
     return Fact(name="Market data", value=f"fresh to {short_day(session)}", note=note, warn=serious)
 
@@ -223,7 +228,7 @@ def _capital_fact(view: EveningView) -> Fact:
     return Fact(
         name="Capital",
         value=money(capital.amount, capital.currency),
-        note=f"rule: {capital.rule}; net liquidation {value}",
+        note=f"rule: {capital.rule.replace('_', ' ')}; net liquidation {value}",
         warn=capital.amount is None,
     )
 

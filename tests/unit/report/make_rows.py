@@ -74,7 +74,7 @@ EVENING = (
         quantity=3,
         kind=TradeKind.ROLL_CLOSE,
         held=3,
-        pair="TF-CL-20261120",
+        pair="main-20261120-TF-CLG27-O1",
         reason="4 calendar days to auto-close",
     ),
     Wanted(
@@ -82,7 +82,7 @@ EVENING = (
         action=Action.BUY,
         quantity=3,
         kind=TradeKind.ROLL_OPEN,
-        pair="TF-CL-20261120",
+        pair="main-20261120-TF-CLF27-C1",
         reason="continuation points to CLG27",
         limit="58.87",
     ),

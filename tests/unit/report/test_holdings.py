@@ -54,6 +54,20 @@ def test_a_position_that_tonight_does_not_touch_uses_its_mark() -> None:
     assert euro.value_per_contract == Decimal(144_175)
 
 
+def test_a_position_whose_rate_the_basket_did_not_need_uses_the_accounts_own() -> None:
+    view = make_view()
+    rates = {c: r for c, r in view.fx.rates.items() if c != "EUR"}
+    view = replace(view, fx=replace(view.fx, rates=rates))
+    # 5688 × 10 EUR × 1.1533
+    assert holding(view, "FESX", "Z26").value_per_contract == Decimal("65599.704")
+
+
+def test_a_mark_can_name_the_contract_as_the_desk_does() -> None:
+    view = make_view()
+    marks = {con_id: replace(mark, root="EURO") for con_id, mark in view.marks.items()}
+    assert holding(replace(view, marks=marks), "EURO", "Z26").before == 2
+
+
 def test_a_position_nobody_marked_has_an_unknown_sector() -> None:
     euro = holding(make_view(marks={}), "6E", "Z26")
     assert (euro.sector, euro.at_cost) == ("unknown", True)
@@ -80,7 +94,8 @@ def test_exposure_sums_longs_and_shorts_in_the_accounts_currency() -> None:
 def test_what_cannot_be_counted_is_listed_never_zero() -> None:
     view = make_view()
     rates = {c: r for c, r in view.fx.rates.items() if c != "EUR"}
-    view = replace(view, fx=replace(view.fx, rates=rates))
+    account = replace(view.account, exchange_rates={})
+    view = replace(view, fx=replace(view.fx, rates=rates), account=account)
 
     sums, uncounted = exposure_by(holdings(view), lambda h: str(h.currency))
 

@@ -254,6 +254,18 @@ def test_what_changed_in_history_is_shown(page: Element) -> None:
     assert "7e" * 32 in said
 
 
+def test_history_that_nobody_compared_is_not_called_unchanged() -> None:
+    view = make_view()
+    said = {
+        revised: read_page(
+            render_evening(replace(view, data=replace(view.data, revised=revised)))
+        ).one("section", id="provenance")
+        for revised in (None, ())
+    }
+    assert "unknown: past bars were not compared" in said[None].text
+    assert "No past bar changed" in said[()].text
+
+
 def test_without_an_approval_the_page_says_that_nothing_is_sent(page: Element) -> None:
     assert "Not approved." in page.one("section", id="approval").text
     assert page.all("section", id="outcomes") == []
@@ -290,6 +302,7 @@ def test_outcomes_go_from_order_to_fill_to_position(settled: Element) -> None:
     assert outcomes[0].text.count("unknown") == 4
     assert "unknown" in checks[0].text
     assert all(row.text.endswith("yes") for row in checks[1:])
+    assert "12 orders, 11 filled; 1 position not agreed." in section.text
 
 
 def test_an_evening_without_orders_is_a_page_too() -> None:

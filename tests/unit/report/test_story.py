@@ -87,6 +87,10 @@ def test_half_a_roll_is_never_clear() -> None:
     assert pair.opens is None
     assert pair.verdict is Verdict.LOOK
 
+    (pair,) = story.roll_pairs(make_view(tuple(w for w in EVENING if w.symbol == "CLG27")))
+    assert pair.closes is None
+    assert pair.verdict is Verdict.LOOK
+
 
 def test_stale_data_is_said_first() -> None:
     view = make_view()
