@@ -25,7 +25,7 @@ SCRIPT = Path(__file__).with_name("growing_store.py")
 
 def killed_while_growing(path: Path, chance: random.Random) -> int:
     """Start the growing process, kill it at a random moment, return the last commit it reported."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}  # noqa: TID251 - a child needs the same packages
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     child = subprocess.Popen(
         [sys.executable, str(SCRIPT), str(path)],
         stdout=subprocess.PIPE,

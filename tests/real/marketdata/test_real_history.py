@@ -15,7 +15,7 @@ from afterclose.adapters.marketdata.records import MarketData
 from afterclose.adapters.marketdata.store import MarketStore, MarketStoreWriter
 from afterclose.errors import DataError
 
-REAL_DATA = os.environ.get("AFTERCLOSE_REAL_DATA")  # noqa: TID251 - where the tests' data lies
+REAL_DATA = os.environ.get("AFTERCLOSE_REAL_DATA")
 pytestmark = [
     pytest.mark.real_data,
     pytest.mark.skipif(REAL_DATA is None, reason="AFTERCLOSE_REAL_DATA is not set"),

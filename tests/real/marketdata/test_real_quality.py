@@ -16,7 +16,7 @@ from afterclose.adapters.marketdata.records import ContractBars, ContractRecord
 from afterclose.domain.findings import Finding
 from unit.marketdata.market_examples import contract
 
-REAL_DATA = os.environ.get("AFTERCLOSE_REAL_DATA")  # noqa: TID251 - where the tests' data lies
+REAL_DATA = os.environ.get("AFTERCLOSE_REAL_DATA")
 pytestmark = [
     pytest.mark.real_data,
     pytest.mark.skipif(REAL_DATA is None, reason="AFTERCLOSE_REAL_DATA is not set"),

@@ -34,6 +34,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from afterclose.adapters.marketdata.market_calendar import market_calendar
 from afterclose.adapters.marketdata.records import (
     BAR_COLUMNS,
     BarTable,
@@ -47,25 +48,6 @@ AUTO_CLOSE_LAG_SESSIONS = 3
 DEFAULT_SOURCE = "quantiacs"
 _FRIDAY = 4
 _PRICES = ("open", "high", "low", "close")
-_CALENDAR_OF_EXCHANGE = {
-    "CME": "CMES",
-    "CBOT": "CMES",
-    "NYMEX": "CMES",
-    "CBOE": "XCBF",
-    "ICE US": "IEPA",
-    "Eurex": "XEUR",
-    "EURONEXT": "XPAR",
-    "ASX": "XASX",
-    "SFE": "XASX",
-    "HKFE": "XHKG",
-    "SGX": "XSES",
-    "SGX-DT": "XSES",
-    "ME": "XTSE",
-    "KRX": "XKRX",
-}
-#: ICE Europe trades energy through UK holidays; gilts, rates and FTSE keep London's.
-_ICE_EUROPE_ENERGY = "Energy"
-_CALENDAR_OF_CURRENCY = {"EUR": "XEUR", "CHF": "XEUR", "GBP": "XLON", "JPY": "XTKS"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +184,12 @@ def _record(line: Any, facts: Mapping[Any, Any], ends: dict[str, date]) -> Contr
         first_notice=_day(line.first_notice_date),
         last_trade=_last_trade(line, ends[line.contract_code]),
         auto_close=ends[line.contract_code],
-        calendar=_calendar(facts),
+        calendar=market_calendar(
+            line.root,
+            exchange=_text(facts["exchange"]),
+            currency=facts["currency"],
+            sector=_text(facts["asset_class"]),
+        ),
         name=_text(facts["name"]),
         sector=_text(facts["asset_class"]),
     )
@@ -232,10 +219,3 @@ def _first_known(facts: Mapping[Any, Any], *names: str) -> float:
         if not pd.isna(facts[name]):
             return float(facts[name])
     return float("nan")
-
-
-def _calendar(facts: Mapping[Any, Any]) -> str:
-    exchange, currency = _text(facts["exchange"]), facts["currency"]
-    if exchange == "ICE Europe":
-        return "IEPA" if facts["asset_class"] == _ICE_EUROPE_ENERGY else "XLON"
-    return _CALENDAR_OF_EXCHANGE.get(exchange) or _CALENDAR_OF_CURRENCY.get(currency, "CMES")
