@@ -43,7 +43,7 @@ from afterclose.ports import (
     OrderDesk,
 )
 from afterclose.report.evening import Capital, DataState, EveningView, Mark, ModelSummary
-from afterclose.settings import CapitalSource, ModelSettings, Settings
+from afterclose.settings import CapitalSource, ModelSettings, Settings, SizeRule
 from afterclose.stages import audit, basket, signals, sizing, snapshot, update
 from afterclose.stages import mapping as mapped
 
@@ -79,10 +79,16 @@ class Desk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Books:
-    """The desk's own records before tonight: per model held and working, and past orders."""
+    """The desk's own records before tonight: per model held and working, and past orders.
+
+    ``done`` is what earlier orders of this session filled, ``complete`` where one that opened was
+    filled to its end.
+    """
 
     held: Mapping[str, Mapping[FuturesContract, int]]
     working: Mapping[str, Mapping[FuturesContract, int]]
+    done: Mapping[str, Mapping[FuturesContract, int]]
+    complete: Mapping[str, frozenset[FuturesContract]]
     past: Mapping[str, OrderLife]
 
     @property
@@ -104,11 +110,22 @@ def read_books(ledger: Ledger, models: Iterable[str], session: Session) -> Books
     names = sorted({*models, *ledger.models()})
     past = lives(ledger.orders(session), ledger.events(session))
     working: dict[str, defaultdict[FuturesContract, int]] = {n: defaultdict(int) for n in names}
+    done: dict[str, defaultdict[FuturesContract, int]] = {n: defaultdict(int) for n in names}
+    complete: dict[str, set[FuturesContract]] = {n: set() for n in names}
     for life in past.values():
+        order = life.order
+        done[order.model][order.contract] += life.filled * order.action.sign
         if life.state is not OrderState.INTENDED and not life.state.final:
-            order = life.order
             working[order.model][order.contract] += life.remaining * order.action.sign
-    return Books(held={name: ledger.held(name) for name in names}, working=working, past=past)
+        if life.state is OrderState.FILLED and not order.kind.closes:
+            complete[order.model].add(order.contract)
+    return Books(
+        held={name: ledger.held(name) for name in names},
+        working=working,
+        done=done,
+        complete={name: frozenset(contracts) for name, contracts in complete.items()},
+        past=past,
+    )
 
 
 def model_requests(desk: Desk, session: Session, folder: Path) -> tuple[ModelRequest, ...]:
@@ -161,7 +178,9 @@ def model_book(desk: Desk, tonight: signals.ModelTonight, books: Books) -> baske
     held = books.held.get(tonight.model, {})
     closes = dict(tonight.prices)
     for contract in held:
-        close = closes.get(contract) or desk.market.last_close(contract, tonight.session)
+        close = closes.get(contract)
+        if close is None:  # a price of zero is a price
+            close = desk.market.last_close(contract, tonight.session)
         if close is not None:
             closes[contract] = close
     return basket.ModelBook(
@@ -174,6 +193,9 @@ def model_book(desk: Desk, tonight: signals.ModelTonight, books: Books) -> baske
         closes=closes,
         scale=model.scale,
         catch_up_entries=desk.settings.basket.catch_up_entries,
+        done=books.done.get(tonight.model, {}),
+        complete=books.complete.get(tonight.model, frozenset()),
+        audit_sizes=desk.settings.audit.size is SizeRule.AUDIT,
     )
 
 
@@ -281,11 +303,14 @@ def _sizing_input(order: BasketOrder, live: MarketSnapshot, money: Capital) -> s
     bars = audit.completed_bars(answer, live.session)[0] if answer else ()
     qualified = live.qualified(order.contract)
     currency = order.mapped.spec.currency
+    held = order.held_before * order.action.sign
     return sizing.SizingInput(
         subject=order.contract.symbol,
         root=order.contract.root,
         action=order.action,
         quantity=order.quantity,
+        closing=max(0, -held) if order.kind is TradeKind.REVERSAL else 0,
+        held=max(0, held) if order.kind is TradeKind.ENTRY else 0,
         bars=bars,
         point_value=None if qualified is None else qualified.point_value,
         fx=live.fx.rate(currency),

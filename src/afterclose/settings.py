@@ -20,6 +20,7 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -80,7 +81,7 @@ class ModelSettings(_Section):
     #: Capital the model counts in; fixed, nothing compounds into it from the account.
     capital_base: Decimal = Field(default=Decimal(1_000_000), gt=0)
     #: Capital of the account that follows it; quantities scale by allocated / capital_base.
-    allocated: Decimal | None = None
+    allocated: Decimal | None = Field(default=None, gt=0)
     #: Markets offered to the model; empty: all that the store has.
     roots: tuple[str, ...] = ()
     parameters: dict[str, str | int | float | bool] = {}
@@ -88,7 +89,8 @@ class ModelSettings(_Section):
     @property
     def scale(self) -> Decimal:
         """Account quantity per model quantity."""
-        return (self.allocated or self.capital_base) / self.capital_base
+        allocated = self.capital_base if self.allocated is None else self.allocated
+        return allocated / self.capital_base
 
 
 class EngineSettings(_Section):
@@ -181,26 +183,32 @@ class Settings(BaseSettings):
         """Order the sources: flags, environment, local file, file."""
         home = Path(str(init_settings.init_kwargs.get("home", ".")))  # type: ignore[attr-defined]
         files = (home / LOCAL_FILE, home / SETTINGS_FILE)
-        tomls = [TomlConfigSettingsSource(settings_cls, f) for f in files if f.is_file()]
+        tomls = [_toml(settings_cls, f) for f in files if f.is_file()]
         return (init_settings, env_settings, *tomls)
 
     @model_validator(mode="after")
     def _mode_port_and_account_agree(self) -> Self:
         account, mode, port = self.desk.account, self.desk.mode, self.broker.port
         if mode is Mode.PAPER and port in LIVE_PORTS:
-            raise ValueError(f"mode is paper but port {port} is a live port (7496, 4001)")
+            raise ValueError(
+                f"desk.mode is paper but broker.port {port} is a live port (7496, 4001)"
+            )
         if mode is Mode.LIVE and port in PAPER_PORTS:
-            raise ValueError(f"mode is live but port {port} is a paper port (7497, 4002)")
+            raise ValueError(
+                f"desk.mode is live but broker.port {port} is a paper port (7497, 4002)"
+            )
         if account:
             expected = PAPER_ACCOUNT if mode is Mode.PAPER else LIVE_ACCOUNT
             if not expected.match(account):
                 kind = "DU or DF" if mode is Mode.PAPER else "U or F"
                 raise ValueError(
-                    f"account {account} is no {mode.value} account: those start with {kind}"
+                    f"desk.account {account} is no {mode.value} account: those start with {kind}"
                 )
+        if self.audit.capital is CapitalSource.FIXED and self.audit.fixed_capital is None:
+            raise ValueError("audit.capital is fixed but audit.fixed_capital is not given")
         names = [m.name for m in self.models]
         if len(set(names)) != len(names):
-            raise ValueError(f"two models have one name: {', '.join(sorted(names))}")
+            raise ValueError(f"models: two of them have one name: {', '.join(sorted(names))}")
         return self
 
     def resolve(self, path: Path) -> Path:
@@ -222,8 +230,30 @@ class Settings(BaseSettings):
         return self.ledger
 
 
+def _toml(settings_cls: type[BaseSettings], path: Path) -> TomlConfigSettingsSource:
+    try:
+        return TomlConfigSettingsSource(settings_cls, path)
+    except ValueError as error:
+        raise ConfigError(
+            f"{path} is not valid TOML: {error}", hint="correct the line it names"
+        ) from error
+
+
+def _refuse_unknown_variables() -> None:
+    """A misspelled section in the environment would otherwise be passed over in silence."""
+    sections = {name.upper() for name in Settings.model_fields}
+    for variable in sorted(os.environ):  # noqa: TID251 - the one place
+        section, nested, _ = variable.upper().removeprefix("AFTERCLOSE_").partition("__")
+        if variable.upper().startswith("AFTERCLOSE_") and nested and section not in sections:
+            raise ConfigError(
+                f"the environment variable {variable} names no setting",
+                hint=f"sections are {', '.join(sorted(sections))}; or unset it",
+            )
+
+
 def load(home: Path, overrides: Mapping[str, Any] | None = None) -> Settings:
     """Read the settings of a desk. Raises ConfigError with every mistake and where it is."""
+    _refuse_unknown_variables()
     try:
         return Settings(home=home, **dict(overrides or {}))
     except ValidationError as error:
@@ -235,10 +265,10 @@ def load(home: Path, overrides: Mapping[str, Any] | None = None) -> Settings:
             "the settings are not usable:\n  " + "\n  ".join(lines),
             hint=f"correct them in {home / SETTINGS_FILE}, in AFTERCLOSE_… or in the flags",
         ) from error
-    except ValueError as error:  # a TOML syntax error
+    except SettingsError as error:  # a variable that should hold JSON and does not
         raise ConfigError(
-            f"{home / SETTINGS_FILE} is not valid TOML: {error}",
-            hint="correct the line it names",
+            f"an AFTERCLOSE_… variable cannot be read: {error}",
+            hint="write lists and tables of the environment as JSON",
         ) from error
 
 

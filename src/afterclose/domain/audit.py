@@ -9,7 +9,7 @@ from decimal import Decimal
 from afterclose.domain.contracts import QualifiedContract, Session
 from afterclose.domain.findings import Finding, Verdict, worst
 from afterclose.domain.market import Bar, Quote
-from afterclose.domain.orders import Action, BasketOrder
+from afterclose.domain.orders import Action, BasketOrder, OrderState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,5 +168,9 @@ class Reconciliation:
 
     @property
     def settled(self) -> bool:
-        """Whether every order is final and every position agrees."""
-        return worst(self.findings) is not Verdict.BLOCKED
+        """Whether every order is final, every position agrees and nothing is unknown."""
+        return (
+            all(OrderState(o.state).final for o in self.outcomes)
+            and all(p.agrees for p in self.positions)
+            and worst(self.findings) is not Verdict.BLOCKED
+        )

@@ -107,7 +107,9 @@ def _filled(life: OrderLife) -> OrderLife:
 def _with_status(life: OrderLife, event: OrderEvent) -> OrderLife:
     state = _STATES.get(event.status)
     if state is None:
-        return life
+        # A word we do not know still proves that the broker has the order.
+        known = life.state is not OrderState.INTENDED
+        return life if known else replace(life, state=OrderState.SENT)
     if state is OrderState.FILLED and life.filled < life.order.quantity:
         # The executions are still on their way; they, not the word, are the fill.
         return replace(life, state=OrderState.PARTLY_FILLED if life.fills else OrderState.WORKING)
@@ -147,6 +149,7 @@ def sweep_events(known: Mapping[str, OrderLife], sweep: OrderSweep) -> tuple[Ord
                 found.append(_fill_event(ref, fill))
     if not sweep.unknown:
         found.extend(_absent(known, shown, sweep))
+        found.extend(_fills_gone(known, sweep))
     return tuple(found)
 
 
@@ -179,6 +182,27 @@ def _fill_event(ref: str, fill: Fill) -> OrderEvent:
         perm_id=fill.perm_id,
         fill=replace(fill, order_ref=ref),
     )
+
+
+def _fills_gone(known: Mapping[str, OrderLife], sweep: OrderSweep) -> Iterable[OrderEvent]:
+    """An order that the book calls filled, and whose executions the gateway has forgotten.
+
+    It can no longer be followed: price and quantity are for a person to look up.
+    """
+    for order in sweep.completed_orders:
+        ref = _our_ref(known, order.order_ref, order.perm_id)
+        if ref is None or _STATES.get(order.status) is not OrderState.FILLED:
+            continue
+        told = (f for f in sweep.fills if ref == _our_ref(known, f.order_ref, f.perm_id))
+        executions = final_fills((*known[ref].fills, *told))
+        if sum(f.quantity for f in executions) < known[ref].order.quantity:
+            yield OrderEvent(
+                order_ref=ref,
+                at=sweep.at,
+                kind=EventKind.ABSENT,
+                perm_id=order.perm_id,
+                text="the broker's book calls it filled, but its executions are no longer told",
+            )
 
 
 def _absent(

@@ -200,7 +200,8 @@ class EventKind(StrEnum):
     FILL = "fill"
     COMMISSION = "commission"
     MESSAGE = "message"
-    #: A complete sweep of open and completed orders and executions did not show the order.
+    #: A complete sweep of open and completed orders and executions did not show the order, or not
+    #: the executions of one that it calls filled.
     ABSENT = "absent"
 
 

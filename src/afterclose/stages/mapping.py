@@ -45,8 +45,8 @@ def map_contracts(
             blocked[contract] = reasons
             continue
         mapped[contract] = MappedContract(contract=contract, spec=spec)
-        if spec.confidence != "high":
-            notes[contract] = (_flagged(contract, spec),)
+        if said := tuple(_notes(contract, spec)):
+            notes[contract] = said
     return ContractMap(mapped=mapped, blocked=blocked, notes=notes)
 
 
@@ -61,10 +61,16 @@ def _reasons(
     months_past = (session.year - contract.month.year) * 12 + session.month - contract.month.month
     if months_past > 1:  # dairy ends early in the month after delivery; nothing ends later
         findings.append(expired(contract, session))
+    return tuple(findings)
+
+
+def _notes(contract: FuturesContract, spec: ContractSpec) -> Iterable[Finding]:
+    """What is shown and blocks nothing: the gateway settles whether a month exists."""
     letter = contract.month.code[0]
     if letter not in spec.months.split(" ", 1)[0] and "serial" not in spec.months:
-        findings.append(off_cycle(contract, spec))
-    return tuple(findings)
+        yield off_cycle(contract, spec)
+    if spec.confidence != "high":
+        yield _flagged(contract, spec)
 
 
 def unknown_root(contract: FuturesContract) -> Finding:

@@ -41,6 +41,7 @@ def reconcile(inputs: ReconcileInputs) -> Reconciliation:
         *(f for check in checks for f in _position_findings(check)),
         *_lonely_legs(inputs.lives),
         *_unnamed(inputs),
+        *_positions_unknown(inputs.account),
     )
     return Reconciliation(
         run_id=inputs.run_id,
@@ -142,15 +143,7 @@ def _positions(inputs: ReconcileInputs) -> tuple[PositionCheck, ...]:
 
 
 def _position_findings(check: PositionCheck) -> Iterable[Finding]:
-    if check.broker is None:
-        yield Finding(
-            code="AC608",
-            severity=Severity.BLOCK,
-            subject=check.symbol,
-            message="the account's position is unknown",
-            hint="settle again when the gateway answers",
-        )
-    elif not check.agrees:
+    if check.broker is not None and not check.agrees:
         cause = "no model of this desk holds it" if check.desk == 0 else "the counts differ"
         yield Finding(
             code="AC605",
@@ -182,6 +175,17 @@ def _lonely_legs(lives: Sequence[OrderLife]) -> Iterable[Finding]:
                 hint="the close is caught up tomorrow by itself; close by hand if it cannot wait",
                 evidence={"opened": life.filled, "closed": partner.filled},
             )
+
+
+def _positions_unknown(account: AccountSnapshot) -> Iterable[Finding]:
+    if account.positions is None:
+        yield Finding(
+            code="AC608",
+            severity=Severity.BLOCK,
+            subject=account.account,
+            message="the account's positions are unknown, so nothing could be compared",
+            hint="settle again when the gateway answers",
+        )
 
 
 def _unnamed(inputs: ReconcileInputs) -> Iterable[Finding]:

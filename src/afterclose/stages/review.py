@@ -6,13 +6,13 @@ changes in it afterwards makes the approval void.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from afterclose.artifacts import digest_of
 from afterclose.domain.audit import AuditReport
 from afterclose.domain.findings import Verdict
-from afterclose.domain.orders import Approval
+from afterclose.domain.orders import Approval, BasketOrder, TradeKind
 from afterclose.errors import AccountMismatch, ApprovalVoid, NotApproved
 
 
@@ -35,7 +35,13 @@ def approve(
     Rows to be looked at need a ``note``: the reason why they go all the same. Raises NotApproved
     when there is nothing to send, or a reason is missing.
     """
-    orders = tuple(o for o in report.cleared_orders() if o.order_ref not in exclude)
+    unknown = exclude - {r.order.order_ref for r in report.rows}
+    if unknown:
+        raise NotApproved(
+            f"there is no such order to exclude: {', '.join(sorted(unknown))}",
+            hint="take the reference from the report",
+        )
+    orders = _without(report.cleared_orders(), exclude)
     if not orders:
         raise NotApproved(
             "there is no order to approve",
@@ -59,6 +65,16 @@ def approve(
         expires_at=now + valid_for,
         note=note,
         overrides=tuple((r.order.order_ref, note) for r in flagged),
+    )
+
+
+def _without(orders: Iterable[BasketOrder], exclude: frozenset[str]) -> tuple[BasketOrder, ...]:
+    """Leave orders out; a roll whose close leg is left out does not open either."""
+    return tuple(
+        o
+        for o in orders
+        if o.order_ref not in exclude
+        and not (o.kind is TradeKind.ROLL_OPEN and o.roll_pair in exclude)
     )
 
 

@@ -42,7 +42,11 @@ class SizingRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SizingInput:
-    """One opening order. ``bars`` are completed ones, oldest first; None is unknown."""
+    """One opening order. ``bars`` are completed ones, oldest first; None is unknown.
+
+    ``closing`` of its contracts only take an opposite position away (a reversal): they are not
+    sized. ``held`` are contracts of the same entry that the desk has already: they use up its risk.
+    """
 
     subject: str
     root: str
@@ -53,6 +57,13 @@ class SizingInput:
     fx: Decimal | None
     currency: str
     capital: Decimal | None
+    closing: int = 0
+    held: int = 0
+
+    @property
+    def opening(self) -> int:
+        """Contracts that make a position: what is sized."""
+        return self.quantity - self.closing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,20 +88,35 @@ def size(order: SizingInput, rules: SizingRules) -> Sized:
     """Size one opening order. Pure; every missing input is named and leaves its figures None."""
     sizing = _risk(order, rules)
     missing = _missing(order, rules)
-    if missing:
-        return Sized(sizing=sizing, quantity=0, mismatch=None, findings=missing)
     contracts = sizing.contracts_to_trade
-    if contracts is None:
-        return Sized(
-            sizing=sizing, quantity=0, mismatch=None, findings=(_stop_crossed(order, sizing),)
-        )
-    mismatch = contracts != order.quantity
-    wanted = _chosen(order.quantity, contracts, rules.policy)
+    if missing or contracts is None:
+        why = missing or (_stop_crossed(order, sizing),)
+        return _closing_alone(order, Sized(sizing=sizing, quantity=0, mismatch=None, findings=why))
+    mismatch = contracts != order.opening + order.held
+    wanted = _chosen(order.opening, max(0, contracts - order.held), rules.policy)
     quantity, caps = _capped(order, wanted, rules)
     findings = _sizing_findings(order, sizing, mismatch=mismatch, quantity=quantity, caps=caps)
-    return Sized(
+    sized = Sized(
         sizing=replace(sizing, caps=caps), quantity=quantity, mismatch=mismatch, findings=findings
     )
+    if quantity == 0:
+        return _closing_alone(order, sized)
+    return replace(sized, quantity=order.closing + quantity)
+
+
+def _closing_alone(order: SizingInput, sized: Sized) -> Sized:
+    """Let the closing part of a reversal go when its opening part may not: exits must go."""
+    if order.closing == 0:
+        return sized
+    alone = Finding(
+        code="AC413",
+        severity=Severity.WARN,
+        subject=order.subject,
+        message=f"the reversal cannot open: only the {order.closing} that close go",
+        hint="the model then holds a position that the desk does not",
+    )
+    shown = (replace(f, severity=min(f.severity, Severity.WARN)) for f in sized.findings)
+    return replace(sized, quantity=order.closing, findings=(*shown, alone))
 
 
 def _risk(order: SizingInput, rules: SizingRules) -> Sizing:
@@ -124,7 +150,8 @@ def _money(sizing: Sizing) -> Sizing:
     sizing = replace(sizing, risk_per_contract_base=base)
     if sizing.max_risk is None or base <= 0:
         return sizing
-    contracts = int((sizing.max_risk / base).to_integral_value(rounding=ROUND_DOWN))
+    # Capital below zero (a currency account in debit) buys nothing; it does not sell.
+    contracts = max(0, int((sizing.max_risk / base).to_integral_value(rounding=ROUND_DOWN)))
     total = contracts * base
     return replace(
         sizing,
@@ -144,8 +171,8 @@ def _capped(order: SizingInput, wanted: int, rules: SizingRules) -> tuple[int, t
     caps: list[str] = []
     quantity = wanted
     most = rules.max_contracts.get(order.root)
-    if most is not None and quantity > most:
-        quantity = most
+    if most is not None and quantity > max(0, most - order.held):
+        quantity = max(0, most - order.held)
         caps.append(f"max_contracts {most}")
     volumes = [b.volume for b in order.bars[-rules.window :] if b.volume >= 0]
     if volumes:
@@ -204,6 +231,8 @@ def _sizing_findings(
     order: SizingInput, sizing: Sizing, *, mismatch: bool, quantity: int, caps: tuple[str, ...]
 ) -> tuple[Finding, ...]:
     found: list[Finding] = []
+    held = f" and {order.held} are held" if order.held else ""
+    more = " more" if order.held else ""
     if mismatch:
         found.append(
             Finding(
@@ -211,32 +240,32 @@ def _sizing_findings(
                 severity=Severity.WARN,
                 subject=order.subject,
                 message=(
-                    f"the model wants {order.quantity}, the audit allows "
-                    f"{sizing.contracts_to_trade}; {quantity} will go"
+                    f"the model wants {order.opening}, the audit allows "
+                    f"{sizing.contracts_to_trade}{held}; {quantity} will go"
                 ),
                 hint="compare capital, exchange rate and stop below; audit.size sets whose counts",
-                evidence={"model": order.quantity, "audit": sizing.contracts_to_trade},
+                evidence={"model": order.opening, "audit": sizing.contracts_to_trade},
             )
         )
     if caps:
         found.append(
             Finding(
                 code="AC406",
-                severity=Severity.WARN,
+                severity=Severity.WARN if quantity else Severity.BLOCK,
                 subject=order.subject,
                 message=f"the quantity was cut to {quantity} by: {', '.join(caps)}",
                 hint="raise the cap in the settings if that is not meant",
             )
         )
-    if quantity == 0:
+    elif quantity == 0:
         found.append(
             Finding(
                 code="AC402",
                 severity=Severity.BLOCK,
                 subject=order.subject,
                 message=(
-                    f"one contract risks {_money_text(sizing.risk_per_contract_base)}, more than "
-                    f"the {_money_text(sizing.max_risk)} that a trade may lose"
+                    f"one contract{more} risks {_money_text(sizing.risk_per_contract_base)}, more "
+                    f"than what is left of the {_money_text(sizing.max_risk)} a trade may lose"
                 ),
                 hint="the market is too big for this capital; a micro contract may fit",
             )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from afterclose.domain.account import AccountSnapshot
@@ -24,6 +24,9 @@ from afterclose.domain.market import (
 )
 from afterclose.errors import AccountMismatch
 from afterclose.ports import BrokerReader, Clock
+
+#: A daily rate bridges a weekend and holidays on both sides of it; an older one is stale.
+MAX_RATE_AGE = timedelta(days=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,13 +43,18 @@ class SnapshotRequest:
 def completed_fx(
     rates: FxRates, account: AccountSnapshot, currencies: Collection[Currency], *, as_of: date
 ) -> FxRates:
-    """Fill missing rates from the account's own exchange rates, where its base is ours. Pure.
+    """Fill missing and stale rates from the account's own, where its base is ours. Pure.
 
     A rate that neither the market nor the account has stays missing; it is never 1.0.
     """
-    found, missing = dict(rates.rates), dict(rates.missing)
+    found = {c: r for c, r in rates.rates.items() if as_of - r.as_of <= MAX_RATE_AGE}
+    missing = dict(rates.missing) | {
+        c: f"the last rate of {r.source} is of {r.as_of}"
+        for c, r in rates.rates.items()
+        if c not in found
+    }
     for currency in currencies:
-        if rates.rate(currency) is not None:
+        if currency == rates.base or currency in found:
             continue
         own = account.exchange_rates.get(currency)
         if own is not None and own > 0 and account.base == rates.base:
@@ -63,7 +71,8 @@ def currencies_of(
     contracts: Collection[MappedContract], account: AccountSnapshot, *, base: Currency
 ) -> frozenset[Currency]:
     """Currencies that tonight needs: those of the basket, of the account and of its cash."""
-    needed = {m.spec.currency for m in contracts} | {account.base}
+    cash = {currency for currency, amount in account.cash.items() if amount}
+    needed = {m.spec.currency for m in contracts} | {account.base} | cash
     return frozenset(c for c in needed if c != base)
 
 

@@ -24,7 +24,14 @@ from afterclose.domain.orders import (
     OrderSweep,
     TradeKind,
 )
-from afterclose.errors import BrokerError, BrokerTimeout
+from afterclose.errors import (
+    AfterCloseError,
+    ApprovalVoid,
+    BrokerError,
+    BrokerTimeout,
+    BrokerUnavailable,
+    LedgerError,
+)
 from afterclose.ports import Clock, Ledger, OrderDesk
 
 
@@ -97,7 +104,7 @@ class _Journal:
     events: list[OrderEvent]
     on_event: Callable[[OrderEvent], None]
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
-    broken: BrokerError | None = None
+    broken: AfterCloseError | None = None
 
     def lives(self) -> Mapping[str, OrderLife]:
         return lives(self.orders, self.events)
@@ -113,7 +120,7 @@ class _Journal:
         for event in events:
             self.on_event(event)
 
-    async def break_off(self, error: BrokerError) -> None:
+    async def break_off(self, error: AfterCloseError) -> None:
         """Let those who wait know that no more will come."""
         async with self.changed:
             self.broken = error
@@ -162,15 +169,19 @@ async def run(
     ``follow`` says how long to listen once every order was answered: executions are told to those
     who listen, and the gateway forgets them at midnight.
 
-    Raises BrokerTimeout when the broker's book cannot be read whole beforehand: then nothing was
-    sent. A line that breaks later leaves the orders as the journal has them; run it again.
+    Raises BrokerTimeout when the broker's book cannot be read whole beforehand, and ApprovalVoid
+    when the desk traded one of these contracts after the basket was made: then nothing was sent.
+    A line that breaks later leaves the orders as the journal has them; run it again.
     """
+    if not request.orders:
+        return {}
     ledger.record_orders(request.run_id, request.orders)
     session = request.orders[0].session
     refs = {o.order_ref for o in request.orders}
     past = [e for e in ledger.events(session) if e.order_ref in refs]
     journal = _Journal(request.run_id, request.orders, ledger, past, on_event)
     await journal.write(*sweep_events(journal.lives(), await _whole_book(desk)))
+    _refuse_overtaken(ledger, to_send(journal.lives(), request.orders))
     listener = asyncio.create_task(_listen(desk, journal, refs))
     try:
         await _send_all(desk, journal, request, clock)
@@ -185,6 +196,31 @@ async def run(
     return journal.lives()
 
 
+def _refuse_overtaken(ledger: Ledger, waiting: Sequence[BasketOrder]) -> None:
+    """Two baskets of one evening must not both go: each was made from what the desk then held."""
+    if not waiting:
+        return
+    session = waiting[0].session
+    known = lives(ledger.orders(session), ledger.events(session)).values()
+    for order in waiting:
+        rivals = [
+            life.order.order_ref
+            for life in known
+            if (life.order.model, life.order.contract) == (order.model, order.contract)
+            and life.order.order_ref != order.order_ref
+            and not life.state.final
+            and life.state is not OrderState.INTENDED
+        ]
+        held = ledger.held(order.model).get(order.contract, 0)
+        if rivals or held != order.held_before:
+            why = f"{rivals[0]} is not final" if rivals else f"it now holds {held:+d}"
+            raise ApprovalVoid(
+                f"{order.order_ref} was made when the desk held {order.held_before:+d} of "
+                f"{order.contract}; {why}",
+                hint="nothing was sent; prepare the evening again and approve what it shows now",
+            )
+
+
 async def _whole_book(desk: OrderDesk) -> OrderSweep:
     book = await desk.sweep()
     if book.unknown:
@@ -196,12 +232,17 @@ async def _whole_book(desk: OrderDesk) -> OrderSweep:
 
 
 async def _listen(desk: OrderDesk, journal: _Journal, refs: set[str]) -> None:
+    """Write down what comes. However the stream ends, those who wait for it must hear of it."""
     try:
         async for event in desk.events():
             if event.order_ref in refs:
                 await journal.write(event)
+        await journal.break_off(BrokerUnavailable("the gateway's stream of order events ended"))
     except BrokerError as error:
         await journal.break_off(error)
+    except LedgerError as error:
+        await journal.break_off(error)
+        raise
 
 
 async def _send_all(
@@ -230,10 +271,11 @@ async def _await_answers(journal: _Journal, request: SubmitRequest) -> None:
 async def _send(
     desk: OrderDesk, journal: _Journal, request: SubmitRequest, order: BasketOrder, clock: Clock
 ) -> None:
+    qualified = request.qualified[order.contract]  # looked up before the intent says "sent"
     await journal.write(
         OrderEvent(order_ref=order.order_ref, at=clock.now(), kind=EventKind.INTENT)
     )
     try:
-        await desk.place(order, request.qualified[order.contract])
+        await desk.place(order, qualified)
     except BrokerError as error:
         await journal.break_off(error)

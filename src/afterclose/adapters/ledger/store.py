@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection, Engine, create_engine, event, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -39,6 +40,12 @@ class SqlLedger:
         try:
             with self._engine.begin() as connection:
                 yield connection
+        except ValidationError as error:
+            raise LedgerError(
+                f"the ledger at {self._engine.url!r} holds something this version cannot read: "
+                f"{error.errors()[0]['msg']}",
+                hint="nothing was sent; use the version that wrote it, or restore a backup",
+            ) from error
         except SQLAlchemyError as error:
             raise LedgerError(
                 f"the ledger at {self._engine.url!r} cannot be used: {error}",
@@ -124,7 +131,7 @@ class SqlLedger:
         )
         with self._connection() as connection:
             found = connection.scalar(query)
-        return _APPROVAL.validate_json(found) if found else None
+            return _APPROVAL.validate_json(found) if found else None
 
     def adopt(
         self, model: str, positions: Mapping[FuturesContract, int], *, at: datetime, note: str
@@ -168,10 +175,10 @@ class SqlLedger:
                 month = ContractMonth.from_yyyymm(row["contract_month"])
                 book[FuturesContract(RootSymbol(row["root"]), month)] += row["quantity"]
             for order, happened in connection.execute(fills):
-                fill = _EVENT.validate_json(happened).fill
-                if fill is not None:
-                    executions.append(fill)
-                    contracts[fill.order_ref] = _ORDER.validate_json(order).contract
+                told, named = _EVENT.validate_json(happened), _ORDER.validate_json(order)
+                if told.fill is not None:
+                    executions.append(replace(told.fill, order_ref=named.order_ref))
+                    contracts[named.order_ref] = named.contract
         for fill in final_fills(executions):
             book[contracts[fill.order_ref]] += fill.signed
         return {contract: quantity for contract, quantity in sorted(book.items()) if quantity}
@@ -211,9 +218,9 @@ def _order_row(run_id: str, order: BasketOrder) -> dict[str, object]:
 def _engine(url: str) -> Engine:
     try:
         engine = create_engine(url)
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, ImportError) as error:  # ImportError: no driver for this database
         raise LedgerError(
-            f"{url!r} is not a database address: {error}",
+            f"{url!r} is not a database address we can use: {error}",
             hint="use sqlite:///ledger.sqlite or postgresql+psycopg://…",
         ) from error
     if engine.dialect.name == "sqlite":
@@ -225,5 +232,6 @@ def _durable_sqlite(connection: object, _record: object) -> None:
     cursor = connection.cursor()  # type: ignore[attr-defined]
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA fullfsync=ON")  # macOS: through the drive's own cache; elsewhere nothing
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()

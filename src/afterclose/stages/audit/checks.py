@@ -21,7 +21,7 @@ from afterclose.domain.market import (
     QualificationState,
     Quote,
 )
-from afterclose.domain.orders import BasketOrder, BrokerOrder
+from afterclose.domain.orders import BasketOrder, BrokerOrder, TradeKind
 
 #: IB close and vendor close of one contract differ by less than this, or a unit is wrong.
 LEVEL_TOLERANCE = Decimal("0.15")
@@ -58,9 +58,17 @@ class RowContext:
         return self.qualification.qualified
 
     @property
+    def takes_away(self) -> bool:
+        """Whether the order closes something: a reversal does, before it opens."""
+        return self.order.kind.closes or self.order.kind is TradeKind.REVERSAL
+
+    @property
     def weight(self) -> Severity:
-        """How much a missing figure weighs: it blocks openings and is shown on closings."""
-        return Severity.WARN if self.order.kind.closes else Severity.BLOCK
+        """How much a missing figure weighs: it blocks openings and is shown on closings.
+
+        Sizing cuts a reversal that it cannot size to its closing part.
+        """
+        return Severity.WARN if self.takes_away else Severity.BLOCK
 
     def finding(
         self, code: str, severity: Severity, message: str, hint: str = "", **evidence: Scalar
@@ -255,12 +263,30 @@ def drift(row: RowContext) -> Iterator[Finding]:
 
 def position_unknown(row: RowContext) -> Iterator[Finding]:
     """AC304: an order that closes needs to know what is there."""
-    if row.order.kind.closes and row.qualified is not None and row.position is None:
+    if row.takes_away and row.qualified is not None and row.position is None:
         yield row.finding(
             "AC304",
             Severity.BLOCK,
             "the account's positions are unknown: the order could open instead of close",
             "audit again; if they stay unknown, look at the positions in TWS",
+        )
+
+
+def reversal_not_covered(row: RowContext) -> Iterator[Finding]:
+    """AC312: a reversal closes what the desk holds; the account must hold it too."""
+    if row.order.kind is not TradeKind.REVERSAL or row.position is None:
+        return
+    counted_on = max(0, -row.order.held_before * row.order.action.sign)
+    closable = max(0, -row.position * row.order.action.sign)
+    if closable < counted_on:
+        yield row.finding(
+            "AC312",
+            Severity.BLOCK,
+            f"the reversal closes {row.order.held_before:+d}, the account holds "
+            f"{row.position:+d}: it would open more than the model wants",
+            "settle the difference first, then prepare the evening again",
+            held=row.position,
+            counted_on=row.order.held_before,
         )
 
 
@@ -309,6 +335,7 @@ CHECKS: tuple[Check, ...] = (
     closes_differ,
     drift,
     position_unknown,
+    reversal_not_covered,
     working_order_there,
     models_opposed,
 )

@@ -110,8 +110,9 @@ def _context(
     qualified = snapshot.qualified(contract)
     account = snapshot.account
     working = account.working_orders
-    if working is not None and qualified is not None:
-        working = tuple(o for o in working if o.con_id == qualified.con_id)
+    if working is not None:
+        con_id = qualified.con_id if qualified else None
+        working = tuple(o for o in working if o.con_id == con_id)
     context = checks.RowContext(
         order=order,
         max_deviation=inputs.rules.max_deviation,
@@ -150,8 +151,11 @@ def _closings_within_position(rows: Iterable[AuditRow]) -> list[AuditRow]:
         held = row.position_before if known is None else known
         closable = max(0, -held * row.order.action.sign)
         quantity = min(row.final_quantity, closable)
-        left[con_id] = held + quantity * row.order.action.sign
-        settled.append(_cut(row, quantity, held))
+        cut = _cut(row, quantity, held)
+        # A blocked row does not go, so it leaves its share to the next model's.
+        goes = cut.final_order() is not None
+        left[con_id] = held + quantity * row.order.action.sign if goes else held
+        settled.append(cut)
     return settled
 
 

@@ -46,6 +46,30 @@ def overworked(trade: ModelTrade, *, held: int, working: int) -> Finding:
     )
 
 
+def still_adding(trade: ModelTrade, *, working: int) -> Finding:
+    """AC310: an order of an earlier run still adds to what is closed now."""
+    return Finding(
+        code="AC310",
+        severity=Severity.WARN,
+        subject=trade.contract.symbol,
+        message=f"{working:+d} are still working on the side of the position that is closed here",
+        hint="cancel that order in TWS, or what it fills is left over",
+        evidence={"working": working},
+    )
+
+
+def roll_half_done(trade: ModelTrade, *, missing: int) -> Finding:
+    """AC313: the close leg of a roll went in an earlier run of tonight, its open leg did not."""
+    return Finding(
+        code="AC313",
+        severity=Severity.WARN,
+        subject=trade.contract.symbol,
+        message=f"the close leg of this roll is gone already; {missing:+d} of the open leg are not",
+        hint="open them by hand to complete the roll, or stay out until the model's next entry",
+        evidence={"missing": missing},
+    )
+
+
 def catch_up_close(trade: ModelTrade, *, held: int) -> Finding:
     """AC306: the desk holds what the model no longer does; it is closed without being asked."""
     return Finding(
@@ -85,14 +109,29 @@ def already_held(trade: ModelTrade, *, held: int, working: int) -> Finding:
     )
 
 
+def other_way_first(trade: ModelTrade, *, held: int) -> Finding:
+    """AC412: what the desk still holds the other way is closed first; nothing is flipped."""
+    return Finding(
+        code="AC412",
+        severity=Severity.WARN,
+        subject=trade.contract.symbol,
+        message=(
+            f"the {trade.kind.value} of {trade.delta:+d} waits: the desk still holds {held:+d} "
+            "against the model, and closes that tonight"
+        ),
+        hint="once it is closed, basket.catch_up_entries = true opens what the model holds",
+        evidence={"held": held, "target": trade.position_after},
+    )
+
+
 def too_small(trade: ModelTrade, *, scale: Decimal) -> Finding:
-    """AC410: scaled to the allocated capital, the entry is less than one contract."""
+    """AC410: in the desk's size, the trade is less than one contract."""
     return Finding(
         code="AC410",
         severity=Severity.INFO,
         subject=trade.contract.symbol,
         message=f"{trade.delta:+d} in the model is less than one contract at the scale {scale:f}",
-        hint="allocate more capital to the model to follow it in this market",
+        hint="allocate more capital to the model to follow it in this market closely",
         evidence={"scale": str(scale)},
     )
 

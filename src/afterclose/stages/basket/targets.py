@@ -12,7 +12,7 @@ flips a position unless it is a reversal, named as one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 
 from afterclose.domain.contracts import FuturesContract, Session
@@ -26,7 +26,10 @@ class ModelBook:
     """One model against the desk. All positions signed; ``working`` is signed and remaining.
 
     ``scale`` is account contracts per model contract. ``closes`` are last closes in vendor units
-    for contracts that only the desk still knows.
+    for contracts that only the desk still knows. ``done`` is the part of ``held`` that orders of
+    this same session traded (signed), ``complete`` where one that opened was filled to its end:
+    a second run of an evening goes on from them. ``audit_sizes``: entries have the audit's size,
+    so a desk that holds more than the model is meant to.
     """
 
     model: str
@@ -38,6 +41,9 @@ class ModelBook:
     closes: Mapping[FuturesContract, Decimal]
     scale: Decimal = Decimal(1)
     catch_up_entries: bool = False
+    done: Mapping[FuturesContract, int] = field(default_factory=dict)
+    complete: frozenset[FuturesContract] = frozenset()
+    audit_sizes: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,72 +92,82 @@ _Decision = tuple[DeskTrade | None, list[ExcludedTrade]]
 
 
 def _decide(book: ModelBook, contract: FuturesContract, trade: ModelTrade | None) -> _Decision:
-    target = book.target.get(contract, 0)
+    target, held = book.target.get(contract, 0), book.held.get(contract, 0)
     if target == 0:
         return _close_all(book, contract, trade)
     if trade is None:
         return _catch_up(book, contract, target)
+    if held * target < 0 and not _may_reverse(book, trade, target):
+        made, left_out = _catch_up(book, contract, target)
+        return made, [*left_out, _excluded(trade, say.other_way_first(trade, held=held))]
     if trade.kind is TradeKind.REDUCE:
         return _reduce(book, trade)
     return _open(book, trade, target)
 
 
+def _may_reverse(book: ModelBook, trade: ModelTrade, target: int) -> bool:
+    return trade.kind is TradeKind.REVERSAL and _scaled(target, book.scale) != 0
+
+
 def _close_all(book: ModelBook, contract: FuturesContract, trade: ModelTrade | None) -> _Decision:
     """Trade away all that is held for the model, whatever the model's own size was."""
-    held, working = book.held.get(contract, 0), book.working.get(contract, 0)
-    if held == 0:
+    if book.held.get(contract, 0) == 0:
         return None, [_excluded(trade, say.never_opened(trade))] if trade else []
-    quantity = -(held + working)
-    if quantity == 0:
-        return None, [_excluded(trade, say.already_working(trade))] if trade else []
     source = trade or _catch_up_trade(book, contract, TradeKind.EXIT, after=0)
-    if quantity * held > 0:
+    return _close_down(book, source, keep=0, catch_up=trade is None)
+
+
+def _close_down(book: ModelBook, source: ModelTrade, *, keep: int, catch_up: bool) -> _Decision:
+    """Trade away what is held beyond ``keep`` contracts and is not being closed already.
+
+    A working order that *adds* is not counted: it may never fill, and a closing order that relied
+    on it would flip the position.
+    """
+    held, working = book.held[source.contract], book.working.get(source.contract, 0)
+    side = 1 if held > 0 else -1
+    closing = max(0, -working * side)
+    if closing > abs(held):
         return None, [_excluded(source, say.overworked(source, held=held, working=working))]
-    notes = () if trade else (say.catch_up_close(source, held=held),)
-    return _desk_trade(source, quantity, held, catch_up=trade is None, findings=notes), []
+    quantity = abs(held) - keep - closing
+    if quantity <= 0:
+        return None, [_excluded(source, say.already_working(source))]
+    notes = [say.catch_up_close(source, held=held)] if catch_up else []
+    if working * side > 0:
+        notes.append(say.still_adding(source, working=working))
+    return _desk_trade(source, -side * quantity, held, catch_up=catch_up, findings=tuple(notes)), []
 
 
 def _catch_up(book: ModelBook, contract: FuturesContract, target: int) -> _Decision:
-    """The model did nothing tonight, yet the desk holds something else than the model."""
+    """Close what is held beyond, or against, the model; open what is missing only on request."""
     held, working = book.held.get(contract, 0), book.working.get(contract, 0)
     wanted = _scaled(target, book.scale)
-    if held * wanted < 0:
-        return _close_wrong_way(book, contract, held, working)
+    excess = abs(held) > abs(wanted) and not book.audit_sizes
+    if held * target < 0 or (held and excess):
+        keep = abs(wanted) if held * target > 0 else 0
+        kind = TradeKind.REDUCE if keep else TradeKind.EXIT
+        source = _catch_up_trade(book, contract, kind, after=target)
+        return _close_down(book, source, keep=keep, catch_up=True)
     missing = wanted - held - working
-    if missing == 0:
+    if missing * wanted <= 0:
         return None, []
-    if missing * wanted < 0:
-        kind = TradeKind.EXIT if wanted == 0 else TradeKind.REDUCE
-        trade = _catch_up_trade(book, contract, kind, after=target)
-        note = (say.catch_up_close(trade, held=held),)
-        return _desk_trade(trade, missing, held, catch_up=True, findings=note), []
     trade = _catch_up_trade(book, contract, TradeKind.ENTRY, after=target)
     if not book.catch_up_entries:
         return None, [_excluded(trade, say.entry_not_caught_up(trade, held=held, target=wanted))]
     return _desk_trade(trade, missing, held, catch_up=True), []
 
 
-def _close_wrong_way(
-    book: ModelBook, contract: FuturesContract, held: int, working: int
-) -> _Decision:
-    trade = _catch_up_trade(book, contract, TradeKind.EXIT, after=0)
-    if held + working == 0:
-        return None, []
-    note = (say.catch_up_close(trade, held=held),)
-    return _desk_trade(trade, -(held + working), held, catch_up=True, findings=note), []
-
-
 def _reduce(book: ModelBook, trade: ModelTrade) -> _Decision:
-    """Trade the model's fraction of what is held."""
-    held, working = book.held.get(trade.contract, 0), book.working.get(trade.contract, 0)
+    """Trade the model's fraction of what was held when the evening began."""
+    held = book.held.get(trade.contract, 0)
     if held == 0:
         return None, [_excluded(trade, say.never_opened(trade))]
+    side = 1 if held > 0 else -1
+    before = (held - book.done.get(trade.contract, 0)) * side
     share = Decimal(abs(trade.delta)) / abs(trade.position_before)
-    cut = int((abs(held) * share).quantize(Decimal(1), rounding=ROUND_HALF_UP))
-    cut = max(0, cut - (abs(working) if working * held < 0 else 0))
-    if cut == 0:
-        return None, [_excluded(trade, say.already_working(trade))]
-    return _desk_trade(trade, -cut if held > 0 else cut, held), []
+    cut = int((before * share).quantize(Decimal(1), rounding=ROUND_HALF_UP))
+    if cut <= 0:
+        return None, [_excluded(trade, say.too_small(trade, scale=book.scale))]
+    return _close_down(book, trade, keep=max(0, before - cut), catch_up=False)
 
 
 def _open(book: ModelBook, trade: ModelTrade, target: int) -> _Decision:
@@ -159,29 +175,51 @@ def _open(book: ModelBook, trade: ModelTrade, target: int) -> _Decision:
     contract = trade.contract
     held, working = book.held.get(contract, 0), book.working.get(contract, 0)
     wanted = _scaled(target, book.scale)
+    if abs(held) > abs(wanted) and held * target > 0:
+        made, left_out = _catch_up(book, contract, target)
+        known = say.already_held(trade, held=held, working=working)
+        return made, [*left_out, _excluded(trade, known)]
     if wanted == 0:
         return None, [_excluded(trade, say.too_small(trade, scale=book.scale))]
     if trade.kind is TradeKind.ADD and held == 0:
         return None, [_excluded(trade, say.never_opened(trade))]
-    if held * wanted < 0 and trade.kind is not TradeKind.REVERSAL:
-        return _close_wrong_way(book, contract, held, working)
     missing = wanted - held - working
-    if missing * wanted <= 0:
-        return None, [_excluded(trade, say.already_held(trade, held=held, working=working))]
     if trade.kind is TradeKind.ADD:
-        step = abs(wanted - _scaled(trade.position_before, book.scale))
-        missing = min(abs(missing), step) * (1 if missing > 0 else -1)
+        missing = _at_most(missing, _step_left(book, trade, wanted))
+    if missing * wanted <= 0 or contract in book.complete:
+        return None, [_excluded(trade, say.already_held(trade, held=held, working=working))]
     return _desk_trade(trade, missing, held), []
+
+
+def _step_left(book: ModelBook, trade: ModelTrade, wanted: int) -> int:
+    """Contracts of tonight's own step that are neither filled nor working yet."""
+    gone = book.done.get(trade.contract, 0) + book.working.get(trade.contract, 0)
+    step = wanted - _scaled(trade.position_before, book.scale) - gone
+    return max(0, step if wanted > 0 else -step)
+
+
+def _at_most(signed: int, limit: int) -> int:
+    return min(abs(signed), limit) * (1 if signed > 0 else -1)
 
 
 def _roll_open(
     book: ModelBook, trade: ModelTrade, closed: Mapping[FuturesContract, int]
 ) -> _Decision:
-    """Open in the new month what the close leg closes in the old one, and nothing else."""
-    closing = closed.get(trade.roll_partner, 0) if trade.roll_partner else 0
+    """Open in the new month what the close leg closes in the old one, and nothing else.
+
+    Both legs count whole: with what was filled tonight, and with what is working.
+    """
+    old = trade.roll_partner or trade.contract
+    closing = closed.get(old, 0) + book.done.get(old, 0) + book.working.get(old, 0)
     if closing == 0:
         return None, [_excluded(trade, say.never_opened(trade))]
-    return _desk_trade(trade, -closing, book.held.get(trade.contract, 0)), []
+    held, working = book.held.get(trade.contract, 0), book.working.get(trade.contract, 0)
+    missing = -closing - book.done.get(trade.contract, 0) - working
+    if missing * closing >= 0:
+        return None, [_excluded(trade, say.already_held(trade, held=held, working=working))]
+    if old not in closed:
+        return None, [_excluded(trade, say.roll_half_done(trade, missing=missing))]
+    return _desk_trade(trade, missing, held), []
 
 
 def file_trades(trades: Iterable[ModelTrade]) -> DeskTrades:
