@@ -86,6 +86,22 @@ def test_another_size_is_another_product_with_a_trading_class_of_its_own() -> No
     assert (named.trading_class, named.send_trading_class) == ("FSXE", True)
 
 
+def test_another_symbol_is_asked_for_by_its_multiplier() -> None:
+    spec = mapped("ES", ("ES", "MES", "FUT", "CME", "USD", 0.25, "index points", 5))
+
+    assert (spec.ib_symbol, spec.multiplier, spec.trading_class) == ("MES", "5", "")
+    assert (spec.ambiguous, spec.send_trading_class) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("cell", "tick"), [("0,250", "0.25"), ("0,125", "0.125"), ("1,25", "1.25")]
+)
+def test_a_comma_behind_a_small_number_is_a_decimal_comma(cell: str, tick: str) -> None:
+    spec = mapped("ES", ("ES", "ES", "FUT", "CME", "USD", cell, "index points", 50))
+
+    assert spec.tick_size == Decimal(tick)
+
+
 @pytest.mark.parametrize(
     ("cell", "tick"),
     [
@@ -150,6 +166,8 @@ def test_a_tick_of_five_ten_millionths_survives_a_spreadsheet() -> None:
         ("Tick Size", datetime(2026, 1, 4)),  # noqa: DTZ001 - as a spreadsheet stores 1/4
         ("Tick Size", "quarter of a cent"),
         ("Tick Size", "1 1/2"),
+        ("Tick Size", "1½"),
+        ("Tick Size", "10²"),
         ("Tick Size", "1/3"),
         ("Tick Size", "1/0"),
         ("Tick Size", 0),
@@ -292,7 +310,7 @@ def test_a_root_given_twice_differently_is_blocked() -> None:
 def test_a_renamed_symbol_holds_from_its_day_on() -> None:
     peso = ("6M", None, "FUT", None, None, None, None, None, None, None, None)
     data = xlsx(
-        (*peso[:1], "MXP", *peso[2:], None, date(2026, 5, 31)),
+        (*peso[:1], "MXP", *peso[2:], None, date(2026, 5, 29)),
         (*peso[:1], "6M", *peso[2:], datetime(2026, 6, 1), None),  # noqa: DTZ001 - as a cell
         header=EXTRA,
     )
@@ -402,6 +420,16 @@ def test_a_file_that_is_no_mapping_is_refused(data: bytes, error: str) -> None:
     with pytest.raises(UsageError, match=error) as refusal:
         read(data)
     assert refusal.value.hint
+
+
+def test_a_sheet_that_states_a_wrong_size_is_read_whole() -> None:
+    # Some programs write that the sheet ends at its first cell.
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(xlsx(ES))) as good, zipfile.ZipFile(buffer, "w") as bad:
+        for name in good.namelist():
+            bad.writestr(name, good.read(name).replace(b'ref="A1:H2"', b'ref="A1"'))
+
+    assert list(read(buffer.getvalue()).overrides) == ["ES"]
 
 
 def test_an_archive_that_is_no_workbook_is_refused() -> None:

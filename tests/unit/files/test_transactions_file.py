@@ -236,6 +236,31 @@ def test_dates_in_every_form_give_the_session(text: str) -> None:
     assert read(data).session == FRIDAY_SESSION
 
 
+@pytest.mark.parametrize(
+    ("text", "hour", "minute"),
+    [
+        ("2026-11-20 21:00:00", 21, 0),
+        ("2026-11-20 21:00:00Z", 21, 0),
+        ("2026-11-20 16:30:00-05:00", 21, 30),
+        ("2026-11-20 16:30:00+0530", 11, 0),
+        ("11/20/2026 9:15:00 PM", 21, 15),
+        ("11/20/2026 9:15 am", 9, 15),
+        ("11/20/2026 12:15 PM", 12, 15),
+    ],
+)
+def test_times_are_turned_into_utc(text: str, hour: int, minute: int) -> None:
+    (trade,) = read(file_of(row(dt=text))).trades
+
+    assert trade.at == datetime(2026, 11, 20, hour, minute, tzinfo=UTC)
+
+
+def test_half_past_midnight_belongs_to_the_day_that_has_begun() -> None:
+    (trade,) = read(file_of(row(dt="11/20/2026 12:30 AM"))).trades
+
+    assert trade.at == datetime(2026, 11, 20, 0, 30, tzinfo=UTC)
+    assert trade.session == FRIDAY_SESSION
+
+
 def test_the_order_of_day_and_month_is_learned_from_the_whole_file() -> None:
     days_first = b"dt,symbol,amount,price\n05/11/2026,ESZ26,2,6012\n20/11/2026,NQZ26,1,21987\n"
     months_first = b"dt,symbol,amount,price\n11/05/2026,ESZ26,2,6012\n11/20/2026,NQZ26,1,21987\n"

@@ -167,6 +167,7 @@ BAD_ROWS = (
     one_bad_row("symbol NaN", "AC201", symbol="nan", sid="nan"),
     one_bad_row("option on a future", "AC201", symbol="ESZ26C6000"),
     one_bad_row("delivery long over", "AC234", symbol="ESZ1998"),
+    one_bad_row("delivery two months over", "AC234", symbol="ESU26"),
     one_bad_row("delivery half a year over", "AC234", symbol="ESM26"),
     one_bad_row("delivery forty years away", "AC234", symbol="ESZ2066"),
     # Dates.
