@@ -1,13 +1,10 @@
 """What the adapter relies on in ib_async, checked on the bytes: a library change shows here first.
 
-The other side is a few lines of TWS protocol written for this test: a handshake, and a list of the
-messages that arrive, field by field.
+The other side is a hand-written peer: a handshake, and the messages that arrive, field by field.
 """
 
 from __future__ import annotations
 
-import asyncio
-import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -22,70 +19,19 @@ from afterclose.adapters.ibkr.pace import PER_SECOND
 from afterclose.adapters.ibkr.session import IN_FLIGHT, Session, connected
 from afterclose.domain.orders import Action
 from integration.ibkr.gateways import PATIENCE_S
+from integration.ibkr.peer import Peer, listening
 from unit.ibkr.ibkr_values import QUALIFIED_ES, order
 
 pytestmark = pytest.mark.anyio
 
 
-class Peer:
-    """A gateway that only listens."""
-
-    def __init__(self) -> None:
-        self.messages: list[list[str]] = []
-        self.port = 0
-        self._arrived = asyncio.Condition()
-
-    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readexactly(4)
-        offer = await self._frame(reader)
-        self.messages.append([offer.decode()])
-        self._say(writer, "178", "20251201 17:30:00 US/Eastern")
-        while True:
-            try:
-                fields = (await self._frame(reader)).decode().split("\0")[:-1]
-            except asyncio.IncompleteReadError:
-                writer.close()
-                return
-            async with self._arrived:
-                self.messages.append(fields)
-                self._arrived.notify_all()
-            if fields[0] == "71":
-                self._say(writer, "15", "1", "DU1234567")
-                self._say(writer, "9", "1", "41")
-
-    async def _frame(self, reader: asyncio.StreamReader) -> bytes:
-        (length,) = struct.unpack(">I", await reader.readexactly(4))
-        return await reader.readexactly(length)
-
-    def _say(self, writer: asyncio.StreamWriter, *fields: str) -> None:
-        body = "".join(f"{field}\0" for field in fields).encode()
-        writer.write(struct.pack(">I", len(body)) + body)
-
-    async def next(self, kind: str) -> list[str]:
-        """Wait for a message of a kind."""
-
-        def found() -> list[str] | None:
-            return next((m for m in self.messages if m[0] == kind), None)
-
-        async with asyncio.timeout(PATIENCE_S), self._arrived:
-            await self._arrived.wait_for(lambda: found() is not None)
-        message = found()
-        assert message is not None
-        return message
-
-
 @asynccontextmanager
 async def peer_and_session() -> AsyncIterator[tuple[Peer, Session]]:
-    peer = Peer()
-    server = await asyncio.start_server(peer.accept, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    try:
-        async with connected(
-            host="127.0.0.1", port=port, client_id=8, timeout_s=PATIENCE_S
-        ) as session:
-            yield peer, session
-    finally:
-        server.close()
+    async with (
+        listening() as (peer, port),
+        connected(host="127.0.0.1", port=port, client_id=8, timeout_s=PATIENCE_S) as session,
+    ):
+        yield peer, session
 
 
 def test_the_version_that_was_read_and_tested_is_installed() -> None:

@@ -40,6 +40,8 @@ CLIENT_NOT_TOLD = -1
 
 #: IB writes a figure that is not set as the largest double; nothing real is near it.
 _LARGEST_FIGURE = 1e300
+#: … and a quantity as 2³¹ − 1, 2¹²⁷ − 1 or again the largest double.
+_LARGEST_QUANTITY = 1e9
 _FUTURE = "FUT"
 _SIDES = {"BOT": Action.BUY, "SLD": Action.SELL, "BUY": Action.BUY, "SELL": Action.SELL}
 
@@ -104,14 +106,18 @@ def money(text: str) -> Decimal | None:
 
 def whole(value: float) -> int:
     """Read a quantity of contracts. Raises ValueError when it is not a whole number."""
-    if not math.isfinite(value) or not value.is_integer():
+    if not _is_set(value) or not value.is_integer():
         raise ValueError(f"a quantity of futures must be whole, was {value!r}")
     return int(value)
 
 
+def _is_set(quantity: float) -> bool:
+    return math.isfinite(quantity) and abs(quantity) < _LARGEST_QUANTITY
+
+
 def quantity_or_none(value: float) -> int | None:
     """Read a quantity that may be unset or, for other instruments, a fraction."""
-    return int(value) if math.isfinite(value) and abs(value) < _LARGEST_FIGURE else None
+    return int(value) if _is_set(value) else None
 
 
 def compact_date(text: str) -> date:
@@ -327,8 +333,9 @@ def broker_order(row: OpenOrderRow, status: StatusRow | None) -> BrokerOrder | N
     """Read an order of anybody's. None for a fraction of something: no future, not ours to show."""
     order, state = row.order, row.state
     done = float(order.filledQuantity if status is None else status.filled)
-    filled = 0.0 if abs(done) > _LARGEST_FIGURE else done
-    if not (float(order.totalQuantity).is_integer() and filled.is_integer()):
+    filled = done if _is_set(done) else 0.0
+    total = order.totalQuantity if _is_set(order.totalQuantity) else 0.0
+    if not (float(total).is_integer() and filled.is_integer()):
         return None
     return BrokerOrder(
         order_ref=order.orderRef,
@@ -337,7 +344,7 @@ def broker_order(row: OpenOrderRow, status: StatusRow | None) -> BrokerOrder | N
         con_id=row.contract.conId,
         symbol=row.contract.symbol,
         action=Action.BUY if order.action == "BUY" else Action.SELL,
-        quantity=int(order.totalQuantity),
+        quantity=int(total),
         filled=int(filled),
         status=status.status if status is not None else state.status,
         account=order.account,
