@@ -7,8 +7,9 @@ the order of an evening; a model says only when it wants in and when it wants ou
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,13 @@ from zipline.api import (
 )
 from zipline.errors import SymbolNotFound
 from zipline.finance.commission import PerContract
-from zipline.finance.slippage import VolatilityVolumeShare
+from zipline.finance.slippage import (
+    FixedSlippage,
+    NoSlippage,
+    SlippageModel,
+    VolatilityVolumeShare,
+    VolumeShareSlippage,
+)
 
 from afterclose.models import desk, indicators
 from afterclose.models.desk import Reason
@@ -43,6 +50,8 @@ UNIVERSE = (
 # fmt: on
 
 RISK_FACTOR = 0.005
+COMMISSION = 0.85
+EXCHANGE_FEE = 1.5
 #: Closes that the slowest rule needs (Sortino); means are taken over the last 250 of them.
 CLOSES = 252
 MEAN_CLOSES = 250
@@ -58,6 +67,16 @@ LIQUIDITY_MINIMUM = 100.0
 VOLUME_SESSIONS = 20
 VOLUME_SHARE = 0.2
 ROLL_DAYS = 5
+
+#: Zipline's slippage models by name. "none" and "fixed" fill whole orders on any bar with volume.
+SLIPPAGE: Mapping[str, Callable[[], SlippageModel]] = MappingProxyType(
+    {
+        "volatility": lambda: VolatilityVolumeShare(volume_limit=VOLUME_SHARE),
+        "volume": lambda: VolumeShareSlippage(volume_limit=VOLUME_SHARE),
+        "fixed": lambda: FixedSlippage(spread=0.0),
+        "none": NoSlippage,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -87,9 +106,16 @@ class Look:
 
 
 def prepare(context: Any) -> None:
-    """Set costs, markets and the model's memory. To be called from ``initialize``."""
-    set_commission(us_futures=PerContract(cost=0.85, exchange_fee=1.5))
-    set_slippage(us_futures=VolatilityVolumeShare(volume_limit=VOLUME_SHARE))
+    """Set costs, markets and the model's memory. To be called from ``initialize``.
+
+    Parameters of a run: ``commission`` per contract, ``exchange_fee`` (Zipline takes it once per
+    order, however many contracts), ``slippage`` (a key of ``SLIPPAGE``), ``risk_factor`` and
+    ``roots``.
+    """
+    commission = float(desk.parameter(context, "commission", COMMISSION))
+    fee = float(desk.parameter(context, "exchange_fee", EXCHANGE_FEE))
+    set_commission(us_futures=PerContract(cost=commission, exchange_fee=fee))
+    set_slippage(us_futures=SLIPPAGE[str(desk.parameter(context, "slippage", "volatility"))]())
     context.risk_factor = float(desk.parameter(context, "risk_factor", RISK_FACTOR))
     wanted = str(desk.parameter(context, "roots", " ".join(UNIVERSE))).split()
     context.futures = list(_continuations(wanted))

@@ -11,8 +11,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from afterclose.adapters.zipline.runner import read_result, run_model
-from afterclose.domain.runs import CurrencyRule, ModelRef, ModelRequest, ModelResult
+from afterclose.adapters.zipline.fleet import run_models
+from afterclose.adapters.zipline.runner import ZiplineRunner, read_result, run_model
+from afterclose.adapters.zipline.wire import Engine, ModelTask
+from afterclose.domain.runs import CurrencyRule, ModelRef, ModelRequest, ModelResult, RollRule
 from afterclose.errors import DataError, ModelError
 from integration.zipline.small_market import SmallRoot, small_market, write_store
 
@@ -237,3 +239,42 @@ def test_a_store_that_ends_before_the_evening_is_refused(store: Path, tmp_path: 
 
     with pytest.raises(DataError, match="ends on 2020-06-30"):
         run_model(request, on_progress=silent)
+
+
+def test_the_evening_after_goes_on_where_the_last_one_ended(store: Path, tmp_path: Path) -> None:
+    first = request_for(store, tmp_path / "first")
+    second = replace(first, last_session=date(2020, 3, 10), output=tmp_path / "second")
+    full = replace(second, output=tmp_path / "full")
+    run_model(first, on_progress=silent)
+    runner = ZiplineRunner(earlier=lambda _: tmp_path / "first")
+
+    resumed = runner.run(second, on_progress=silent)
+    expected = run_model(full, on_progress=silent)
+
+    assert resumed.facts["started"] == "going on from 2020-03-09"
+    assert digests(resumed) == digests(expected)
+
+
+def test_models_run_side_by_side_and_plain_zipline_can_be_one_of_them(
+    store: Path, tmp_path: Path
+) -> None:
+    request = replace(
+        request_for(store, tmp_path / "desk"),
+        first_session=date(2020, 1, 2),
+        rolls=RollRule.ZIPLINE,
+        currency=CurrencyRule.NATIVE,
+    )
+    tasks = [
+        ModelTask(request=request),
+        ModelTask(request=replace(request, output=tmp_path / "stock"), engine=Engine.STOCK),
+    ]
+    heard: list[str] = []
+
+    desk, stock = run_models(tasks, on_progress=heard.append)
+
+    assert desk.portfolio_value == stock.portfolio_value
+    assert [(fill.session, fill.symbol, fill.amount) for fill in desk.transactions] == [
+        (fill.session, fill.symbol, fill.amount) for fill in stock.transactions
+    ]
+    assert (desk.facts["engine"], stock.facts["engine"]) == ("desk", "stock")
+    assert any(text.startswith("TF: session") for text in heard)

@@ -1,13 +1,19 @@
-"""The user's algorithm: a module or a Python file with Zipline's functions in it."""
+"""The user's algorithm: a module or a Python file with Zipline's functions in it.
+
+A script that calls ``zipline.run_algorithm`` itself is stopped at that call: its functions are what
+the desk wants; its dates, capital and bundle are the desk's to say.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import importlib
 import importlib.util
+import inspect
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -34,8 +40,8 @@ def load_strategy(entry_point: str) -> Strategy:
     Raises ModelError when it is not there, does not import, or has no ``initialize``; an error in
     the user's own code carries his own line.
     """
-    module = _import(entry_point)
-    functions = {
+    module, handed_over = _import(entry_point)
+    functions = handed_over or {
         name: function for name in FUNCTIONS if callable(function := getattr(module, name, None))
     }
     if "initialize" not in functions:
@@ -49,20 +55,55 @@ def load_strategy(entry_point: str) -> Strategy:
     )
 
 
-def _import(entry_point: str) -> ModuleType:
+class _RunAlgorithmCalled(BaseException):
+    """Ends a script at its call of ``run_algorithm``; a BaseException passes its ``except``s."""
+
+    def __init__(self, functions: Mapping[str, Callable[..., Any]]) -> None:
+        super().__init__()
+        self.functions = functions
+
+
+def _import(entry_point: str) -> tuple[ModuleType, Mapping[str, Callable[..., Any]]]:
+    """The module, and the functions it handed to ``run_algorithm``, if it called that."""
     try:
-        if entry_point.endswith(".py"):
-            return _import_file(Path(entry_point).resolve())
-        return importlib.import_module(entry_point)
+        with _run_algorithm_caught():
+            if entry_point.endswith(".py"):
+                return _import_file(Path(entry_point).resolve())
+            return importlib.import_module(entry_point), {}
     except ModelError:
         raise
+    except _RunAlgorithmCalled as call:
+        raise ModelError(
+            f"module {entry_point} calls run_algorithm while it is imported",
+            hint="put the call under if __name__ == '__main__', or name the file instead",
+        ) from call
     except Exception as error:
         raise ModelError(
             f"model {entry_point} does not load: {error!r}\n{user_lines(error, entry_point)}"
         ) from error
 
 
-def _import_file(path: Path) -> ModuleType:
+@contextmanager
+def _run_algorithm_caught() -> Iterator[None]:
+    """While a script is imported, ``run_algorithm`` hands over its functions and ends it."""
+    import zipline  # noqa: PLC0415 - seconds; only where a model is really loaded
+    from zipline.utils import run_algo  # noqa: PLC0415
+
+    original = run_algo.run_algorithm
+    signature = inspect.signature(original)
+
+    def hand_over(*args: Any, **kwargs: Any) -> None:
+        given = signature.bind(*args, **kwargs).arguments
+        raise _RunAlgorithmCalled({name: given[name] for name in FUNCTIONS if given.get(name)})
+
+    run_algo.run_algorithm = zipline.run_algorithm = hand_over
+    try:
+        yield
+    finally:
+        run_algo.run_algorithm = zipline.run_algorithm = original
+
+
+def _import_file(path: Path) -> tuple[ModuleType, Mapping[str, Callable[..., Any]]]:
     if not path.is_file():
         raise ModelError(f"there is no model file {path}", hint="check entry_point in the settings")
     name = f"afterclose_user_model_{path.stem}"
@@ -72,8 +113,11 @@ def _import_file(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # pickling a user's own classes needs the module by name
     sys.path.insert(0, str(path.parent))  # a model may import its neighbours
-    spec.loader.exec_module(module)
-    return module
+    try:
+        spec.loader.exec_module(module)
+    except _RunAlgorithmCalled as call:
+        return module, call.functions
+    return module, {}
 
 
 def _source_digest(path: Path) -> str:
