@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from afterclose import __version__
 from afterclose.adapters.files.contract_table import packaged_specs
-from afterclose.adapters.files.workbook import override, read_workbook
-from afterclose.domain.contracts import ContractSpec, RootSymbol
+from afterclose.adapters.files.workbook import override, override_findings, read_workbook
+from afterclose.domain.contracts import ContractSpec, RootSymbol, Session
 from afterclose.domain.findings import Finding
 from afterclose.domain.orders import Approval
 from afterclose.domain.runs import ModelRequest, ModelResult
@@ -36,8 +36,13 @@ class ProcessRunner:
         return run_model(request, on_progress=on_progress)
 
 
-def specs(mapping: Path | None) -> tuple[Mapping[RootSymbol, ContractSpec], tuple[Finding, ...]]:
-    """Return the packaged contract table, overridden row by row by the desk's own workbook."""
+def specs(
+    mapping: Path | None, *, session: Session | None = None
+) -> tuple[Mapping[RootSymbol, ContractSpec], tuple[Finding, ...]]:
+    """Return the packaged contract table, overridden row by row by the desk's own workbook.
+
+    ``session`` chooses among rows that are valid for a time only.
+    """
     packaged = packaged_specs()
     if mapping is None:
         return packaged, ()
@@ -46,8 +51,9 @@ def specs(mapping: Path | None) -> tuple[Mapping[RootSymbol, ContractSpec], tupl
             f"the mapping {mapping} does not exist",
             hint="correct 'mapping' in the settings, or leave it out to use the packaged table",
         )
-    reading = read_workbook(mapping.read_bytes(), source=mapping.name)
-    return override(packaged, reading), reading.findings
+    reading = read_workbook(mapping.read_bytes(), source=mapping.name, session=session)
+    findings = (*reading.findings, *override_findings(packaged, reading))
+    return override(packaged, reading), findings
 
 
 def open_desk(
@@ -56,6 +62,7 @@ def open_desk(
     *,
     say: Callable[[str], None],
     runner: ModelRunner | None = None,
+    session: Session | None = None,
 ) -> Desk:
     """Make a desk from settings. Raises ConfigError when something it needs is not set."""
     if not settings.desk.account:
@@ -69,7 +76,9 @@ def open_desk(
     from afterclose.adapters.marketdata.store import MarketStore  # noqa: PLC0415 - see above
     from afterclose.evening import Desk  # noqa: PLC0415 - see above
 
-    table, findings = specs(settings.resolve(settings.mapping) if settings.mapping else None)
+    table, findings = specs(
+        settings.resolve(settings.mapping) if settings.mapping else None, session=session
+    )
     for finding in findings:
         say(str(finding))
     return Desk(

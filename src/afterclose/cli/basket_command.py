@@ -34,7 +34,7 @@ def write(
             f"{account!r} is no IB account number",
             hint="U and digits is live, DU and digits is paper",
         )
-    table, notes = specs(mapping)
+    table, notes = specs(mapping, session=session)
     request = FileBasketRequest(
         transactions=transactions,
         account=account,

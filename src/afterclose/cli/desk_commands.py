@@ -40,7 +40,7 @@ _LOCK = ".afterclose.lock"
 
 
 @contextmanager
-def _desk(home: Path) -> Iterator[Desk]:
+def _desk(home: Path, session: date | None = None) -> Iterator[Desk]:
     """Open the desk for one command; a second command on it is refused."""
     if not (home / SETTINGS_FILE).is_file():
         raise ConfigError(
@@ -50,7 +50,9 @@ def _desk(home: Path) -> Iterator[Desk]:
     screen = console()
     try:
         with FileLock(home / _LOCK, timeout=0):
-            desk = open_desk(load(home), SystemClock(), say=screen.print)
+            clock = SystemClock()
+            tonight = session or calendar.session_at(clock.now())
+            desk = open_desk(load(home), clock, say=screen.print, session=tonight)
             try:
                 yield desk
             finally:
@@ -74,7 +76,7 @@ def _folder(desk: Desk, run_id: str) -> RunFolder:
 
 def run(home: Path, session: date | None) -> None:
     """Prepare tonight and show the audit. Exits 1 when the evening is blocked."""
-    with _desk(home) as desk:
+    with _desk(home, session) as desk:
         tonight = session or calendar.session_at(desk.clock.now())
         folder = asyncio.run(nightly.prepare(desk, tonight))
     view = run_files.read_view(folder)

@@ -84,8 +84,8 @@ def _step(life: OrderLife, event: OrderEvent) -> OrderLife:
         life = replace(life, text=event.text, code=event.code)
     if event.kind in {EventKind.FILL, EventKind.COMMISSION} and event.fill is not None:
         return _filled(replace(life, fills=final_fills((*life.fills, event.fill))))
-    if life.state is OrderState.FILLED:
-        return life
+    if life.state in {OrderState.FILLED, OrderState.CANCELLED}:
+        return life  # only executions, above, can still change these
     if event.kind in {EventKind.INTENT, EventKind.SENT}:
         known = life.state is not OrderState.INTENDED
         return life if known else replace(life, state=OrderState.SENT)

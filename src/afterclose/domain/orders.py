@@ -131,7 +131,7 @@ class BasketOrder:
         return self.quantity * self.action.sign
 
 
-_REF_PART = re.compile(r"^[A-Za-z0-9_]+$")
+_REF_PART = re.compile(r"[A-Za-z0-9_]+")
 _REF_LENGTH = 40  # IB keeps free text; forty ASCII characters survive every report
 
 
@@ -143,7 +143,7 @@ def order_ref(
     Raises UsageError when the name would not survive IB's fields: 40 printable ASCII characters.
     """
     for part in (desk, model):
-        if not _REF_PART.match(part):
+        if not _REF_PART.fullmatch(part):
             raise UsageError(
                 f"{part!r} cannot be part of an order reference",
                 hint="use letters, digits and underscores in desk and model names",
