@@ -16,7 +16,7 @@ from html import escape
 from afterclose.domain.audit import AuditRow
 from afterclose.domain.contracts import ContractSpec
 from afterclose.domain.market import Bar
-from afterclose.report.words import day, fixed, short_day
+from afterclose.report.words import day, price, short_day
 
 _WIDTH, _HEIGHT = 720, 264
 _RIGHT, _TOP, _BOTTOM = 568, 12, 234
@@ -162,7 +162,7 @@ def _plot(chart: Chart) -> _Plot:
     prices += [edge for point in chart.band for edge in (point.lower, point.upper)]
     low, high = min(prices), max(prices)
     margin = (high - low) * Decimal("0.04") or chart.spec.tick_size
-    longest = max(len(fixed(price, chart.spec.digits)) for price in (low, high))
+    longest = max(len(price(edge, chart.spec)) for edge in (low, high))
     return _Plot(
         low=low - margin,
         high=high + margin,
@@ -173,8 +173,7 @@ def _plot(chart: Chart) -> _Plot:
 
 def _opening(chart: Chart) -> str:
     first, last = chart.bars[0].session, chart.bars[-1].session
-    price = chart.spec.price_text
-    told = "; ".join(f"{level.name} {price(level.price)}" for level in chart.levels)
+    told = "; ".join(f"{level.name} {price(level.price, chart.spec)}" for level in chart.levels)
     text = f"{len(chart.bars)} daily bars, {day(first)} to {day(last)}. {told}."
     name = escape(chart.chart_id)
     return (
@@ -186,14 +185,14 @@ def _opening(chart: Chart) -> str:
 
 def _grid(chart: Chart, plot: _Plot) -> str:
     step = _nice_step((plot.high - plot.low) / _GRID_LINES, chart.spec.tick_size)
-    price = (plot.low / step).to_integral_value(rounding=ROUND_CEILING) * step
+    at = (plot.low / step).to_integral_value(rounding=ROUND_CEILING) * step
     lines, labels, left = [], [], _coordinate(plot.left - 6)
-    while price <= plot.high:
-        y = plot.y(price)
+    while at <= plot.high:
+        y = plot.y(at)
         lines.append(f"M{_coordinate(plot.left)} {y}H{_RIGHT}")
-        text = fixed(price, chart.spec.digits)
+        text = price(at, chart.spec)
         labels.append(f'<text x="{left}" y="{_coordinate(Decimal(y) + 4)}">{text}</text>')
-        price += step
+        at += step
     return f'<path class="c-grid" d="{"".join(lines)}"/><g class="c-tick">{"".join(labels)}</g>'
 
 
@@ -242,7 +241,7 @@ def _level_lines(chart: Chart, plot: _Plot) -> str:
     parts, left = [], _coordinate(plot.left)
     for level, label_y in zip(ordered, labels, strict=True):
         y = plot.y(level.price)
-        text = f"{level.name} {chart.spec.price_text(level.price)}"
+        text = f"{level.name} {price(level.price, chart.spec)}"
         at = _coordinate(label_y)
         parts.append(
             f'<g class="c-{level.style}"><path d="M{left} {y}H{_RIGHT}L{_RIGHT + 8} {at}"/>'

@@ -11,7 +11,17 @@ from afterclose.domain.audit import AuditRow, Sizing
 from afterclose.domain.contracts import ContractSpec
 from afterclose.domain.market import AnswerState
 from afterclose.domain.orders import Action
-from afterclose.report.words import UNKNOWN, amount, day, exact, fixed, moment, percent, quantity
+from afterclose.report.words import (
+    UNKNOWN,
+    amount,
+    day,
+    exact,
+    fixed,
+    moment,
+    percent,
+    price,
+    quantity,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,12 +138,10 @@ def _price(value: Decimal | None, digits: int) -> str:
 def market_facts(row: AuditRow) -> tuple[tuple[str, str], ...]:
     """List the order's prices against the market."""
     order, spec = row.order, row.order.mapped.spec
-    close = (
-        f"{spec.price_text(row.close.close)}, {day(row.close.session)}" if row.close else UNKNOWN
-    )
-    stop = spec.price_text(order.stop_level) if order.stop_level is not None else "none given"
+    close = f"{price(row.close.close, spec)}, {day(row.close.session)}" if row.close else UNKNOWN
+    stop = price(order.stop_level, spec) if order.stop_level is not None else "none given"
     return (
-        ("Limit", f"{spec.price_text(order.limit_price)} {order.order_type} {order.tif}"),
+        ("Limit", f"{price(order.limit_price, spec)} {order.order_type} {order.tif}"),
         ("Made from", exact(order.reference_price)),
         ("Last close", close),
         ("Close against limit", percent(row.pct_diff)),
@@ -148,8 +156,8 @@ def _quote_facts(row: AuditRow) -> tuple[tuple[str, str], ...]:
     if quote is None or quote.state is not AnswerState.VALUE:
         why = quote.text if quote is not None and quote.text else "no answer"
         return (("Quote", f"{UNKNOWN} ({why})"),)
-    sides = (spec.price_text(p) if p is not None else UNKNOWN for p in (quote.bid, quote.ask))
-    last = spec.price_text(quote.last) if quote.last is not None else UNKNOWN
+    sides = (price(p, spec) for p in (quote.bid, quote.ask))
+    last = price(quote.last, spec)
     kind = quote.kind.value if quote.kind else UNKNOWN
     return (
         ("Bid / ask", " / ".join(sides)),
@@ -182,7 +190,7 @@ def position_facts(row: AuditRow, sends: int, entry: Decimal | None) -> tuple[tu
         ("Desk holds for it", quantity(order.held_before)),
         ("Account before", quantity(before)),
         ("Account after", quantity(after)),
-        *((("Average entry", fixed(entry, order.mapped.spec.digits)),) if entry else ()),
+        *((("Average entry", price(entry, order.mapped.spec)),) if entry else ()),
         ("Order reference", order.order_ref),
         ("Model trade", order.trade_id),
     )

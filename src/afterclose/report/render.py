@@ -215,6 +215,8 @@ def _duration(seconds: float) -> str:
 
 _FILTERS: dict[str, Callable[..., str]] = {
     "fixed": words.fixed,
+    "price": words.price,
+    "average_price": words.average_price,
     "money": words.money,
     "percent": words.percent,
     "quantity": words.quantity,

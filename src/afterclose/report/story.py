@@ -355,7 +355,13 @@ def versions(view: EveningView) -> tuple[tuple[str, str], ...]:
 
 def scalars(facts: Mapping[str, Scalar]) -> tuple[tuple[str, str], ...]:
     """List free facts by name; a fact without a value is unknown."""
-    return tuple((name, UNKNOWN if facts[name] is None else str(facts[name])) for name in facts)
+    return tuple((name, _scalar(value)) for name, value in facts.items())
+
+
+def _scalar(value: Scalar) -> str:
+    if value is None:
+        return UNKNOWN
+    return str(round(value, 3) if isinstance(value, float) else value)
 
 
 def model_facts(view: EveningView) -> tuple[tuple[str, tuple[str, ...]], ...]:

@@ -98,6 +98,19 @@ def fixed(value: Decimal | None, digits: int, *, sign: bool = False) -> str:
     return text.replace("-", "−") if sign else text.replace("-", "−").removeprefix("+")
 
 
+def price(value: Decimal | None, spec: ContractSpec) -> str:
+    """Write a price in the digits of the contract's tick."""
+    return fixed(value, spec.digits)
+
+
+def average_price(value: Decimal | None, spec: ContractSpec) -> str:
+    """Write an average of fills: the digits of the tick, and up to four more where it has them."""
+    if value is None:
+        return UNKNOWN
+    decimals = len(exact(round(value, spec.digits + 4)).partition(".")[2])
+    return fixed(value, max(spec.digits, decimals))
+
+
 def amount(value: Decimal | None) -> str:
     """Write an amount with two decimals, or up to four where it has them: a working must add up."""
     if value is None:

@@ -54,7 +54,7 @@ def test_the_band_agrees_with_the_standard_librarys_statistics() -> None:
 
 def test_a_chart_names_every_level_with_its_price() -> None:
     texts = [e.text for e in drawing("ESZ26").iter("text")]
-    for label in ("limit 6720.25", "close 6720.25", "model stop 6580.00", "band 6580.00"):
+    for label in ("limit 6,720.25", "close 6,720.25", "model stop 6,580.00", "band 6,580.00"):
         assert label in texts
 
 
@@ -99,7 +99,7 @@ def test_a_negative_price_can_be_drawn() -> None:
     row = make_row(next(w for w in EVENING if w.symbol == "CLF27"))
     bars = tuple(bar(str(30 - 3 * n), n) for n in range(23))
     row = replace(row, bars=bars, close=bars[-1], quote=None)
-    assert "close -36.00" in draw(order_chart(row, "x"))
+    assert "close −36.00" in draw(order_chart(row, "x"))
 
 
 def test_the_forming_bar_is_set_apart() -> None:

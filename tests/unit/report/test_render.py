@@ -289,7 +289,7 @@ def test_an_approval_of_another_basket_is_void() -> None:
 def test_a_position_shows_its_average_entry_on_chart_and_in_numbers(page: Element) -> None:
     gold = drawer(page, "main-20261120-TF-GCZ26-C1")
     assert "Average entry4,061.3" in gold.text
-    assert "entry 4061.3" in [t.text for t in gold.one("svg", class_="chart").all("text")]
+    assert "entry 4,061.3" in [t.text for t in gold.one("svg", class_="chart").all("text")]
 
 
 def test_outcomes_go_from_order_to_fill_to_position(settled: Element) -> None:

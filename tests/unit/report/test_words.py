@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from afterclose.report import words
+from unit.report.make_contracts import make_spec
 
 
 @pytest.mark.parametrize(
@@ -70,3 +71,11 @@ def test_dates_are_english_whatever_the_locale() -> None:
 )
 def test_nouns_follow_their_number(number: int, noun: str, text: str) -> None:
     assert words.counted(number, noun) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("6720.25", "6,720.25"), ("6720.3333333333", "6,720.333333"), ("6720.5", "6,720.50")],
+)
+def test_an_average_of_fills_keeps_what_lies_between_two_ticks(value: str, text: str) -> None:
+    assert words.average_price(Decimal(value), make_spec("ES")) == text
