@@ -90,7 +90,7 @@ def stop_order(bench: Bench) -> None:
     probe.wait_status(stop, "Filled")
     probe.wait_status(limited, "Filled")
 
-    # Through the low of 58.10 first, then up to the high of 59.50.
+    # Up to the high of 59.50 first, then through the low of 58.10.
     assert 58.48 <= probe.fills(stop)[0].price <= 58.5
     assert 59.45 <= probe.fills(limited)[0].price <= 59.47
 

@@ -24,6 +24,7 @@ from afterclose.tws_sim.wire_log import fields_of
 _ACCOUNT = re.compile(r"\b(DU|DF|U|F)(\d{5,9})\b")
 _GREETING = b"API\0"
 _READ_SIZE = 65_536
+_FINISH_WITHIN_S = 2.0
 
 
 class RecordingError(ValueError):
@@ -122,6 +123,7 @@ class Recorder:
         self._scrubber = Scrubber()
         self._connections = 0
         self._server: asyncio.Server | None = None
+        self._open: set[asyncio.Task[None]] = set()
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
         """Listen; return the port."""
@@ -129,11 +131,13 @@ class Recorder:
         return int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
-        """Stop listening."""
+        """Stop listening and end every connection."""
         if self._server is not None:
             self._server.close()
+        await _end(self._open)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        _keep(self._open)
         self._connections += 1
         number = self._connections
         try:
@@ -174,6 +178,7 @@ class Replayer:
         self.differences: list[str] = []
         """Requests that were not the recorded ones, in words."""
         self._server: asyncio.Server | None = None
+        self._open: set[asyncio.Task[None]] = set()
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
         """Listen; return the port."""
@@ -181,11 +186,13 @@ class Replayer:
         return int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
-        """Stop listening."""
+        """Stop listening and end every connection."""
         if self._server is not None:
             self._server.close()
+        await _end(self._open)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        _keep(self._open)
         framer, place = Framer(), 0
         with contextlib.suppress(OSError, StreamLostError, asyncio.IncompleteReadError):
             await reader.readexactly(len(_GREETING))
@@ -218,3 +225,20 @@ class Replayer:
             answers += frame(*lines[place].fields)
             place += 1
         return place, answers
+
+
+def _keep(open_connections: set[asyncio.Task[None]]) -> None:
+    """Remember the task of a connection until it ends."""
+    task = asyncio.current_task()
+    if task is not None:
+        open_connections.add(task)
+        task.add_done_callback(open_connections.discard)
+
+
+async def _end(open_connections: set[asyncio.Task[None]]) -> None:
+    """Let connections whose client is gone finish; break the others."""
+    if open_connections:
+        _, late = await asyncio.wait(set(open_connections), timeout=_FINISH_WITHIN_S)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)

@@ -36,6 +36,7 @@ def serve(
     wire_log: Path | None = None,
     on_event: Callable[[WireEvent], None] | None = None,
     on_ready: Callable[[RunningGateway], None] | None = None,
+    on_problem: Callable[[str], None] | None = None,
     stop: threading.Event | None = None,
 ) -> None:
     """Serve a paper gateway until ``stop`` is set, or the user interrupts.
@@ -55,6 +56,8 @@ def serve(
         wire_log: a text file that gets one line per message.
         on_event: is called with every message, for a live view.
         on_ready: is called once the gateway listens.
+        on_problem: is told, in words, of a changed scenario file that cannot be read; the service
+            goes on with the scenario it has.
         stop: ends the service when set.
 
     Raises MarketFileError, ScenarioError, StateError and OSError.
@@ -63,6 +66,7 @@ def serve(
     clock: GatewayClock = RealClock() if start is None else FastClock(start, speed=speed)
     money = cash or {base: _MILLION}
     spec = AccountSpec(account=account, base=base, cash=money, positions=positions)
+    text = None if scenario is None else scenario.read_bytes()
     with contextlib.ExitStack() as stack:
         tell = [on_event] if on_event is not None else []
         if wire_log is not None:
@@ -77,7 +81,7 @@ def serve(
             market=Market.from_folder(market_folder),
             account=spec,
             clock=clock,
-            scenario=_read(scenario),
+            scenario=Scenario() if text is None else Scenario.from_toml(text.decode("utf-8")),
             host=host,
             port=port,
             state=state,
@@ -86,16 +90,17 @@ def serve(
         stack.enter_context(gateway)
         if on_ready is not None:
             on_ready(gateway)
-        _watch(gateway, scenario, stop or threading.Event())
+        _watch(gateway, scenario, text, stop or threading.Event(), on_problem)
 
 
-def _read(path: Path | None) -> Scenario:
-    return Scenario() if path is None else Scenario.from_toml(path.read_text(encoding="utf-8"))
-
-
-def _watch(gateway: RunningGateway, path: Path | None, stop: threading.Event) -> None:
+def _watch(
+    gateway: RunningGateway,
+    path: Path | None,
+    seen: bytes | None,
+    stop: threading.Event,
+    on_problem: Callable[[str], None] | None,
+) -> None:
     """Wait for the end; switch the scenario whenever its file has changed."""
-    seen = None if path is None else path.read_bytes()
     with contextlib.suppress(KeyboardInterrupt):
         while not stop.wait(_LOOK_EVERY_S):
             if path is None or not path.exists():
@@ -103,7 +108,15 @@ def _watch(gateway: RunningGateway, path: Path | None, stop: threading.Event) ->
             now = path.read_bytes()
             if now != seen:
                 seen = now
-                gateway.switch(Scenario.from_toml(now.decode("utf-8")))
+                _switch(gateway, now, on_problem)
+
+
+def _switch(gateway: RunningGateway, text: bytes, on_problem: Callable[[str], None] | None) -> None:
+    try:
+        gateway.switch(Scenario.from_toml(text.decode("utf-8")))
+    except ValueError as error:
+        if on_problem is not None:
+            on_problem(str(error))
 
 
 @contextlib.contextmanager
