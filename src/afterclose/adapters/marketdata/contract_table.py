@@ -18,6 +18,8 @@ from afterclose.adapters.marketdata.records import ContractRecord
 
 _DATES = frozenset({"first_session", "last_session", "first_notice", "last_trade", "auto_close"})
 _NUMBERS = frozenset({"point_value", "tick_size"})
+#: One row in so many is cheaper to read one by one than by reading the whole column.
+_FEW = 8
 _FIELDS = tuple(field.name for field in fields(ContractRecord))
 #: They follow from the bars, and grow with them; the rest is what the vendor says of the contract.
 _FROM_BARS = frozenset({"first_session", "last_session"})
@@ -100,9 +102,16 @@ class ContractTable:
         places = [self._where[symbol] for symbol in wanted]
         made: dict[tuple[int, int], ContractRecord] = {}
         for number in {number for number, _ in places}:
-            rows = sorted(row for at, row in places if at == number)
-            part = pa.Table.from_batches([self._batches[number]]).take(rows)
-            columns = [part.column(name).to_pylist() for name in _FIELDS]
+            rows = sorted({row for at, row in places if at == number})
+            columns = [_values(self._batches[number].column(name), rows) for name in _FIELDS]
             for row, values in zip(rows, zip(*columns, strict=True), strict=True):
                 made[number, row] = ContractRecord(**dict(zip(_FIELDS, values, strict=True)))
         return [made[place] for place in places]
+
+
+def _values(column: Any, rows: Sequence[int]) -> list[Any]:  # column: pyarrow.Array
+    """Python values of some rows. Not by ``take``: pyarrow would import pandas for it."""
+    if len(rows) * _FEW > len(column):
+        values = column.to_pylist()
+        return [values[row] for row in rows]
+    return [column[row].as_py() for row in rows]

@@ -12,7 +12,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +24,8 @@ from afterclose.errors import StoreCorrupt
 
 SESSION = "session"
 _HASH_BLOCK_BYTES = 1 << 20
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 def write_arrow(path: Path, batch: Any, *, kind: LayerKind) -> Layer:  # batch: pyarrow.RecordBatch
@@ -89,20 +91,32 @@ def series_batch(
     return pa.record_batch(columns)
 
 
+def numbers(column: Any, kind: type[Scalar]) -> NDArray[Scalar]:  # column: pyarrow.Array
+    """The values of a column without nulls, as they lie in the file.
+
+    pyarrow's own ``to_numpy`` imports pandas, which takes longer than opening the store.
+    """
+    data = column.buffers()[1]
+    if data is None or not len(column):
+        return np.empty(0, dtype=kind)
+    width = np.dtype(kind).itemsize
+    return np.frombuffer(data, dtype=kind, count=len(column), offset=column.offset * width)
+
+
 class SeriesFile:
     """One mapped file: where each key's rows lie, and the columns as views."""
 
     def __init__(self, batch: Any, kind: LayerKind) -> None:
         named = batch.column(0)
-        codes = named.indices.to_numpy(zero_copy_only=True)
+        codes = numbers(named.indices, np.int32)
         self.kind = kind
         self.keys: tuple[str, ...] = tuple(named.dictionary.to_pylist())
         self.position = {key: at for at, key in enumerate(self.keys)}
         self.codes: NDArray[np.int32] = codes
         self.edges = np.searchsorted(codes, np.arange(len(self.keys) + 1, dtype=codes.dtype))
-        self.days: NDArray[np.int32] = batch.column(SESSION).view(pa.int32()).to_numpy()
+        self.days: NDArray[np.int32] = numbers(batch.column(SESSION), np.int32)
         self.values: dict[str, FloatArray] = {
-            name: batch.column(name).to_numpy(zero_copy_only=True)
+            name: numbers(batch.column(name), np.float64)
             for name in batch.schema.names[1:]
             if name != SESSION
         }

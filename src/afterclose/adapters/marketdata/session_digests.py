@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from afterclose.adapters.marketdata.digest import MODULUS
+from afterclose.adapters.marketdata.layers import numbers
 from afterclose.adapters.marketdata.manifest import Manifest
 
 _EPOCH = date(1970, 1, 1)
@@ -69,7 +70,7 @@ def digest_through(batches: Iterable[Any], manifest: Manifest, through: date) ->
     last = (through - _EPOCH).days
     result = sum(digest for day, digest in recent_digests(manifest).items() if day <= last)
     for batch in batches:
-        days = batch.column("session").view(pa.int32()).to_numpy()
-        digests = batch.column("digest").to_numpy()
+        days = numbers(batch.column("session"), np.int32)
+        digests = numbers(batch.column("digest"), np.uint64)
         result += int(digests[days <= last].sum(dtype=np.uint64))
     return result % MODULUS
