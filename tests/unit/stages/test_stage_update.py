@@ -1,0 +1,76 @@
+"""Freshness: a late market blocks itself; too many late ones block the evening."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from afterclose.domain.contracts import FuturesContract
+from afterclose.domain.findings import Finding, Severity
+from afterclose.errors import StaleBars
+from afterclose.stages import update
+from make import SESSION, codes, make_finding, severities
+
+D = Decimal
+
+
+@dataclass
+class Market:
+    """A store of four markets, some of them late."""
+
+    newest: date = SESSION
+    late_roots: tuple[str, ...] = ()
+    path: Path = field(default=Path("store"))
+    fingerprint: str = "f00d"
+
+    def roots(self) -> Sequence[str]:
+        return ("CL", "ES", "NQ", "ZN")
+
+    def last_session(self) -> date:
+        return self.newest
+
+    def late(self, session: date) -> Mapping[str, Finding]:
+        assert session == SESSION
+        return {r: make_finding(code="AC107", subject=r) for r in self.late_roots}
+
+    def last_close(self, contract: FuturesContract, session: date) -> Decimal | None:
+        raise NotImplementedError(f"nobody asks for {contract} on {session}")
+
+
+def test_a_store_that_ends_before_tonight_stops_the_evening() -> None:
+    with pytest.raises(StaleBars, match="2026-11-18") as raised:
+        update.run(Market(newest=SESSION - timedelta(days=1)), SESSION)
+    assert raised.value.hint
+
+
+def test_a_store_beyond_tonight_can_replay_it() -> None:
+    fresh = update.run(Market(newest=SESSION + timedelta(days=5)), SESSION)
+
+    assert (fresh.session, fresh.fingerprint, fresh.roots) == (SESSION, "f00d", 4)
+
+
+def test_a_late_market_is_named_and_the_others_go_on() -> None:
+    fresh = update.run(Market(late_roots=("CL",)), SESSION)
+    findings = update.evening_findings(fresh, max_late_share=D("0.25"))
+
+    assert fresh.late_share == D("0.25")
+    assert [(f.code, f.subject) for f in findings] == [("AC107", "CL")]
+
+
+def test_more_late_markets_than_allowed_block_the_evening() -> None:
+    fresh = update.run(Market(late_roots=("CL", "ES")), SESSION)
+    findings = update.evening_findings(fresh, max_late_share=D("0.25"))
+
+    assert codes(findings) == ["AC107", "AC107", "AC108"]
+    assert severities(findings)["AC108"] is Severity.BLOCK
+
+
+def test_a_store_without_markets_is_all_late() -> None:
+    empty = update.Freshness(session=SESSION, fingerprint="", roots=0, late={})
+
+    assert codes(update.blocking(empty, max_late_share=D("0.25"))) == ["AC108"]
