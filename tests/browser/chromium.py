@@ -102,6 +102,15 @@ class Page:
         )
         scheme_feature = {"name": "prefers-color-scheme", "value": scheme}
         self.call("Emulation.setEmulatedMedia", features=[scheme_feature])
+        self.wait_for_frames()
+
+    def wait_for_frames(self) -> None:
+        """Let the page draw twice: what it hears of a new size or scheme comes with a frame."""
+        self.call(
+            "Runtime.evaluate",
+            expression="new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))",
+            awaitPromise=True,
+        )
 
     def ask(self, expression: str) -> Any:
         """Evaluate an expression in the page, and return its value."""

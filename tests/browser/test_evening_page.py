@@ -43,8 +43,9 @@ def page(browser: Page, evening: Path) -> Page:
     browser.complaints.clear()
     browser.show(width=1440)
     browser.open(evening)
-    browser.ask("try { localStorage.clear() } catch {}")
-    browser.open(evening)
+    if browser.ask("document.documentElement.dataset.theme !== undefined"):
+        browser.ask("localStorage.clear()")
+        browser.open(evening)
     return browser
 
 
