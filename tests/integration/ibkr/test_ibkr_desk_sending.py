@@ -8,11 +8,13 @@ from decimal import Decimal
 
 import pytest
 
-from afterclose.domain.orders import Action
+from afterclose import tws_sim
+from afterclose.domain.orders import Action, BasketOrder
 from afterclose.errors import (
     AccountMismatch,
     ApprovalVoid,
     BrokerTimeout,
+    BrokerUnavailable,
     ContractError,
     NotApproved,
     RunAlreadySubmitted,
@@ -79,10 +81,9 @@ async def test_a_desk_that_closes_at_once_takes_no_order_along(start: Start) -> 
     assert len(book.open_orders) == 30
 
 
-async def test_a_burst_beyond_the_message_rate_is_paced_and_complete(start: Start) -> None:
-    gateway = start()
-    es, cl = await qualified_by(gateway, ES), await qualified_by(gateway, CL)
-    orders = [
+def sixty_orders() -> list[BasketOrder]:
+    """Fifteen on each side of two contracts, as many as IB takes, all far from the market."""
+    return [
         order(
             mapping,
             order_ref=f"desk-20251201-M{n}-{mapping.contract.symbol}-{side[0]}1",
@@ -94,6 +95,11 @@ async def test_a_burst_beyond_the_message_rate_is_paced_and_complete(start: Star
         for side in (Action.BUY, Action.SELL)
         for n in range(15)
     ]
+
+
+async def test_a_burst_beyond_the_message_rate_is_paced_and_complete(start: Start) -> None:
+    gateway, orders = start(), sixty_orders()
+    es, cl = await qualified_by(gateway, ES), await qualified_by(gateway, CL)
     async with desk_of(gateway, *orders) as desk, following(desk) as seen:
         await asyncio.gather(
             *(desk.place(each, es if each.mapped is ES else cl) for each in orders)
@@ -101,6 +107,27 @@ async def test_a_burst_beyond_the_message_rate_is_paced_and_complete(start: Star
         await seen.until(lambda events: len({e.order_ref for e in events}) == 60)
     assert 100 not in seen.codes()
     assert len(gateway.orders()) == 60
+
+
+async def test_orders_that_wait_for_their_turn_stay_here_when_tws_loses_ibkrs_servers(
+    start: Start,
+) -> None:
+    gateway, orders = start(), sixty_orders()
+    es, cl = await qualified_by(gateway, ES), await qualified_by(gateway, CL)
+    async with desk_of(gateway, *orders) as desk, following(desk) as seen:
+        placing = asyncio.gather(
+            *(desk.place(each, es if each.mapped is ES else cl) for each in orders),
+            return_exceptions=True,
+        )
+        await seen.until(lambda events: len({e.order_ref for e in events}) > 30)
+        lost = tws_sim.Scenario.from_toml('[connection]\nconnectivity = "lost"')
+        await asyncio.to_thread(gateway.switch, lost)
+        outcomes = await placing
+    kept = [o for o, end in zip(orders, outcomes, strict=True) if end is not None]
+    assert {type(end) for end in outcomes} == {type(None), BrokerUnavailable}
+    sent = {o.order_ref for o in gateway.orders()}
+    assert sent.isdisjoint({o.order_ref for o in kept})
+    assert len(sent) + len(kept) == 60
 
 
 # The door

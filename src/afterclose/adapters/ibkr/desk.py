@@ -76,10 +76,13 @@ class IbkrDesk:
         number = max(self._session.receiver.next_valid_id, self._stream.highest_number + 1)
         self._taken.add(order.order_ref)
         self._stream.placed(number, order.order_ref)
+
+        def write() -> None:
+            self._require_unchanged()  # its turn may have come seconds later
+            self._session.client.placeOrder(number, contract, written)
+
         try:
-            await self._session.send_order(
-                number, lambda: self._session.client.placeOrder(number, contract, written)
-            )
+            await self._session.send_order(number, write)
         except BaseException:  # before its bytes left: the reference is free again
             self._taken.discard(order.order_ref)
             raise
@@ -104,6 +107,14 @@ class IbkrDesk:
             raise BrokerUnavailable(
                 "TWS has lost its line to IBKR's servers; nothing was sent",
                 hint="wait until it is back (TWS says 1101 or 1102), then send again",
+            )
+
+    def _require_unchanged(self) -> None:
+        self._require_servers()
+        if self._book_read_at != self._session.receiver.server_changes:
+            raise BrokerUnavailable(
+                "TWS lost IBKR's servers while the order waited for its turn; nothing was sent",
+                hint="read the broker's book and send again",
             )
 
     async def _require_book(self) -> None:
