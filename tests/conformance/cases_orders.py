@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from conformance.cases import CL, DAX, ES, OPEN, Bench, Case, traded, tuesday
 from conformance.probes import Probe
-from unit.tws_sim.sim_market import TUESDAY_CLOSE, TUESDAY_OPEN
+from unit.tws_sim.sim_market import TUESDAY_CLOSE, TUESDAY_OPEN, holding
 
 UNSET = 1e300
 
@@ -378,6 +379,76 @@ def two_perm_ids(bench: Bench) -> None:
     assert len({fill.permId for fill in fills}) == 2
 
 
+def fills_while_away(bench: Bench) -> None:
+    gateway = bench.gateway()
+    probe = bench.connect(gateway, 5)
+    order_id = probe.place(
+        probe.qualified(**CL), probe.order("BUY", 1, "LMT", lmtPrice=59.5, orderRef="away")
+    )
+    probe.wait_status(order_id, "PreSubmitted")
+    probe.disconnect()
+    bench.probes.remove(probe)
+    gateway.advance_to(tuesday(1))
+
+    again = bench.connect(gateway, 5)
+    again.call("reqOpenOrders")
+    again.wait("openOrderEnd")
+    again.call("reqPositions")
+    again.wait("positionEnd")
+    events, _ = again.ask("execDetailsEnd", "reqExecutions", again.make("ExecutionFilter"))
+
+    held = {
+        each.args[1].localSymbol: float(each.args[2]) for each in again.log.since(0, "position")
+    }
+    assert again.log.since(0, "openOrder") == []
+    assert held == {"ESZ5": 3, "CLF6": 1}
+    assert [each.args[2].orderRef for each in events if each.name == "execDetails"] == ["away"]
+
+
+def delivery_window(bench: Bench) -> None:
+    holdings = (holding("CL", "202601", 1, "60.00"),)
+    # The contract ends on Friday the 19th; from two business days before, it is only closed.
+    gateway = bench.gateway(at=OPEN + timedelta(days=15), holdings=holdings)
+    probe = bench.connect(gateway)
+    contract = probe.qualified(**CL)
+    probe.place(contract, probe.order("BUY", 1))
+    text = probe.wait_error(201)
+    closing = probe.place(contract, probe.order("SELL", 1))
+    probe.wait_status(closing, "Filled")
+    probe.place(contract, probe.order("SELL", 1))
+    probe.wait_error(201, since=probe.log.mark)
+
+    assert "physical delivery" in text
+    assert gateway.positions() == ()
+
+
+def precautions(bench: Bench) -> None:
+    scenario = "[orders]\nsize_limit = 20\nvalue_limit = 500000\nprice_limit_percent = 3"
+    gateway = bench.gateway(at=OPEN, scenario=scenario)
+    probe = bench.connect(gateway)
+    contract = probe.qualified(**CL)
+    for quantity, price, code in ((21, 59.0, 383), (10, 59.0, 451), (1, 50.0, 163)):
+        mark = probe.log.mark
+        probe.place(contract, probe.order("BUY", quantity, "LMT", lmtPrice=price))
+        probe.wait_error(code, since=mark)
+
+    assert gateway.orders() == ()
+
+
+def chance_by_seed(bench: Bench) -> None:
+    silent = []
+    for _ in range(2):
+        scenario = "[chance]\nno_callback_percent = 50\n[connection]\nmessages_per_second = 0"
+        probe = bench.connect(bench.gateway(at=OPEN, scenario=scenario))
+        contract = probe.qualified(**CL)
+        ids = [probe.place(contract, probe.order("BUY", 1)) for _ in range(12)]
+        probe.synchronize()
+        silent.append([order_id for order_id in ids if not _statuses(probe, order_id)])
+
+    assert silent[0] == silent[1]
+    assert 0 < len(silent[0]) < 12
+
+
 def _statuses(probe: Probe, order_id: int) -> list[str]:
     events = probe.log.since(0, "orderStatus")
     return [str(event.args[1]) for event in events if event.args[0] == order_id]
@@ -408,4 +479,8 @@ CASES: tuple[tuple[str, str, Case], ...] = (
     ("TC-63", "callbacks doubled and out of order", doubled_and_reversed),
     ("TC-64", "callbacks that come late", late_callbacks),
     ("TC-65", "one reference, two permIds", two_perm_ids),
+    ("TC-66", "fills while the client is away", fills_while_away),
+    ("TC-67", "close to delivery: closing orders alone", delivery_window),
+    ("TC-68", "precautions: 383 451 163", precautions),
+    ("TC-69", "faults by chance, the same for the same seed", chance_by_seed),
 )

@@ -30,7 +30,7 @@ def test_ib_async_is_told_what_the_case_says(case: object, market: tws_sim.Marke
 
 @pytest.mark.parametrize("client", CLIENTS, ids=[client.name for client in CLIENTS])
 def test_every_client_passes_every_case(client: ClientLibrary) -> None:
-    folder = os.environ.get(ENVIRONMENTS)  # noqa: TID251 - says where the environments may be made
+    folder = os.environ.get(ENVIRONMENTS)
     if not folder:
         pytest.skip(f"{ENVIRONMENTS} is not set")
 

@@ -10,6 +10,7 @@ misunderstanding on either side shows.
 
 from afterclose.tws_sim.account import AccountSpec, Holding, MissingRateError
 from afterclose.tws_sim.clock import FastClock, FrozenClock, GatewayClock, RealClock
+from afterclose.tws_sim.generated import generated_market
 from afterclose.tws_sim.market import Bar, Market, MarketFileError
 from afterclose.tws_sim.orders import ExecutionView, OrderView, PositionView
 from afterclose.tws_sim.running import RunningGateway, running
@@ -40,6 +41,7 @@ __all__ = [
     "StateError",
     "WireEvent",
     "WireLog",
+    "generated_market",
     "running",
     "serve",
 ]

@@ -60,6 +60,7 @@ class Product:
     hours_name: str
     time_zone: str
     industry: str
+    typical_price: Decimal
     initial_margin: Decimal
     commission: Decimal
 
@@ -264,6 +265,7 @@ def _product(row: Mapping[str, str]) -> Product:
         hours_name=row["hours"],
         time_zone=row["time_zone"],
         industry=row["industry"],
+        typical_price=Decimal(row["typical_price"]),
         initial_margin=Decimal(row["initial_margin"]),
         commission=Decimal(row["commission"]),
     )

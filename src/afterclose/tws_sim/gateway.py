@@ -197,6 +197,10 @@ class Gateway:
         """Remember an order id as used."""
         self.next_order_ids[client_id] = max(self.next_order_id(client_id), order_id + 1)
 
+    def befalls(self, fault: str) -> bool:
+        """Say whether the scenario has a fault for the order that came last."""
+        return self.scenario.befalls(fault, self.orders_seen, seed=self.seed)
+
     # -- clients -----------------------------------------------------------------------------
 
     def joined(self, client: Client) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import MappingProxyType
 
@@ -33,7 +33,7 @@ def place_order(gateway: Gateway, client: Client, reader: FieldReader) -> None:
     gateway.process()
     if not request.ticket.what_if:
         gateway.orders_seen += 1
-        if gateway.orders_seen in gateway.scenario.drop_before:
+        if gateway.befalls("drop_before"):
             client.close()
             return
     if gateway.scenario.read_only:
@@ -53,7 +53,7 @@ def place_order(gateway: Gateway, client: Client, reader: FieldReader) -> None:
         _take(gateway, client, request, item)
     else:
         _change(gateway, client, request, item, known)
-    if gateway.orders_seen in gateway.scenario.drop_after and not request.ticket.what_if:
+    if not request.ticket.what_if and gateway.befalls("drop_after"):
         client.close()
 
 
@@ -82,7 +82,7 @@ def _take(gateway: Gateway, client: Client, request: OrderRequest, item: Instrum
         ticket=ticket if ticket.tif else replace(ticket, tif="DAY"),
         placed_at=gateway.now,
         number=gateway.orders_seen,
-        silent=gateway.orders_seen in gateway.scenario.no_callback,
+        silent=gateway.befalls("no_callback"),
     )
     entry = _entry(gateway, client, item, order.ticket, None)
     refusal = first_refusal(entry)
@@ -93,7 +93,7 @@ def _take(gateway: Gateway, client: Client, request: OrderRequest, item: Instrum
     gateway.exchange.submit(order)
     if not ticket.tif:
         _preset(gateway, order)
-    if gateway.orders_seen in gateway.scenario.double_perm_ids:
+    if gateway.befalls("double_perm_ids"):
         twin = replace(order, perm_id=gateway.next_perm_id(), filled=Decimal(0), silent=False)
         gateway.exchange.submit(twin)
 
@@ -261,12 +261,17 @@ def completed_orders(gateway: Gateway, client: Client, reader: FieldReader) -> N
         client.send(messages.completed_orders_end())
 
 
-def _is_today(gateway: Gateway, at: datetime) -> bool:
-    return messages.local_time(at)[:8] == f"{gateway.today:%Y%m%d}"
+def _is_today(gateway: Gateway, at: datetime, *, days: int = 1) -> bool:
+    """Say whether an instant lies within the last days of the gateway's user, today included."""
+    first = gateway.today - timedelta(days=days - 1)
+    return messages.local_time(at)[:8] >= f"{first:%Y%m%d}"
 
 
 def executions(gateway: Gateway, client: Client, reader: FieldReader) -> None:
-    """List today's fills that pass the filter, each with its commission."""
+    """List today's fills that pass the filter, each with its commission.
+
+    Those before midnight are shown only where the scenario keeps more days.
+    """
     reader.skip(1)
     request_id, client_id = reader.integer(), reader.integer()
     account, since_text = reader.text(), reader.text()
@@ -277,7 +282,7 @@ def executions(gateway: Gateway, client: Client, reader: FieldReader) -> None:
     def passes(each: Execution) -> bool:
         item = each.instrument
         return (
-            _is_today(gateway, each.at)
+            _is_today(gateway, each.at, days=gateway.scenario.execution_days)
             and (not client_id or each.client_id == client_id)
             and (not account or each.account == account)
             and each.at >= (since or datetime.min.replace(tzinfo=UTC))

@@ -162,6 +162,12 @@ def _sizes(entry: Entry) -> Refusal | None:
     if limit and entry.ticket.quantity > limit:
         text = f"The order size {entry.ticket.quantity} exceeds the Size Limit of {limit}."
         return Refusal(code=383, text=text)
+    most = entry.gateway.scenario.value_limit
+    price = entry.ticket.limit_price or entry.gateway.price(entry.instrument)
+    value = abs(price) * entry.ticket.quantity * entry.instrument.point_value
+    if most and value > most:
+        text = f"The order value estimate of {value:.2f} exceeds the Total Value Limit of {most}."
+        return Refusal(code=451, text=text)
     return None
 
 

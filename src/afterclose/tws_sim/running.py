@@ -160,7 +160,7 @@ def running(
         account: what the account holds at the start.
         clock: ``FrozenClock``, ``FastClock`` or ``RealClock``.
         scenario: the faults to show; none by default.
-        seed: kept for scenarios with chance in them; everything else is the same on every run.
+        seed: decides the faults a scenario leaves to chance; nothing else is random.
         host: the address to listen on, this machine alone unless told otherwise.
         port: the port to listen on, a free one for 0.
         state: a file that keeps the book; read at the start if it exists, written on every change.

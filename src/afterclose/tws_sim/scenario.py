@@ -14,6 +14,7 @@ from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
+from zlib import crc32
 
 
 class ScenarioError(ValueError):
@@ -89,12 +90,16 @@ class Scenario:
     reverse_callbacks                  order messages of one event in reverse order
     late_callbacks_s                   seconds by which order messages come late
     size_limit                         383 above this quantity
+    value_limit                        451 above this value, in the contract's currency
     price_limit_percent                163 for limits farther from the market than this
     price_band_percent                 201 for limits this far *through* the market
     closing_only                       physical delivery window: opening orders answer 201
     margin_check                       201 where available funds would turn negative
     double_perm_ids                    order numbers that get a second incarnation, with a permId
                                        of its own
+
+    [chance]                           of each order, in percent, by the gateway's seed
+    no_callback_percent, drop_before_percent, drop_after_percent, double_perm_ids_percent
 
     [connection]
     missing_end                        names of End markers that are never sent
@@ -105,6 +110,8 @@ class Scenario:
     connectivity                       "ok", "lost", "restored, data lost", "restored, data kept"
     messages_per_second                the message rate allowed, 0 for any
     disconnect_on_rate                 close the connection at the third violation
+    execution_days                     days of executions shown: 1 is since midnight, as IB Gateway
+                                       does it; TWS can be set to 7
     drop_after_messages                break a connection at this many requests, 0 for never
     """
 
@@ -125,11 +132,16 @@ class Scenario:
     reverse_callbacks: bool = False
     late_callbacks_s: float = 0.0
     size_limit: int = 0
+    value_limit: int = 0
     price_limit_percent: float = 0.0
     price_band_percent: float = 25.0
     closing_only: bool = True
     margin_check: bool = True
     double_perm_ids: frozenset[int] = frozenset()
+    no_callback_percent: float = 0.0
+    drop_before_percent: float = 0.0
+    drop_after_percent: float = 0.0
+    double_perm_ids_percent: float = 0.0
     missing_end: frozenset[str] = frozenset()
     empty_exchange: bool = False
     slow_answers_s: float = 0.0
@@ -139,6 +151,18 @@ class Scenario:
     messages_per_second: int = 50
     disconnect_on_rate: bool = True
     drop_after_messages: int = 0
+    execution_days: int = 1
+
+    def befalls(self, fault: str, order: int, *, seed: int) -> bool:
+        """Say whether a fault befalls the n-th order, by its number or by chance.
+
+        Chance depends on seed, fault and number alone, so that a run can be repeated.
+        """
+        if order in getattr(self, fault):
+            return True
+        drawn = crc32(f"{seed}/{fault}/{order}".encode()) % 100_000
+        percent: float = getattr(self, f"{fault}_percent")
+        return drawn < percent * 1000
 
     @classmethod
     def from_toml(cls, text: str) -> Scenario:
@@ -236,15 +260,27 @@ _SECTIONS: Mapping[str, frozenset[str]] = MappingProxyType(
             {
                 *("reject", "partial_fills", "no_callback", "drop_before", "drop_after"),
                 *("read_only", "duplicate_callbacks", "reverse_callbacks", "late_callbacks_s"),
-                *("size_limit", "price_limit_percent", "price_band_percent", "closing_only"),
+                *(
+                    "size_limit",
+                    "value_limit",
+                    "price_limit_percent",
+                    "price_band_percent",
+                    "closing_only",
+                ),
                 *("margin_check", "double_perm_ids"),
+            }
+        ),
+        "chance": frozenset(
+            {
+                *("no_callback_percent", "drop_before_percent", "drop_after_percent"),
+                "double_perm_ids_percent",
             }
         ),
         "connection": frozenset(
             {
                 *("missing_end", "empty_exchange", "slow_answers_s", "clock_skew_s"),
                 *("roll_back_ids", "connectivity", "messages_per_second", "disconnect_on_rate"),
-                "drop_after_messages",
+                *("drop_after_messages", "execution_days"),
             }
         ),
     }

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
 from afterclose.tws_sim.account import AccountSpec, Holding
 from afterclose.tws_sim.clock import FastClock, GatewayClock, RealClock
+from afterclose.tws_sim.generated import generated_market
 from afterclose.tws_sim.market import Market
 from afterclose.tws_sim.running import RunningGateway, running
 from afterclose.tws_sim.scenario import Scenario
@@ -23,7 +24,7 @@ _MILLION = Decimal(1_000_000)
 def serve(
     *,
     port: int,
-    market_folder: Path,
+    market_folder: Path | None,
     account: str = "DU1234567",
     base: str = "USD",
     cash: Mapping[str, Decimal] | None = None,
@@ -43,7 +44,7 @@ def serve(
 
     Args:
         port: where to listen; 0 takes a free port, told by ``on_ready``.
-        market_folder: the market files, see ``Market.from_folder``.
+        market_folder: the market files, see ``Market.from_folder``; a made-up market for None.
         account: the account number; paper accounts begin with DU.
         base: the account's base currency.
         cash: cash per currency; a million of the base currency by default.
@@ -78,7 +79,7 @@ def serve(
 
         tap = WireLog(clock=clock.now, on_event=tell_all)
         gateway = running(
-            market=Market.from_folder(market_folder),
+            market=_market(market_folder, clock.now().date()),
             account=spec,
             clock=clock,
             scenario=Scenario() if text is None else Scenario.from_toml(text.decode("utf-8")),
@@ -91,6 +92,10 @@ def serve(
         if on_ready is not None:
             on_ready(gateway)
         _watch(gateway, scenario, text, stop or threading.Event(), on_problem)
+
+
+def _market(folder: Path | None, today: date) -> Market:
+    return generated_market(until=today) if folder is None else Market.from_folder(folder)
 
 
 def _watch(
