@@ -88,6 +88,12 @@ class ContractBars:
         columns = {name: getattr(self, name)[part] for name in BAR_COLUMNS}
         return ContractBars(symbol=self.symbol, sessions=self.sessions[part], **columns)
 
+    def between(self, first: np.datetime64, last: np.datetime64) -> ContractBars:
+        """The rows of two days and of those between them."""
+        start = int(self.sessions.searchsorted(first, side="left"))
+        stop = int(self.sessions.searchsorted(last, side="right"))
+        return self.rows(slice(start, stop))
+
     def after(self, day: np.datetime64) -> ContractBars:
         """The rows later than a day."""
         start = int(self.sessions.searchsorted(day, side="right"))

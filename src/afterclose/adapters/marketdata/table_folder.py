@@ -74,9 +74,7 @@ class TableFolder:
         for root in sorted({symbol[:-3] for symbol in symbols}):
             for record, piece in self._chain(root):
                 if record.symbol in wanted:
-                    start = int(piece.sessions.searchsorted(begin))
-                    stop = int(piece.sessions.searchsorted(np.datetime64(last, "D"), side="right"))
-                    pieces.append(piece.rows(slice(start, stop)))
+                    pieces.append(piece.between(begin, np.datetime64(last, "D")))
         return BarTable.joined(pieces)
 
     def fx(self, currencies: Sequence[str], *, first: date, last: date) -> Mapping[str, FxSeries]:

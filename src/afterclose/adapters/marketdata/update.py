@@ -153,15 +153,7 @@ def _agrees(stored: ContractBars, offered: ContractBars, first: date | None) -> 
         return True
     since = stored.sessions[0] if first is None else np.datetime64(first, "D")
     last = stored.sessions[-1]
-    old = _between(stored, since, last)
-    new = _between(offered, since, last)
-    return equal_bars(old, new)
-
-
-def _between(bars: ContractBars, first: np.datetime64, last: np.datetime64) -> ContractBars:
-    start = int(bars.sessions.searchsorted(first, side="left"))
-    stop = int(bars.sessions.searchsorted(last, side="right"))
-    return bars.rows(slice(start, stop))
+    return equal_bars(stored.between(since, last), offered.between(since, last))
 
 
 def _restated(stored: ContractRecord, offered: ContractRecord) -> bool:
