@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from afterclose import tws_sim
 from conformance.cases import CL, DAX, ES, OPEN, Bench, Case, traded, tuesday
 from conformance.probes import Probe
 from unit.tws_sim.sim_market import TUESDAY_CLOSE, TUESDAY_OPEN, holding
@@ -388,7 +389,7 @@ def fills_while_away(bench: Bench) -> None:
     probe.wait_status(order_id, "PreSubmitted")
     probe.disconnect()
     bench.probes.remove(probe)
-    gateway.advance_to(tuesday(1))
+    gateway.advance_to(OPEN)
 
     again = bench.connect(gateway, 5)
     again.call("reqOpenOrders")
@@ -405,6 +406,23 @@ def fills_while_away(bench: Bench) -> None:
     assert [each.args[2].orderRef for each in events if each.name == "execDetails"] == ["away"]
 
 
+def yesterdays_executions(bench: Bench) -> None:
+    gateway = bench.gateway(at=OPEN)
+    probe = bench.connect(gateway)
+    traded(bench, probe, fields=CL, order=probe.order("BUY", 1))
+    gateway.advance_to(tuesday(1))
+
+    def shown() -> int:
+        events, _ = probe.ask("execDetailsEnd", "reqExecutions", probe.make("ExecutionFilter"))
+        return len([each for each in events if each.name == "execDetails"])
+
+    after_midnight = shown()
+    gateway.switch(tws_sim.Scenario.from_toml("[connection]\nexecution_days = 7"))
+
+    assert after_midnight == 0
+    assert shown() == 1
+
+
 def delivery_window(bench: Bench) -> None:
     holdings = (holding("CL", "202601", 1, "60.00"),)
     # The contract ends on Friday the 19th; from two business days before, it is only closed.
@@ -415,8 +433,9 @@ def delivery_window(bench: Bench) -> None:
     text = probe.wait_error(201)
     closing = probe.place(contract, probe.order("SELL", 1))
     probe.wait_status(closing, "Filled")
+    mark = probe.log.mark
     probe.place(contract, probe.order("SELL", 1))
-    probe.wait_error(201, since=probe.log.mark)
+    probe.wait_error(201, since=mark)
 
     assert "physical delivery" in text
     assert gateway.positions() == ()
@@ -483,4 +502,5 @@ CASES: tuple[tuple[str, str, Case], ...] = (
     ("TC-67", "close to delivery: closing orders alone", delivery_window),
     ("TC-68", "precautions: 383 451 163", precautions),
     ("TC-69", "faults by chance, the same for the same seed", chance_by_seed),
+    ("TC-70", "executions end at midnight, unless more days are kept", yesterdays_executions),
 )
