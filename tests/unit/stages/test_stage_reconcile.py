@@ -1,0 +1,205 @@
+"""Reconcile: what became of each order, and every difference between desk and account."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from afterclose.domain.account import AccountSnapshot
+from afterclose.domain.audit import Reconciliation
+from afterclose.domain.contracts import Currency, FuturesContract, QualifiedContract
+from afterclose.domain.findings import Severity
+from afterclose.domain.order_life import OrderLife
+from afterclose.domain.orders import Action, OrderState, TradeKind
+from afterclose.stages.reconcile import ReconcileInputs, reconcile
+from make import (
+    NOW,
+    SESSION,
+    USD,
+    make_account,
+    make_contract,
+    make_exit,
+    make_fill,
+    make_order,
+    make_position,
+    make_qualified,
+    severities,
+)
+
+D = Decimal
+ES = make_contract("ESZ26")
+BUY = make_order(signed=2)
+
+
+def compared(
+    *lives: OrderLife,
+    held: Mapping[FuturesContract, int] | None = None,
+    names: Sequence[QualifiedContract] = (make_qualified(),),
+    account: AccountSnapshot | None = None,
+) -> Reconciliation:
+    return reconcile(
+        ReconcileInputs(
+            run_id="r",
+            session=SESSION,
+            as_of=NOW + timedelta(days=1),
+            lives=lives,
+            held=held or {},
+            names={n.contract: n for n in names},
+            account=account or make_account(),
+        )
+    )
+
+
+def life(state: OrderState = OrderState.FILLED, filled: int = 2, **fields: Any) -> OrderLife:
+    order = fields.pop("order", BUY)
+    fills = (make_fill(order, filled),) if filled else ()
+    return OrderLife(order=order, state=state, **{"fills": fills, **fields})
+
+
+def test_a_filled_evening_with_agreeing_positions_is_settled() -> None:
+    result = compared(life(), held={ES: 2}, account=make_account(make_position(quantity=2)))
+
+    assert result.settled
+    assert result.findings == ()
+    assert [(p.symbol, p.desk, p.broker, p.agrees) for p in result.positions] == [
+        ("ESZ26", 2, 2, True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("action", "price", "ticks"),
+    [
+        (Action.BUY, "6000.50", 2),  # two ticks of 0.25 dearer
+        (Action.BUY, "5999.75", -1),
+        (Action.SELL, "5999.50", 2),  # two ticks cheaper, sold
+        (Action.SELL, "6000.25", -1),
+    ],
+)
+def test_slippage_is_in_ticks_and_positive_when_worse(
+    action: Action, price: str, ticks: int
+) -> None:
+    order = make_order(signed=2 * action.sign)
+    fills = (make_fill(order, 2, price=D(price)),)
+    (outcome,) = compared(life(order=order, fills=fills)).outcomes
+
+    assert outcome.slippage_ticks == ticks
+    assert outcome.average_price == D(price)
+
+
+def test_commissions_add_up_once_all_are_reported() -> None:
+    dollars = {"commission": D("2.05"), "commission_currency": USD}
+    one, other = (make_fill(BUY, 1, exec_id=f"{n}.01", **dollars) for n in "ab")
+    silent = make_fill(BUY, 1, exec_id="b.01")
+
+    (known,) = compared(life(fills=(one, other))).outcomes
+    (partial,) = compared(life(fills=(one, silent))).outcomes
+    assert (known.commission, known.commission_currency) == (D("4.10"), "USD")
+    assert partial.commission is None
+
+
+def test_an_order_that_never_filled_has_no_price() -> None:
+    (outcome,) = compared(life(OrderState.CANCELLED, filled=0)).outcomes
+
+    assert (outcome.filled, outcome.average_price, outcome.slippage_ticks) == (0, None, None)
+    assert outcome.commission is None
+
+
+@pytest.mark.parametrize(
+    ("state", "filled", "code", "severity"),
+    [
+        (OrderState.CANCELLED, 0, "AC601", Severity.WARN),
+        (OrderState.CANCELLED, 1, "AC602", Severity.WARN),
+        (OrderState.REJECTED, 0, "AC603", Severity.WARN),
+        (OrderState.UNKNOWN, 0, "AC604", Severity.BLOCK),
+        (OrderState.SENT, 0, "AC606", Severity.WARN),
+        (OrderState.ACKNOWLEDGED, 0, "AC606", Severity.WARN),
+        (OrderState.WORKING, 0, "AC606", Severity.WARN),
+        (OrderState.PARTLY_FILLED, 1, "AC606", Severity.WARN),
+        (OrderState.INTENDED, 0, "AC607", Severity.WARN),
+    ],
+)
+def test_every_end_but_a_fill_is_said(
+    state: OrderState, filled: int, code: str, severity: Severity
+) -> None:
+    result = compared(life(state, filled), names=())
+
+    assert severities(result.findings) == {code: severity}
+
+
+@pytest.mark.parametrize("state", [s for s in OrderState if not s.final])
+def test_an_evening_is_not_settled_while_an_order_is_open(state: OrderState) -> None:
+    assert not compared(life(state, 0), names=()).settled
+
+
+@pytest.mark.parametrize("state", [OrderState.CANCELLED, OrderState.REJECTED])
+def test_an_order_that_ended_without_a_fill_is_settled(state: OrderState) -> None:
+    assert compared(life(state, 0)).settled
+
+
+def test_counts_that_differ_are_a_break() -> None:
+    result = compared(held={ES: 2}, account=make_account(make_position(quantity=3)))
+
+    assert severities(result.findings) == {"AC605": Severity.WARN}
+    assert result.findings[0].evidence == {"desk": 2, "account": 3}
+    assert not result.settled
+
+
+def test_a_position_missing_at_the_account_is_a_break() -> None:
+    result = compared(held={ES: 2})
+
+    assert [(p.desk, p.broker) for p in result.positions] == [(2, 0)]
+    assert not result.settled
+
+
+def test_a_position_nobody_of_the_desk_holds_is_shown() -> None:
+    result = compared(names=(), account=make_account(make_position("NQH27", -1)))
+
+    assert [(p.symbol, p.desk, p.broker) for p in result.positions] == [("NQ H27", 0, -1)]
+    assert "no model" in result.findings[0].message
+
+
+def test_models_are_compared_together() -> None:
+    result = compared(held={ES: 5}, account=make_account(make_position(quantity=5)))
+
+    assert result.findings == ()
+
+
+@pytest.mark.parametrize("held", [{}, {ES: 2}])
+def test_unknown_positions_are_never_settled(held: dict[FuturesContract, int]) -> None:
+    result = compared(life(), held=held, account=make_account(positions=None))
+
+    assert severities(result.findings) == {"AC608": Severity.BLOCK}
+    assert not result.settled
+
+
+def test_a_held_contract_that_the_gateway_does_not_know_is_said() -> None:
+    result = compared(held={ES: 2, make_contract("ESH27"): 0}, names=())
+
+    assert severities(result.findings) == {"AC609": Severity.WARN}
+
+
+CLOSE = make_exit("ESZ26", -2, kind=TradeKind.ROLL_CLOSE, roll_pair="desk-20261119-TF-ESH27-O1")
+OPEN = make_order("ESH27", 2, kind=TradeKind.ROLL_OPEN, roll_pair=CLOSE.order_ref)
+
+
+@pytest.mark.parametrize(
+    ("closed", "opened", "lonely"), [(2, 2, False), (0, 0, False), (2, 1, True), (0, 2, True)]
+)
+def test_a_roll_on_one_leg_is_told(closed: int, opened: int, lonely: object) -> None:
+    state = {2: OrderState.FILLED, 1: OrderState.CANCELLED, 0: OrderState.CANCELLED}
+    result = compared(
+        life(state[closed], closed, order=CLOSE), life(state[opened], opened, order=OPEN)
+    )
+
+    assert ("AC610" in severities(result.findings)) is lonely
+
+
+def test_commission_currencies_travel_along() -> None:
+    euros = {"commission": D(2), "commission_currency": Currency("EUR")}
+    (outcome,) = compared(life(fills=(make_fill(BUY, 2, **euros),))).outcomes
+
+    assert outcome.commission_currency == "EUR"
