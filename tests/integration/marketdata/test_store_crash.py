@@ -13,6 +13,7 @@ import pytest
 from afterclose.adapters.marketdata.store import BAR_COLUMNS, MarketStore
 from afterclose.adapters.marketdata.verify import verify_store
 from integration.marketdata.growing_store import (
+    FIRST_DAY,
     contracts_after,
     expected_bars,
     last_number,
@@ -20,19 +21,13 @@ from integration.marketdata.growing_store import (
 )
 
 KILLS = 200
+READ_SESSIONS = 120
 SCRIPT = Path(__file__).with_name("growing_store.py")
 
 
 def killed_while_growing(path: Path, chance: random.Random) -> int:
     """Start the growing process, kill it at a random moment, return the last commit it reported."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    child = subprocess.Popen(
-        [sys.executable, str(SCRIPT), str(path)],
-        stdout=subprocess.PIPE,
-        env=environment,
-        text=True,
-        encoding="utf-8",
-    )
+    child = growing(path)
     assert child.stdout is not None
     reported = [int(child.stdout.readline())]  # it is running: from here on any moment will do
     timer = threading.Timer(chance.uniform(0.0, 0.12), child.kill)
@@ -42,6 +37,46 @@ def killed_while_growing(path: Path, chance: random.Random) -> int:
     child.stdout.close()
     timer.join()
     return reported[-1]
+
+
+def growing(path: Path) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.Popen(
+        [sys.executable, str(SCRIPT), str(path)],
+        stdout=subprocess.PIPE,
+        env=environment,
+        text=True,
+        encoding="utf-8",
+    )
+
+
+def test_readers_see_whole_states_only_while_a_writer_commits(tmp_path: Path) -> None:
+    path = tmp_path / "store"
+    child = growing(path)
+    assert child.stdout is not None
+    reported = int(child.stdout.readline())
+    seen = set()
+    try:
+        while reported < READ_SESSIONS:
+            number = last_number(path)
+            require_whole_state(path, number)
+            seen.add(number)
+            reported = int(child.stdout.readline())
+    finally:
+        child.kill()
+        child.stdout.close()
+        child.wait()
+    assert len(seen) > 1
+
+
+def require_whole_state(path: Path, at_least: int) -> None:
+    """One opening is one state: bars, contracts and last session of the same commit."""
+    store = MarketStore.open(path)
+    number = (store.last_session - FIRST_DAY).days
+    assert number >= at_least
+    for place in range(len(contracts_after(number))):
+        bars, expected = store.bars(symbol_of(place)), expected_bars(place, number)
+        assert bars.close.tolist() == expected.close.tolist()
 
 
 @pytest.mark.slow
