@@ -342,6 +342,7 @@ class ViewParts:
     freshness: update.Freshness
     excluded: Sequence[ExcludedTrade]
     digest: str
+    files: Mapping[str, str]
 
 
 def view(desk: Desk, parts: ViewParts) -> EveningView:
@@ -356,7 +357,7 @@ def view(desk: Desk, parts: ViewParts) -> EveningView:
         fx=parts.live.fx,
         capital=parts.money,
         data=DataState(
-            source=desk.market.path.name,
+            source=desk.market.source,
             last_session=parts.freshness.session,
             fingerprint=parts.freshness.fingerprint,
             roots=parts.freshness.roots,
@@ -366,6 +367,7 @@ def view(desk: Desk, parts: ViewParts) -> EveningView:
         digest=parts.digest,
         dropped=tuple(f for e in parts.excluded for f in e.findings),
         marks=_marks(desk, parts),
+        files=parts.files,
     )
 
 
@@ -392,13 +394,18 @@ def _marks(desk: Desk, parts: ViewParts) -> dict[int, Mark]:
     """Price the account's positions by the desk's own data, where it knows the contract."""
     marks: dict[int, Mark] = {}
     by_name = {(s.ib_symbol, s.trading_class): s for s in desk.specs.values()}
+    for spec in desk.specs.values():
+        if not spec.trading_class:  # unknown to us: the symbol alone, where no class claims it
+            by_name.setdefault((spec.ib_symbol, ""), spec)
     for position in parts.live.account.positions or ():
-        spec = by_name.get((position.symbol, position.trading_class))
+        name = (position.symbol, position.trading_class)
+        spec = by_name.get(name) or by_name.get((position.symbol, ""))
         if spec is None or position.contract_month is None:
             continue
         contract = FuturesContract(spec.root, position.contract_month)
         close = desk.market.last_close(contract, parts.freshness.session)
         marks[position.con_id] = Mark(
+            root=spec.root,
             sector=spec.sector,
             price=None if close is None else spec.to_ib(close),
             point_value=spec.point_value,

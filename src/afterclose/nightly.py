@@ -217,6 +217,7 @@ def _report(
         freshness=fresh,
         excluded=tonight.excluded,
         digest=review.shown_digest(report),
+        files=run_files.digests(run.folder),
     )
     with run.journal.stage("report") as stage:
         stage.wrote(*run_files.write_report(run.folder, view(run.desk, parts)))

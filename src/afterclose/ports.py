@@ -48,6 +48,10 @@ class MarketData(Protocol):
         """Where the store lives: model processes open it themselves."""
 
     @property
+    def source(self) -> str:
+        """Where the bars came from, as their loader named it."""
+
+    @property
     def fingerprint(self) -> str:
         """Digest of the content; changes with any bar."""
 

@@ -184,6 +184,7 @@ def write_result(
 
 
 def digests(folder: RunFolder) -> dict[str, str]:
-    """Return file name → SHA-256 of every artefact at the top of the folder."""
-    files = sorted(p for p in folder.path.iterdir() if p.is_file() and p.name[:2].isdigit())
+    """Return file name → SHA-256 of what the report was made from."""
+    made = (p for p in folder.path.iterdir() if p.is_file() and "10" <= p.name[:2] < "45")
+    files = sorted([*made, *(folder.path / "baskets").glob("*.csv")])
     return {p.name: sha256(p.read_bytes()).hexdigest() for p in files}

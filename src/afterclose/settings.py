@@ -135,7 +135,8 @@ class AuditSettings(_Section):
     """Limits of the checks."""
 
     max_deviation: Fraction = Decimal("0.005")
-    sessions: int = Field(default=21, ge=20, le=250)
+    #: Daily bars asked for; the band needs 20, the chart shows them all.
+    sessions: int = Field(default=60, ge=20, le=250)
     band_window: int = Field(default=20, ge=2)
     band_width: Decimal = Field(default=Decimal(3), gt=0)
     risk_fraction: Fraction = Decimal("0.005")

@@ -6,6 +6,7 @@ time happen inside the commands.
 
 from __future__ import annotations
 
+import logging
 import sys
 import tempfile
 import traceback
@@ -39,6 +40,8 @@ RunName = Annotated[str, typer.Option("--run", help="A run id; default: the newe
 
 def main() -> None:
     """Run the command line; every error ends as a sentence, a hint and an exit code."""
+    # A gateway that hangs up is told to the user by our own errors, in words.
+    logging.getLogger("ib_async").setLevel(logging.CRITICAL)
     try:
         app()
     except AfterCloseError as error:

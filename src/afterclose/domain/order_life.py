@@ -136,7 +136,7 @@ def sweep_events(known: Mapping[str, OrderLife], sweep: OrderSweep) -> tuple[Ord
     """
     found: list[OrderEvent] = []
     shown: set[str] = set()
-    for order in (*sweep.completed_orders, *sweep.open_orders):
+    for order in (*sweep.open_orders, *sweep.completed_orders):  # the end of an order last
         ref = _our_ref(known, order.order_ref, order.perm_id)
         if ref is not None:
             shown.add(ref)

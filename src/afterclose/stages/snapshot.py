@@ -22,7 +22,7 @@ from afterclose.domain.market import (
     Qualification,
     QualificationState,
 )
-from afterclose.errors import AccountMismatch
+from afterclose.errors import AccountMismatch, BrokerTimeout
 from afterclose.ports import BrokerReader, Clock
 
 #: A daily rate bridges a weekend and holidays on both sides of it; an older one is stale.
@@ -85,16 +85,24 @@ async def run(reader: BrokerReader, request: SnapshotRequest, clock: Clock) -> M
             hint="log in to the right account, or correct desk.account in the settings",
         )
     server_time, qualifications, account = await asyncio.gather(
-        reader.server_time(), reader.qualify(request.contracts), reader.account(request.account)
+        _server_time(reader), reader.qualify(request.contracts), reader.account(request.account)
     )
     return await _prices(reader, request, clock, server_time, qualifications, account)
+
+
+async def _server_time(reader: BrokerReader) -> datetime | None:
+    """The gateway's clock; None when it does not tell in time, which stops nothing."""
+    try:
+        return await reader.server_time()
+    except BrokerTimeout:
+        return None
 
 
 async def _prices(
     reader: BrokerReader,
     request: SnapshotRequest,
     clock: Clock,
-    server_time: datetime,
+    server_time: datetime | None,
     qualifications: Mapping[FuturesContract, Qualification],
     account: AccountSnapshot,
 ) -> MarketSnapshot:
@@ -116,7 +124,7 @@ async def _prices(
         qualifications=qualifications,
         bars=bars,
         quotes=quotes,
-        fx=completed_fx(fx, account, currencies, as_of=server_time.date()),
+        fx=completed_fx(fx, account, currencies, as_of=(server_time or clock.now()).date()),
         account=account,
     )
 

@@ -237,6 +237,8 @@ async def _listen(desk: OrderDesk, journal: _Journal, refs: set[str]) -> None:
         async for event in desk.events():
             if event.order_ref in refs:
                 await journal.write(event)
+            elif not event.order_ref:
+                journal.on_event(event)  # about the line itself; the sweep at the end heals it
         await journal.break_off(BrokerUnavailable("the gateway's stream of order events ended"))
     except BrokerError as error:
         await journal.break_off(error)

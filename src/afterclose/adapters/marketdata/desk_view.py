@@ -33,6 +33,11 @@ class DeskMarketData:
         return self._store.path
 
     @property
+    def source(self) -> str:
+        """Where the bars came from."""
+        return self._store.source
+
+    @property
     def fingerprint(self) -> str:
         """Digest of the content."""
         return self._store.fingerprint
