@@ -212,3 +212,40 @@ def mapping_export(
     from afterclose.cli import basket_command  # noqa: PLC0415 - costs time
 
     basket_command.export_mapping(out)
+
+
+@sim_app.command("serve")
+def sim_serve(
+    port: Annotated[int, typer.Option("--port", help="Where to listen; 0 is any.")] = 7497,
+    market: Annotated[
+        Path | None, typer.Option("--market", help="Market folder; made-up prices without it.")
+    ] = None,
+    account: Annotated[str, typer.Option("--account", help="Its number.")] = "DU1234567",
+    scenario: Annotated[
+        Path | None, typer.Option("--scenario", help="Faults, as TOML; may change while it runs.")
+    ] = None,
+    start: Annotated[str, typer.Option("--start", help="Its time, ISO 8601 with zone.")] = "",
+    speed: Annotated[float, typer.Option("--speed", help="How fast its time runs.")] = 1.0,
+    state: Annotated[
+        Path | None, typer.Option("--state", help="File that keeps the book across restarts.")
+    ] = None,
+    wire_log: Annotated[
+        Path | None, typer.Option("--wire-log", help="File that gets one line per message.")
+    ] = None,
+    *,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no messages.")] = False,
+) -> None:
+    """Serve the paper gateway until interrupted."""
+    from afterclose.cli import sim_command  # noqa: PLC0415 - costs time
+
+    sim_command.serve(
+        port=port,
+        market=market,
+        account=account,
+        scenario=scenario,
+        start=start,
+        speed=speed,
+        state=state,
+        wire_log=wire_log,
+        quiet=quiet,
+    )
