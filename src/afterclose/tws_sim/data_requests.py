@@ -181,7 +181,7 @@ def first_session(duration: str, last: date) -> date | None:
 
 
 def _schedule(request_id: int, item: Instrument, first: date | None, stop: datetime) -> bytes:
-    zone_name = item.hours.zone
+    zone_name = messages.time_zone_of(item)
     zone = ZoneInfo(zone_name)
     last = stop.astimezone(zone).date()
     begin = first or last - timedelta(days=_DAYS_PER_WEEK)

@@ -143,8 +143,8 @@ def session_before(hours: TradingHours, session: date) -> date:
 
 
 @lru_cache(maxsize=1024)
-def describe(hours: TradingHours, first: date, *, days: int, liquid: bool) -> str:
-    """Write hours as contract details carry them.
+def describe(hours: TradingHours, first: date, *, days: int, zone: str, liquid: bool) -> str:
+    """Write hours as contract details carry them, in the zone that the details name.
 
     Example: ``20261122:1700-20261123:1600;20261225:CLOSED``.
     """
@@ -154,9 +154,12 @@ def describe(hours: TradingHours, first: date, *, days: int, liquid: bool) -> st
         if not is_session(hours, day):
             parts.append(f"{day:%Y%m%d}:CLOSED")
             continue
-        eve = hours.eve and not liquid
-        begin = day - timedelta(days=1) if eve else day
-        opens = hours.liquid_from if liquid else hours.opens
-        closes = hours.liquid_to if liquid else hours.closes
-        parts.append(f"{begin:%Y%m%d}:{opens:%H%M}-{day:%Y%m%d}:{closes:%H%M}")
+        regular = session_hours(hours, day)
+        opens, closes = regular.opens, regular.closes
+        if liquid and hours.liquid_from < hours.liquid_to:
+            own = ZoneInfo(hours.zone)
+            opens = datetime.combine(day, hours.liquid_from, own)
+            closes = datetime.combine(day, hours.liquid_to, own)
+        shown = [f"{at.astimezone(ZoneInfo(zone)):%Y%m%d:%H%M}" for at in (opens, closes)]
+        parts.append("-".join(shown))
     return ";".join(parts)

@@ -12,7 +12,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from afterclose.tws_sim.contracts import ORDER_TYPES, CashPair, Instrument, Listing, Product
-from afterclose.tws_sim.hours import describe
+from afterclose.tws_sim.hours import describe, session_hours
 from afterclose.tws_sim.market import Bar
 from afterclose.tws_sim.orders import Action, Execution
 from afterclose.tws_sim.wire import UNSET_DOUBLE, Field, escaped, frame
@@ -95,25 +95,35 @@ def _details_head(item: Instrument) -> list[Field]:
             item.tick,
         ]
     product = item.product
-    last_day = f"{item.last_trade_date:%Y%m%d} {product.hours.closes:%H:%M}:00 {product.time_zone}"
+    closes = session_hours(item.hours, item.last_trade_date).closes
+    closing = closes.astimezone(ZoneInfo(product.time_zone))
+    last_day = f"{item.last_trade_date:%Y%m%d} {closing:%H:%M:%S} {product.time_zone}"
     names = [item.symbol, "FUT", last_day, "0", "", item.exchange, item.currency]
     classes: list[Field] = [item.local_symbol, product.trading_class, product.trading_class]
     return [*names, *classes, item.con_id, product.min_tick]
 
 
 def _details_body(item: Instrument, today: date) -> list[Field]:
-    regular = describe(item.hours, today, days=_HOURS_SHOWN_DAYS, liquid=False)
-    liquid = describe(item.hours, today, days=_HOURS_SHOWN_DAYS, liquid=True)
+    zone = time_zone_of(item)
+    regular, liquid = (
+        describe(item.hours, today, days=_HOURS_SHOWN_DAYS, zone=zone, liquid=liquid)
+        for liquid in (False, True)
+    )
     head: list[Field] = [item.multiplier, ORDER_TYPES, item.exchange, item.magnifier]
     if isinstance(item, CashPair):
         names: list[Field] = [0, f"{item.base} / {item.quote}", "", "", "", "", ""]
         tail: list[Field] = [item.symbol, "", item.market_rule, "", ""]
-        return [*head, *names, ZONE, regular, liquid, "", 0, 0, 4, *tail]
+        return [*head, *names, zone, regular, liquid, "", 0, 0, 4, *tail]
     product = item.product
     names = [_underlying_id(product), escaped(product.name), product.exchange, item.contract_month]
     sector: list[Field] = [product.industry, product.industry, product.symbol]
     tail = [product.symbol, "IND", product.market_rule, f"{item.last_trade_date:%Y%m%d}", ""]
-    return [*head, *names, *sector, product.time_zone, regular, liquid, "", 0, 0, 2, *tail]
+    return [*head, *names, *sector, zone, regular, liquid, "", 0, 0, 2, *tail]
+
+
+def time_zone_of(item: Instrument) -> str:
+    """Return the zone a contract's hours are written in, by IB's name for it."""
+    return ZONE if isinstance(item, CashPair) else item.product.time_zone
 
 
 def _underlying_id(product: Product) -> int:
