@@ -208,7 +208,7 @@ def against_zipline(folder: Path) -> dict[str, object]:
     """The same universe by Zipline's own writers, from memory, in a process of its own."""
     script = HERE / "baselines" / "market_zipline_writers.py"
     done = subprocess.run(
-        [sys.executable, str(script), str(folder)], check=True, capture_output=True, text=True
+        [sys.executable, str(script), str(folder)], check=True, stdout=subprocess.PIPE, text=True
     )
     return dict(json.loads(done.stdout.splitlines()[-1]))
 

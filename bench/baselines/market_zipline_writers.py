@@ -90,7 +90,7 @@ def main() -> None:
         start = time.process_time()
         bars = BcolzDailyBarWriter(f"{scratch}/bars.bcolz", calendar, sessions[0], sessions[-1])
         bars.write(iter(made))
-        AssetDBWriter(f"sqlite:///{scratch}/assets.sqlite").write(
+        AssetDBWriter(f"{scratch}/assets.sqlite").write(
             futures=futures, exchanges=exchanges, root_symbols=roots
         )
         seconds = time.process_time() - start

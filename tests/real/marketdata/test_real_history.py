@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from afterclose.adapters.marketdata.loaded_source import LoadedSource
 from afterclose.adapters.marketdata.real_history import RealHistory
 from afterclose.adapters.marketdata.records import MarketData
 from afterclose.adapters.marketdata.store import MarketStore, MarketStoreWriter
+from afterclose.adapters.marketdata.update import update_store
+from afterclose.adapters.marketdata.verify import verify_store
 from afterclose.errors import DataError
 
 REAL_DATA = os.environ.get("AFTERCLOSE_REAL_DATA")
@@ -22,6 +25,7 @@ pytestmark = [
 ]
 ROOTS = ("CL", "ES", "FDAX", "SI", "ZC")
 EVENING = date(2020, 4, 21)
+NOW = datetime(2020, 4, 22, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
@@ -99,3 +103,24 @@ def test_eighty_three_roots_have_full_bars_and_close_only_ones_are_refused(
     assert len(history.roots()) == 83
     with pytest.raises(DataError, match="KOS"):
         history.load(roots=["KOS"], first=date(2019, 1, 2), last=EVENING)
+
+
+def test_march_2020_replayed_evening_by_evening_equals_the_whole(
+    history: RealHistory, tmp_path: Path
+) -> None:
+    roots, first, last = ("CL", "ES", "FGBL", "HO", "NKD", "ZC"), date(2019, 6, 3), EVENING
+    whole = history.load(roots=roots, first=first, last=last)
+    day = date(2020, 3, 5)
+    while day < last:
+        source = LoadedSource(name=history.name, data=whole, today=day)
+        update = update_store(tmp_path / "grown", source, session=day, now=NOW)
+        assert update.revisions == ()
+        day += timedelta(days=1 if day.weekday() < 4 else 3)
+    source = LoadedSource(name=history.name, data=whole, today=last)
+    update_store(tmp_path / "grown", source, session=last, now=NOW)
+    with MarketStoreWriter(tmp_path / "whole") as writer:
+        writer.write_all(whole, source=history.name)
+    grown = MarketStore.open(tmp_path / "grown")
+    assert grown.fingerprint == MarketStore.open(tmp_path / "whole").fingerprint
+    assert grown.bars("CLK20").close[-2] == -37.63
+    assert verify_store(tmp_path / "grown") == len(whole.bars)

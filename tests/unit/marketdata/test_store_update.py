@@ -178,6 +178,14 @@ def test_facts_and_rates_that_changed_are_logged(tmp_path: Path) -> None:
     verify_store(tmp_path)
 
 
+def test_a_currency_without_any_rate_is_named(tmp_path: Path) -> None:
+    source = vendor()
+    source.euro = {}
+    assert update_store(tmp_path, source, session=TUESDAY, now=NOW).without_rates == ("EUR",)
+    source.euro = {"2020-04-21": 1.0855}
+    assert update_store(tmp_path, source, session=TUESDAY, now=NOW).without_rates == ()
+
+
 def test_a_source_that_fails_in_between_leaves_the_store_as_it_was(tmp_path: Path) -> None:
     source = vendor()
     before = updated(tmp_path, source, TUESDAY).fingerprint

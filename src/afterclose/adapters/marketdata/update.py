@@ -37,12 +37,17 @@ class RootUpdate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreUpdate:
-    """What an update brought. ``revisions`` is history that changed, value by value."""
+    """What an update brought.
+
+    ``revisions`` is history that changed, value by value; ``without_rates`` are currencies of
+    stored contracts for which there is no exchange rate at all: their markets cannot be sized.
+    """
 
     session: date
     roots: tuple[RootUpdate, ...]
     revisions: tuple[Revision, ...]
     rates: int
+    without_rates: tuple[str, ...]
 
     @property
     def bars(self) -> int:
@@ -84,11 +89,14 @@ def update_store(
             on_progress(done[-1])
         revisions = _write(writer, list(gathered.values()), now)
         rates, rate_changes = _update_fx(writer, source, session, now)
+        foreign = writer.state.contracts.currencies() - {"USD"}
+        without_rates = tuple(sorted(foreign - set(writer.state.fx.all_keys())))
     return StoreUpdate(
         session=session,
         roots=tuple(done),
         revisions=(*revisions, *rate_changes),
         rates=rates,
+        without_rates=without_rates,
     )
 
 
