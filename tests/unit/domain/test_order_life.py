@@ -1,78 +1,61 @@
-"""The life of an order from the gateway's words, in every order in which they come."""
+"""The life of an order, as a pure function of what was seen of it."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import date
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
 from afterclose.domain.order_life import OrderLife, live, lives, sweep_events
 from afterclose.domain.orders import (
     Action,
-    BrokerOrder,
+    BasketOrder,
     EventKind,
-    Fill,
     OrderEvent,
     OrderState,
-    OrderSweep,
+    final_fills,
+    order_ref,
 )
-from unit.files.basket_orders import make_order
+from afterclose.errors import UsageError
+from make import (
+    SESSION,
+    USD,
+    filled,
+    intent,
+    make_broker_order,
+    make_contract,
+    make_event,
+    make_fill,
+    make_order,
+    make_sweep,
+    status,
+)
 
-ORDER = make_order("HGH27", "5.1235", quantity=5, order_ref="ours")
-START = datetime(2026, 11, 20, 22, 0, tzinfo=UTC)
-
-
-def event(kind: EventKind, **facts: Any) -> OrderEvent:
-    return OrderEvent(order_ref="ours", at=START, kind=kind, **facts)
-
-
-def status(word: str, **facts: Any) -> OrderEvent:
-    return event(EventKind.STATUS, status=word, **facts)
-
-
-def execution(number: int, quantity: int, price: str = "5.12", **facts: Any) -> Fill:
-    return Fill(
-        exec_id=f"0001f4e8.0000000{number}.01.01",
-        order_ref="ours",
-        perm_id=77,
-        con_id=1,
-        action=Action.BUY,
-        quantity=quantity,
-        price=Decimal(price),
-        at=START + timedelta(seconds=number),
-        account="DU1234567",
-        **facts,
-    )
+D = Decimal
+BUY = make_order(signed=3)
+SENT, ACK = intent(BUY), status(BUY, "PreSubmitted", perm_id=4711)
+WORKING = status(BUY, "Submitted")
 
 
-def filled(number: int, quantity: int, price: str = "5.12") -> OrderEvent:
-    return event(EventKind.FILL, fill=execution(number, quantity, price))
+def state(*events: OrderEvent) -> OrderState:
+    return live(BUY, events).state
 
 
-INTENT = event(EventKind.INTENT)
-SENT = event(EventKind.SENT)
+def test_an_order_nobody_heard_of_is_intended() -> None:
+    life = live(BUY, [])
 
-
-def state_after(*events: OrderEvent) -> OrderState:
-    return live(ORDER, events).state
-
-
-def test_an_order_nobody_has_seen_is_intended() -> None:
-    life = live(ORDER, ())
-
-    assert (life.state, life.filled, life.remaining) == (OrderState.INTENDED, 0, 5)
+    assert (life.state, life.filled, life.remaining) == (OrderState.INTENDED, 0, 3)
     assert life.average_price is None
 
 
-def test_an_intent_in_the_journal_counts_as_sent() -> None:
-    assert state_after(INTENT) is OrderState.SENT
-    assert state_after(INTENT, SENT) is OrderState.SENT
+def test_an_intent_counts_as_sent() -> None:
+    assert state(SENT) is OrderState.SENT
 
 
 @pytest.mark.parametrize(
-    ("word", "state"),
+    ("word", "expected"),
     [
         ("ApiPending", OrderState.SENT),
         ("PendingSubmit", OrderState.SENT),
@@ -82,173 +65,248 @@ def test_an_intent_in_the_journal_counts_as_sent() -> None:
         ("Cancelled", OrderState.CANCELLED),
         ("ApiCancelled", OrderState.CANCELLED),
         ("Inactive", OrderState.REJECTED),
-        ("a word nobody knows", OrderState.SENT),
     ],
 )
-def test_the_status_words_of_ib_are_the_state(word: str, state: OrderState) -> None:
-    assert state_after(INTENT, status(word)) is state
+def test_the_brokers_own_word_is_the_evidence(word: str, expected: OrderState) -> None:
+    assert state(SENT, status(BUY, word)) is expected
 
 
-def test_a_message_never_ends_an_order() -> None:
-    life = live(
-        ORDER, [INTENT, status("Submitted"), event(EventKind.MESSAGE, code=10349, text="TIF set")]
-    )
-
-    assert (life.state, life.code, life.text) == (OrderState.WORKING, 10349, "TIF set")
+def test_a_word_we_do_not_know_ends_nothing_and_proves_the_order_is_there() -> None:
+    assert state(SENT, WORKING, status(BUY, "Suspended")) is OrderState.WORKING
+    assert state(status(BUY, "Suspended")) is OrderState.SENT
 
 
-def test_executions_make_the_fill() -> None:
-    life = live(ORDER, [INTENT, status("Submitted"), filled(1, 2, "5.10"), filled(2, 3, "5.15")])
+@pytest.mark.parametrize("code", [201, 202, 399, 2109, 10349, 504])
+@pytest.mark.parametrize("before", [SENT, ACK, WORKING], ids=["sent", "acknowledged", "working"])
+def test_messages_and_errors_end_nothing(before: OrderEvent, code: int) -> None:
+    message = make_event(BUY, "message", code=code, text="something happened")
+    life = live(BUY, [SENT, before, message])
 
-    assert (life.state, life.filled, life.remaining) == (OrderState.FILLED, 5, 0)
-    # (2 × 5.10 + 3 × 5.15) / 5
-    assert life.average_price == Decimal("5.13")
-
-
-def test_part_of_an_order_may_be_filled() -> None:
-    life = live(ORDER, [INTENT, status("Submitted"), filled(1, 2)])
-
-    assert (life.state, life.filled, life.remaining) == (OrderState.PARTLY_FILLED, 2, 3)
+    assert life.state is state(SENT, before)
+    assert (life.text, life.code) == ("something happened", code)
 
 
-def test_a_fill_may_come_before_any_status() -> None:
-    assert state_after(INTENT, filled(1, 5)) is OrderState.FILLED
+def test_executions_are_the_fill_not_the_word() -> None:
+    assert state(SENT, WORKING, status(BUY, "Filled")) is OrderState.WORKING
+    assert state(SENT, filled(BUY, 1, "a.01"), status(BUY, "Filled")) is OrderState.PARTLY_FILLED
+    assert state(SENT, filled(BUY, 3, "a.01")) is OrderState.FILLED
 
 
-def test_the_word_filled_waits_for_its_executions() -> None:
-    assert state_after(INTENT, status("Filled")) is OrderState.WORKING
-    assert state_after(INTENT, filled(1, 2), status("Filled")) is OrderState.PARTLY_FILLED
-    assert state_after(INTENT, status("Filled"), filled(1, 5)) is OrderState.FILLED
+def test_fills_add_up_to_the_order() -> None:
+    life = live(BUY, [SENT, filled(BUY, 1, "a.01", price=D(6000))])
+    assert (life.state, life.filled, life.remaining) == (OrderState.PARTLY_FILLED, 1, 2)
+
+    life = live(BUY, [SENT, filled(BUY, 1, "a.01"), filled(BUY, 2, "b.01", price=D(6003))])
+    assert (life.state, life.filled, life.remaining) == (OrderState.FILLED, 3, 0)
+    assert life.average_price == D(6002)  # (6000 + 2 × 6003) / 3
 
 
-def test_an_execution_told_again_fills_nothing_more() -> None:
-    life = live(ORDER, [INTENT, filled(1, 2), filled(1, 2), filled(1, 2)])
-
-    assert (life.state, life.filled) == (OrderState.PARTLY_FILLED, 2)
+def test_an_execution_told_twice_counts_once() -> None:
+    assert live(BUY, [SENT, filled(BUY, 1, "a.01"), filled(BUY, 1, "a.01")]).filled == 1
 
 
-def test_a_status_repeated_late_does_not_undo_a_fill() -> None:
-    for word in ("Submitted", "PreSubmitted", "PendingSubmit", "Cancelled", "Inactive"):
-        assert state_after(INTENT, filled(1, 5), status(word)) is OrderState.FILLED
-    assert state_after(INTENT, filled(1, 2), status("Submitted")) is OrderState.PARTLY_FILLED
-    assert state_after(INTENT, status("Submitted"), status("PendingSubmit")) is OrderState.WORKING
+def test_filled_is_the_end() -> None:
+    done = [SENT, filled(BUY, 3, "a.01")]
+
+    for later in ("Cancelled", "Inactive", "Submitted", "PreSubmitted"):
+        assert state(*done, status(BUY, later)) is OrderState.FILLED
+    assert state(*done, make_event(BUY, "absent")) is OrderState.FILLED
 
 
-def test_a_cancelled_order_keeps_what_was_filled() -> None:
-    life = live(ORDER, [INTENT, filled(1, 2), status("Cancelled")])
+def test_a_fill_behind_a_cancellation_is_not_lost() -> None:
+    cancelled = [SENT, status(BUY, "Cancelled")]
+    life = live(BUY, [*cancelled, filled(BUY, 1, "a.01")])
 
-    assert (life.state, life.filled, life.remaining) == (OrderState.CANCELLED, 2, 0)
-
-
-def test_an_execution_may_arrive_after_the_cancellation() -> None:
-    life = live(ORDER, [INTENT, status("Cancelled"), filled(1, 2)])
-
-    assert (life.state, life.filled) == (OrderState.CANCELLED, 2)
-    assert state_after(INTENT, status("Cancelled"), filled(1, 5)) is OrderState.FILLED
+    assert (life.state, life.filled, life.remaining) == (OrderState.CANCELLED, 1, 0)
+    assert state(*cancelled, filled(BUY, 3, "a.01")) is OrderState.FILLED
 
 
-def test_a_commission_is_kept_with_its_execution() -> None:
-    paid = execution(1, 5, commission=Decimal("2.47"))
-    life = live(ORDER, [INTENT, filled(1, 5), event(EventKind.COMMISSION, fill=paid)])
-
-    assert life.fills == (paid,)
-    assert life.state is OrderState.FILLED
+def test_a_cancelled_order_stays_cancelled_behind_late_words() -> None:
+    for later in (WORKING, ACK, SENT, make_event(BUY, "absent"), status(BUY, "Inactive")):
+        assert state(SENT, status(BUY, "Cancelled"), later) is OrderState.CANCELLED
 
 
-def test_an_order_that_a_complete_sweep_does_not_show_is_unknown() -> None:
-    absent = event(EventKind.ABSENT)
-
-    assert state_after(INTENT, absent) is OrderState.UNKNOWN
-    assert state_after(INTENT, status("Submitted"), absent) is OrderState.UNKNOWN
-    assert state_after(INTENT, status("Cancelled"), absent) is OrderState.CANCELLED
-    assert state_after(INTENT, absent, status("Submitted")) is OrderState.WORKING
+def test_an_inactive_order_may_come_back_to_life() -> None:
+    assert state(SENT, status(BUY, "Inactive"), WORKING) is OrderState.WORKING
 
 
-def test_the_permanent_id_is_remembered() -> None:
-    life = live(ORDER, [INTENT, status("Submitted", perm_id=77), status("Submitted")])
+def test_a_late_word_of_sending_takes_nothing_back() -> None:
+    assert state(SENT, WORKING, status(BUY, "PendingSubmit")) is OrderState.WORKING
+    assert state(SENT, WORKING, SENT) is OrderState.WORKING
 
-    assert life.perm_id == 77
+
+@pytest.mark.parametrize("before", [SENT, ACK, WORKING, filled(BUY, 1, "a.01")])
+def test_absence_makes_an_open_order_unknown_and_nothing_else(before: OrderEvent) -> None:
+    absent = make_event(BUY, "absent")
+
+    assert state(SENT, before, absent) is OrderState.UNKNOWN
+    assert state(SENT, status(BUY, "Cancelled"), absent) is OrderState.CANCELLED
 
 
-def test_events_go_to_their_own_orders() -> None:
-    other = make_order("CLF27", "58.10", order_ref="other")
-    known = lives([ORDER, other], [INTENT, status("Submitted")])
+def test_evidence_ends_the_unknown() -> None:
+    unknown = [SENT, make_event(BUY, "absent")]
 
-    assert {ref: life.state for ref, life in known.items()} == {
-        "ours": OrderState.WORKING,
-        "other": OrderState.INTENDED,
+    assert state(*unknown, WORKING) is OrderState.WORKING
+    assert state(*unknown, status(BUY, "Cancelled")) is OrderState.CANCELLED
+    assert state(*unknown, filled(BUY, 3, "a.01")) is OrderState.FILLED
+
+
+def test_lives_are_kept_apart_by_reference() -> None:
+    other = make_order("NQZ26")
+    both = lives([BUY, other], [SENT, WORKING, intent(other)])
+
+    assert {ref: life.state for ref, life in both.items()} == {
+        BUY.order_ref: OrderState.WORKING,
+        other.order_ref: OrderState.SENT,
     }
 
 
-def book(word: str, **facts: Any) -> BrokerOrder:
-    shown: dict[str, Any] = {
-        "order_ref": "ours", "perm_id": 77, "client_id": 17, "con_id": 1, "symbol": "HG",
-        "action": Action.BUY, "quantity": 5, "filled": 0, "status": word, "account": "DU1234567",
-    }  # fmt: skip
-    return BrokerOrder(**(shown | facts))
+# -- executions ------------------------------------------------------------------------------
 
 
-def sweep(
-    *, working: Any = (), done: Any = (), fills: Any = (), unknown: tuple[str, ...] = ()
-) -> OrderSweep:
-    return OrderSweep(
-        at=START, open_orders=tuple(working), completed_orders=tuple(done), fills=tuple(fills),
-        unknown=unknown,
-    )  # fmt: skip
+def test_a_correction_replaces_its_execution() -> None:
+    first = make_fill(BUY, 3, exec_id="0000e0d5.67.01", price=D(6000))
+    corrected = replace(first, exec_id="0000e0d5.67.02", quantity=2)
+
+    assert final_fills([first, corrected]) == (corrected,)
+    assert final_fills([corrected, first]) == (corrected,)
 
 
-def known_sent(**facts: Any) -> dict[str, OrderLife]:
-    return {"ours": live(ORDER, [event(EventKind.INTENT, **facts)])}
+def test_corrections_are_counted_as_numbers() -> None:
+    ninth, tenth = (make_fill(BUY, 1, exec_id=f"e.{n}") for n in ("09", "10"))
+
+    assert final_fills([tenth, ninth]) == (tenth,)
 
 
-def after_sweep(swept: OrderSweep, known: dict[str, OrderLife] | None = None) -> OrderLife:
-    before = known or known_sent()
-    return live(ORDER, [INTENT, *sweep_events(before, swept)])
+def test_executions_without_a_dot_are_themselves() -> None:
+    one, other = make_fill(BUY, 1, exec_id="a"), make_fill(BUY, 1, exec_id="b")
+
+    assert final_fills([one, other, one]) == (one, other)
 
 
-def test_a_sweep_finds_a_working_order_by_its_reference() -> None:
-    life = after_sweep(sweep(working=[book("Submitted")]))
+def test_a_commission_once_told_is_kept() -> None:
+    plain = make_fill(BUY, 1)
+    told = replace(plain, commission=D("2.05"), commission_currency=USD)
 
-    assert (life.state, life.perm_id) == (OrderState.WORKING, 77)
-
-
-def test_a_sweep_finds_an_order_without_reference_by_its_permanent_id() -> None:
-    swept = sweep(done=[book("Cancelled", order_ref="")])
-
-    assert after_sweep(swept, known_sent(perm_id=77)).state is OrderState.CANCELLED
-    assert after_sweep(swept).state is OrderState.UNKNOWN
+    assert final_fills([told, plain]) == (told,)
+    assert final_fills([plain, told]) == (told,)
 
 
-def test_a_sweep_finds_fills_of_an_order_that_is_in_no_book() -> None:
-    life = after_sweep(sweep(fills=[execution(1, 2), execution(2, 3)]))
-
-    assert (life.state, life.filled) == (OrderState.FILLED, 5)
+# -- sweeps ----------------------------------------------------------------------------------
 
 
-def test_a_sweep_says_nothing_new_of_fills_known_already() -> None:
-    known = {"ours": live(ORDER, [INTENT, filled(1, 2)])}
-
-    events = sweep_events(known, sweep(fills=[execution(1, 2)]))
-
-    assert events == ()
+def known(*events: OrderEvent, order: BasketOrder = BUY) -> dict[str, OrderLife]:
+    return {order.order_ref: live(order, events)}
 
 
-def test_absence_counts_only_in_a_complete_sweep() -> None:
-    assert after_sweep(sweep()).state is OrderState.UNKNOWN
-    assert after_sweep(sweep(unknown=("executions",))).state is OrderState.SENT
+def kinds(events: tuple[OrderEvent, ...]) -> list[EventKind]:
+    return [e.kind for e in events]
 
 
-def test_an_order_never_sent_is_not_missing() -> None:
-    assert sweep_events({"ours": live(ORDER, ())}, sweep()) == ()
+def test_a_complete_sweep_without_the_order_makes_it_absent() -> None:
+    assert kinds(sweep_events(known(SENT), make_sweep())) == [EventKind.ABSENT]
 
 
-def test_orders_of_other_people_are_not_ours() -> None:
-    swept = sweep(
-        working=[
-            book("Submitted", order_ref="theirs", perm_id=5),
-            book("Submitted", order_ref="", perm_id=0),
-        ],
-        fills=[],
+def test_an_incomplete_sweep_proves_no_absence() -> None:
+    for part in ("open orders", "completed orders", "executions"):
+        assert sweep_events(known(SENT), make_sweep(unknown=(part,))) == ()
+
+
+def test_what_was_never_sent_or_is_over_is_not_missed() -> None:
+    assert sweep_events(known(), make_sweep()) == ()
+    assert sweep_events(known(SENT, status(BUY, "Cancelled")), make_sweep()) == ()
+
+
+def test_the_book_tells_of_open_and_completed_orders() -> None:
+    open_ = make_sweep(open_orders=(make_broker_order(BUY),))
+    over = make_sweep(completed_orders=(make_broker_order(BUY, status="Cancelled"),))
+
+    assert live(BUY, [SENT, *sweep_events(known(SENT), open_)]).state is OrderState.WORKING
+    assert live(BUY, [SENT, *sweep_events(known(SENT), over)]).state is OrderState.CANCELLED
+
+
+def test_an_order_in_the_book_that_our_journal_lost_is_found() -> None:
+    sweep = make_sweep(open_orders=(make_broker_order(BUY, status="a new word"),))
+
+    assert live(BUY, sweep_events(known(), sweep)).state is OrderState.SENT
+
+
+def test_other_peoples_orders_are_not_ours() -> None:
+    foreign = make_broker_order(BUY, order_ref="by hand", perm_id=999)
+
+    assert sweep_events(known(), make_sweep(open_orders=(foreign,))) == ()
+
+
+def test_an_order_that_lost_its_reference_is_known_by_its_permanent_number() -> None:
+    nameless = make_broker_order(BUY, order_ref="")
+    fill = make_fill(BUY, 3, order_ref="")
+    events = sweep_events(known(SENT, ACK), make_sweep(open_orders=(nameless,), fills=(fill,)))
+
+    assert {e.order_ref for e in events} == {BUY.order_ref}
+    life = live(BUY, [SENT, ACK, *events])
+    assert life.state is OrderState.FILLED
+    assert life.fills[0].order_ref == BUY.order_ref
+
+
+def test_executions_of_the_sweep_are_told_once() -> None:
+    fill = make_fill(BUY, 3)
+    sweep = make_sweep(fills=(fill,))
+    events = sweep_events(known(SENT), sweep)
+
+    assert kinds(events) == [EventKind.FILL]
+    assert sweep_events(known(SENT, *events), sweep) == ()
+
+
+def test_a_filled_order_whose_executions_are_gone_is_unknown() -> None:
+    book = make_sweep(completed_orders=(make_broker_order(BUY, status="Filled", filled=3),))
+    whole = replace(book, fills=(make_fill(BUY, 3),))
+    in_part = replace(book, fills=(make_fill(BUY, 2),))
+
+    assert live(BUY, [SENT, *sweep_events(known(SENT), book)]).state is OrderState.UNKNOWN
+    assert live(BUY, [SENT, *sweep_events(known(SENT), in_part)]).state is OrderState.UNKNOWN
+    assert live(BUY, [SENT, *sweep_events(known(SENT), whole)]).state is OrderState.FILLED
+
+
+# -- names and sides -------------------------------------------------------------------------
+
+
+def test_a_name_tells_desk_session_model_contract_effect_and_attempt() -> None:
+    name = order_ref(
+        desk="main",
+        session=SESSION,
+        model="TF",
+        contract=make_contract("6EZ26"),
+        closes=True,
+        attempt=2,
     )
 
-    assert [e.kind for e in sweep_events(known_sent(), swept)] == [EventKind.ABSENT]
+    assert name == "main-20261119-TF-6EZ26-C2"
+
+
+@pytest.mark.parametrize(
+    ("desk", "model"),
+    [("", "TF"), ("a-b", "TF"), ("désk", "TF"), ("desk", "T F"), ("d" * 30, "TF")],
+)
+def test_a_name_that_would_not_survive_the_broker_is_refused(desk: str, model: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        order_ref(
+            desk=desk,
+            session=date(2026, 1, 2),
+            model=model,
+            contract=make_contract(),
+            closes=False,
+            attempt=1,
+        )
+    assert raised.value.hint
+
+
+@pytest.mark.parametrize("quantity", [0, -1])
+def test_an_order_without_a_quantity_cannot_be_made(quantity: int) -> None:
+    with pytest.raises(ValueError, match="must be positive"):
+        replace(BUY, quantity=quantity)
+
+
+def test_sides_have_signs() -> None:
+    assert (Action.of(5), Action.of(-5)) == (Action.BUY, Action.SELL)
+    assert (BUY.signed, make_order(signed=-3).signed) == (3, -3)
+    assert make_fill(make_order(signed=-3), 2).signed == -2

@@ -68,8 +68,11 @@ class Reader:
     snapshot: AccountSnapshot = field(default_factory=make_account)
     rates: Mapping[Currency, FxRate] = field(default_factory=dict)
     asked: dict[str, object] = field(default_factory=dict)
+    tells_time: bool = True
 
     async def server_time(self) -> datetime:
+        if not self.tells_time:
+            raise BrokerTimeout("no answer")
         return NOW
 
     async def accounts(self) -> Sequence[str]:
@@ -121,6 +124,14 @@ async def test_only_contracts_that_were_found_are_priced() -> None:
     assert set(live.bars) == set(live.quotes) == {ES}
     assert (live.session, live.as_of, live.server_time) == (SESSION, NOW, NOW)
     assert reader.asked["account"] == ACCOUNT
+
+
+@pytest.mark.anyio
+async def test_a_gateway_that_does_not_tell_the_time_stops_nothing() -> None:
+    live = await snapshot(Reader(tells_time=False), make_mapped("ESZ26"))
+
+    assert live.server_time is None
+    assert set(live.bars) == {ES}
 
 
 @pytest.mark.anyio

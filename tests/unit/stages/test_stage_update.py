@@ -26,6 +26,7 @@ class Market:
     newest: date = SESSION
     late_roots: tuple[str, ...] = ()
     path: Path = field(default=Path("store"))
+    source: str = "made up"
     fingerprint: str = "f00d"
 
     def roots(self) -> Sequence[str]:
