@@ -61,6 +61,7 @@ class ContractTable:
 
     @classmethod
     def open(cls, folder: Path, layers: Sequence[Layer]) -> Self:
+        """Map the files of a state."""
         return cls([map_arrow(folder, layer) for layer in layers])
 
     def _group_by_root(self) -> None:
@@ -86,6 +87,7 @@ class ContractTable:
         return found
 
     def roots(self) -> list[str]:
+        """Roots in alphabetical order."""
         return sorted(self._by_root)
 
     def chain(self, root: str) -> list[str]:

@@ -27,16 +27,20 @@ class GeneratedSource:
 
     @property
     def name(self) -> str:
+        """The market and its seed: another seed is another market."""
         return f"generated market, seed {self.seed}"
 
     def roots(self) -> Sequence[str]:
+        """The roots asked for, or all of the table."""
         return [root.root for root in generated_roots(self.only)]
 
     def contracts(self, root: str, *, live_on: date | None) -> Sequence[ContractRecord]:
+        """Contracts as published by ``today``."""
         first = FIRST_DAY if live_on is None else max(live_on, FIRST_DAY)
         return generate([root], first=first, last=self.today, seed=self.seed).contracts
 
     def bars(self, symbols: Sequence[str], *, first: date | None, last: date) -> BarTable:
+        """Bars as published by ``today``."""
         last = min(last, self.today)
         start = max(FIRST_DAY, first or FIRST_DAY)
         wanted = set(symbols)
@@ -47,6 +51,7 @@ class GeneratedSource:
         return BarTable.joined(pieces)
 
     def fx(self, currencies: Sequence[str], *, first: date, last: date) -> Mapping[str, FxSeries]:
+        """Rates as published by ``today``."""
         start, end = max(first, FIRST_DAY), min(last, self.today)
         return {
             currency: fx_series(self.seed, currency, start, end)

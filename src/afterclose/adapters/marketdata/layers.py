@@ -123,6 +123,7 @@ class SeriesFile:
 
     @classmethod
     def open(cls, folder: Path, layer: Layer) -> Self:
+        """Map the file or files."""
         return cls(map_arrow(folder, layer), layer.kind)
 
     def rows(self, key: str) -> slice | None:
@@ -142,10 +143,12 @@ class LayeredSeries:
 
     @classmethod
     def open(cls, folder: Path, layers: Sequence[Layer]) -> Self:
+        """Map the file or files."""
         return cls([SeriesFile.open(folder, layer) for layer in layers])
 
     @property
     def files(self) -> tuple[SeriesFile, ...]:
+        """The files that still count, oldest first."""
         return self._files
 
     def all_keys(self) -> Iterator[str]:

@@ -28,9 +28,11 @@ class LoadedSource:
     today: date
 
     def roots(self) -> Sequence[str]:
+        """Roots with a contract listed by ``today``."""
         return sorted({record.root for record in self._known.contracts})
 
     def contracts(self, root: str, *, live_on: date | None) -> Sequence[ContractRecord]:
+        """Contracts listed by ``today``."""
         return [
             record
             for record in self._known.contracts
@@ -38,12 +40,14 @@ class LoadedSource:
         ]
 
     def bars(self, symbols: Sequence[str], *, first: date | None, last: date) -> BarTable:
+        """Bars up to ``today``."""
         begin = np.datetime64(date.min if first is None else first, "D")
         return BarTable.joined(
             self._bars[symbol].between(begin, np.datetime64(last, "D")) for symbol in symbols
         )
 
     def fx(self, currencies: Sequence[str], *, first: date, last: date) -> Mapping[str, FxSeries]:
+        """Rates up to ``today``."""
         begin, end = np.datetime64(first, "D"), np.datetime64(last, "D")
         known = self._known.fx
         return {

@@ -63,6 +63,7 @@ class Manifest:
 
     @property
     def last_date(self) -> date | None:
+        """The latest session any bar belongs to; None without bars."""
         return date.fromisoformat(self.last_session) if self.last_session else None
 
     def layers(self) -> Iterable[Layer]:
@@ -71,13 +72,16 @@ class Manifest:
             yield from group
 
     def with_changes(self, **changes: Any) -> Self:  # a field name and its value, as in replace()
+        """The same state with some fields changed."""
         return replace(self, **changes)
 
     def to_json(self) -> str:
+        """The text of ``manifest.json``."""
         return json.dumps({"format": FORMAT_VERSION, **asdict(self)}, indent=1) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Self:
+        """Read it. Raises StoreCorrupt, or DataError for another format."""
         try:
             values = json.loads(text)
             version = values.pop("format")

@@ -86,13 +86,16 @@ class NorgateSource:
 
     @property
     def name(self) -> str:
+        """The vendor."""
         return "Norgate Data"
 
     def roots(self) -> Sequence[str]:
+        """Session symbols of the subscription, or those of ``only`` that it has."""
         listed = self._ask("futures_market_session_symbols")
         return sorted(set(self.only) & set(listed) if self.only else listed)
 
     def contracts(self, root: str, *, live_on: date | None) -> Sequence[ContractRecord]:
+        """Contracts of a session symbol; those long delivered are not asked about."""
         names = self._names(root)
         if live_on is not None:
             earliest = live_on.year * 12 + live_on.month - _MONTHS_BEFORE_DELIVERY
@@ -100,6 +103,7 @@ class NorgateSource:
         return [self._record(name) for name in names]
 
     def bars(self, symbols: Sequence[str], *, first: date | None, last: date) -> BarTable:
+        """Unpadded daily bars, as the vendor has them."""
         vendor_names = {
             name.symbol: name.vendor
             for root in sorted({symbol[:-3] for symbol in symbols})

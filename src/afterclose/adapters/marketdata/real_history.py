@@ -59,6 +59,7 @@ class RealHistory:
 
     @property
     def name(self) -> str:
+        """The folder's kind and the source whose bars count."""
         return f"real history ({self.source})"
 
     def roots(self) -> list[str]:

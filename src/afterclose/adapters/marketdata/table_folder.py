@@ -55,12 +55,15 @@ class TableFolder:
 
     @property
     def name(self) -> str:
+        """The folder."""
         return f"folder {self.folder.name}"
 
     def roots(self) -> Sequence[str]:
+        """Roots of ``roots.csv``."""
         return sorted(self._roots)
 
     def contracts(self, root: str, *, live_on: date | None) -> Sequence[ContractRecord]:
+        """Contracts that have bars. Raises DataError for one whose end nobody states."""
         return [
             record
             for record, _ in self._chain(root)
@@ -68,6 +71,7 @@ class TableFolder:
         ]
 
     def bars(self, symbols: Sequence[str], *, first: date | None, last: date) -> BarTable:
+        """Bars from the files of the roots concerned."""
         wanted = set(symbols)
         begin = np.datetime64("0001-01-01" if first is None else first, "D")
         pieces = []
@@ -78,6 +82,7 @@ class TableFolder:
         return BarTable.joined(pieces)
 
     def fx(self, currencies: Sequence[str], *, first: date, last: date) -> Mapping[str, FxSeries]:
+        """Rates of ``fx.csv``; none where there is no such file."""
         rows = [row for row in self._table("fx.csv") if row["currency"] in set(currencies)]
         series = {}
         for currency in sorted({row["currency"] for row in rows}):

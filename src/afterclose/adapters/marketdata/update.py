@@ -51,6 +51,7 @@ class StoreUpdate:
 
     @property
     def bars(self) -> int:
+        """Rows that were not there before."""
         return sum(root.bars for root in self.roots)
 
 
