@@ -116,7 +116,7 @@ class DemoRequest:
         """The market in words."""
         if self.real_data:
             return f"real history from {self.real_data.name}"
-        return f"generated from seed {self.seed}"
+        return f"generated market, seed {self.seed}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +162,7 @@ async def run(request: DemoRequest, narrator: Narrator) -> DemoEvening:
         request = replace(request, session=calendar.session_on_or_before(request.session))
     home = request.out
     clock = ManualClock(_evening(request.session))
-    narrator.act(f"The market of {request.session}, {request.market}")
+    narrator.act(f"The market of {request.session}: {request.market}")
     settings = _make_desk(request, narrator)
     with ExitStack() as stack:
         desk = open_desk(settings, clock, say=narrator.say)

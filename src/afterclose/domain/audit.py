@@ -168,9 +168,12 @@ class Reconciliation:
 
     @property
     def settled(self) -> bool:
-        """Whether every order is final, every position agrees and nothing is unknown."""
+        """Whether the evening can be closed: every order is final and nothing is unknown.
+
+        Positions that differ, by a trade by hand for instance, are findings; they do not keep
+        the orders of an evening open.
+        """
         return (
             all(OrderState(o.state).final for o in self.outcomes)
-            and all(p.agrees for p in self.positions)
             and worst(self.findings) is not Verdict.BLOCKED
         )

@@ -145,14 +145,15 @@ def test_counts_that_differ_are_a_break() -> None:
 
     assert severities(result.findings) == {"AC605": Severity.WARN}
     assert result.findings[0].evidence == {"desk": 2, "account": 3}
-    assert not result.settled
+    assert result.settled, "its orders are over; the break stays a finding"
 
 
 def test_a_position_missing_at_the_account_is_a_break() -> None:
     result = compared(held={ES: 2})
 
     assert [(p.desk, p.broker) for p in result.positions] == [(2, 0)]
-    assert not result.settled
+    assert not result.positions[0].agrees
+    assert [f.code for f in result.findings] == ["AC605"]
 
 
 def test_a_position_nobody_of_the_desk_holds_is_shown() -> None:
