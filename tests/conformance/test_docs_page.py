@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,7 @@ def test_the_scenario_of_the_page_is_one_and_every_key_is_on_it() -> None:
     (text,) = blocks("toml")
     scenario = tws_sim.Scenario.from_toml(text)
 
+    assert [each.name for each in fields(tws_sim.Scenario) if each.name not in text] == []
     assert scenario.size_limit == 500
     assert scenario.no_callback == {3}
 

@@ -10,7 +10,7 @@ import pytest
 
 from afterclose import tws_sim
 from conformance.conftest import Desk, Start
-from unit.tws_sim.sim_market import TUESDAY_CLOSE, TUESDAY_OPEN, holding
+from unit.tws_sim.sim_market import MONDAY_EVENING, TUESDAY_CLOSE, TUESDAY_OPEN, account, holding
 
 pytestmark = pytest.mark.anyio
 
@@ -440,3 +440,19 @@ async def test_no_permission_for_history_answers_162(start: Start, desk: Desk) -
     assert desk.codes() == [162, 162]
     assert "No market data permissions for CME FUT" in desk.errors[-2][2]
     assert "returned no data: CLF6@NYMEX Trades" in desk.errors[-1][2]
+
+
+async def test_with_a_running_clock_a_held_order_fills_by_itself(
+    market: tws_sim.Market, desk: Desk
+) -> None:
+    # An hour of the market passes in a second: the opening is half a second away.
+    clock = tws_sim.FastClock(MONDAY_EVENING, speed=3600)
+    with tws_sim.running(market=market, account=account(), clock=clock) as gateway:
+        await desk.connect(gateway)
+        contract = await qualified(desk, future("CL", "202601", "NYMEX"))
+        trade = desk.ib.placeOrder(contract, ib_async.LimitOrder("BUY", 1, 59.80, tif="DAY"))
+        await desk.until(lambda: trade.orderStatus.status == "Filled")
+        desk.ib.disconnect()
+
+    (fill,) = trade.fills
+    assert fill.execution.price <= 59.80

@@ -17,7 +17,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from afterclose.tws_sim.contracts import Listing
 
@@ -158,7 +160,18 @@ class Market:
         return rates[sessions[index - 1]] if index else None
 
 
-def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, list[str]]]:
+class _Line(NamedTuple):
+    """A place in a file, put into words only where something is wrong with it."""
+
+    file: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.file} line {self.number}"
+
+
+def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[_Line, list[str]]]:
+    name = path.name
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file)
         header = [name.strip() for name in next(reader, [])]
@@ -167,15 +180,15 @@ def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, list[str]
             raise MarketFileError(f"{path.name}: columns missing: {', '.join(missing)}")
         places = [header.index(name) for name in columns]
         for row in reader:
-            line = f"{path.name} line {reader.line_num}"
+            line = _Line(name, reader.line_num)
             if not row:
                 continue
             if len(row) < len(header):
                 raise MarketFileError(f"{line}: expected {len(header)} fields, was {len(row)}")
-            yield line, [row[place].strip() for place in places]
+            yield line, [row[place] for place in places]
 
 
-def _bar(row: list[str], line: str) -> Bar:
+def _bar(row: list[str], line: _Line) -> Bar:
     close = _number(row[6], line)
     if close is None:
         raise MarketFileError(f"{line}: close is empty")
@@ -190,7 +203,7 @@ def _bar(row: list[str], line: str) -> Bar:
     )
 
 
-def _number(text: str, line: str) -> Decimal | None:
+def _number(text: str, line: _Line) -> Decimal | None:
     if text == "":
         return None
     try:
@@ -202,21 +215,29 @@ def _number(text: str, line: str) -> Decimal | None:
     return number
 
 
-def _positive(text: str, line: str) -> Decimal:
+def _positive(text: str, line: _Line) -> Decimal:
     number = _number(text, line)
     if number is None or number <= 0:
         raise MarketFileError(f"{line}: a rate must be positive, was {text!r}")
     return number
 
 
-def _day(text: str, line: str) -> date:
+@lru_cache(maxsize=65_536)
+def _date(text: str) -> date | None:
     try:
         return date.fromisoformat(text)
-    except ValueError as error:
-        raise MarketFileError(f"{line}: expected yyyy-mm-dd, was {text!r}") from error
+    except ValueError:
+        return None
 
 
-def _month(text: str, line: str) -> str:
+def _day(text: str, line: _Line) -> date:
+    day = _date(text)
+    if day is None:
+        raise MarketFileError(f"{line}: expected yyyy-mm-dd, was {text!r}")
+    return day
+
+
+def _month(text: str, line: _Line) -> str:
     if len(text) == _MONTH_LENGTH and text.isdigit() and 1 <= int(text[4:]) <= 12:  # noqa: PLR2004
         return text
     raise MarketFileError(f"{line}: expected yyyymm, was {text!r}")

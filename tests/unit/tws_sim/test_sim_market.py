@@ -3,13 +3,15 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from afterclose import tws_sim
-from afterclose.tws_sim.contracts import CashPair, Listing, cash_pairs
+from afterclose.tws_sim.contracts import CashPair, Listing, cash_pairs, products
 from afterclose.tws_sim.directory import ContractQuery, Directory
-from afterclose.tws_sim.hours import session_at
+from afterclose.tws_sim.hours import describe, session_at
+from afterclose.tws_sim.messages import time_zone_of
 from afterclose.tws_sim.prices import Prices
 from unit.tws_sim.sim_market import (
     MONDAY_EVENING,
@@ -285,3 +287,31 @@ def test_a_negative_price_is_a_price_like_any_other(tmp_path: Path) -> None:
     assert quote is not None
     assert (quote.last, quote.low) == (Decimal("-37.63"), Decimal("-40.32"))
     assert quote.bid <= Decimal("-37.63") < quote.ask
+
+
+@pytest.mark.parametrize(
+    ("root", "month", "zone", "hours"),
+    [
+        ("ES", "202512", "US/Central", "20251130:1700-20251201:1600"),
+        # The same session, in the zone the contract's details name.
+        ("CL", "202601", "US/Eastern", "20251130:1800-20251201:1700"),
+        ("FESX", "202512", "MET", "20251201:0110-20251201:2200"),
+        ("LFT", "202512", "GB-Eire", "20251201:0100-20251201:2100"),
+    ],
+)
+def test_hours_are_told_in_the_zone_of_the_details(
+    directory: Directory, root: str, month: str, zone: str, hours: str
+) -> None:
+    item = listing(directory, root, month)
+
+    told = describe(item.hours, TODAY, days=7, zone=time_zone_of(item), liquid=False)
+
+    assert time_zone_of(item) == zone
+    assert told.split(";")[0] == hours
+    assert told.split(";")[5:] == ["20251206:CLOSED", "20251207:CLOSED"]
+
+
+def test_every_zone_the_facts_name_exists() -> None:
+    for each in products():
+        assert ZoneInfo(each.time_zone).key == each.time_zone
+        assert ZoneInfo(each.hours.zone).key == each.hours.zone
