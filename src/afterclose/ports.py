@@ -18,12 +18,14 @@ from afterclose.domain.contracts import (
     FuturesContract,
     MappedContract,
     QualifiedContract,
+    RootSymbol,
     Session,
 )
 from afterclose.domain.findings import Finding
-from afterclose.domain.market import BarsAnswer, FxRates, Qualification, Quote
+from afterclose.domain.market import BarsAnswer, FxRates, Qualification, Quote, VendorContract
 from afterclose.domain.orders import Action, Approval, BasketOrder, OrderEvent, OrderSweep
 from afterclose.domain.runs import ModelRequest, ModelResult
+from afterclose.domain.sending import Halt
 
 
 class Clock(Protocol):
@@ -67,6 +69,9 @@ class MarketData(Protocol):
     def last_close(self, contract: FuturesContract, session: Session) -> Decimal | None:
         """Last known close up to ``session``, exact, in vendor units; None where there is none."""
 
+    def vendor_contract(self, contract: FuturesContract) -> VendorContract | None:
+        """What the vendor knows of the contract itself; None where it does not list it."""
+
 
 class BrokerReader(Protocol):
     """Reads the gateway. Each answer is a value, a confirmed nothing, or unknown."""
@@ -106,7 +111,11 @@ class OrderDesk(Protocol):
     """Places orders. Exists only with an Approval in hand."""
 
     async def place(self, order: BasketOrder, qualified: QualifiedContract) -> None:
-        """Write one order to the wire. Its fate arrives through ``events``."""
+        """Write one order to the wire. Its fate arrives through ``events``.
+
+        An AfterCloseError means that no byte left, but for RunAlreadySubmitted: then the order is
+        at the broker.
+        """
 
     async def cancel(self, order_ref: str) -> None:
         """Ask for a cancellation of one of our own orders."""
@@ -136,8 +145,14 @@ class Ledger(Protocol):
     def events(self, session: date) -> Sequence[OrderEvent]:
         """Every order event of one session, in the order they were written."""
 
-    def record_orders(self, run_id: str, orders: Sequence[BasketOrder]) -> None:
-        """Remember what each order reference means."""
+    def record_orders(
+        self,
+        run_id: str,
+        orders: Sequence[BasketOrder],
+        *,
+        parts: Mapping[str, Mapping[str, int]] | None = None,
+    ) -> None:
+        """Remember what each order reference means, and whose position a flattening closes."""
 
     def record_approval(self, approval: Approval) -> None:
         """Write an approval (or its absence: a rejection has no order references)."""
@@ -153,3 +168,18 @@ class Ledger(Protocol):
 
     def held(self, model: str) -> Mapping[FuturesContract, int]:
         """What the desk holds for one model, by its own adoptions and attributed fills."""
+
+    def parts(self, refs: Collection[str]) -> Mapping[str, Mapping[str, int]]:
+        """Whose positions these orders close, for those that belong to several models. Signed."""
+
+    def flattened(self, model: str) -> frozenset[RootSymbol]:
+        """Roots that a person flattened and that the model has not opened again since."""
+
+    def named(self, refs: Collection[str]) -> Mapping[str, BasketOrder]:
+        """Those of these references that this desk named."""
+
+    def record_halt(self, halt: Halt) -> None:
+        """Write a person's halt, or its lifting."""
+
+    def halted(self) -> Halt | None:
+        """The halt that stands, if one does."""

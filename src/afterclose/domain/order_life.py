@@ -1,13 +1,15 @@
 """The life of an order, as a pure function of what was seen of it.
 
 IB's own status words are the evidence; messages and error codes never end an order. Silence ends
-nothing either: an order that a *complete* sweep of the broker's book does not show is unknown.
+nothing either: an order that a *complete* sweep of the broker's book does not show is unknown,
+until it is seen again or a person says what became of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 
 from afterclose.domain.orders import (
@@ -36,6 +38,20 @@ _STATES = {
 }
 
 
+#: Our own word, beside IB's: the order desk vouches that no byte of the order left this machine.
+NOT_SENT = "NotSent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incarnation:
+    """One of several orders at the broker that carry the same reference."""
+
+    perm_id: int
+    state: OrderState
+    filled: int
+    remaining: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderLife:
     """One order and everything that is known of it."""
@@ -47,6 +63,13 @@ class OrderLife:
     #: What the gateway last said in words, with its code.
     text: str = ""
     code: int | None = None
+    #: More than one only where the broker has several orders under this one's reference.
+    incarnations: tuple[Incarnation, ...] = ()
+
+    @property
+    def doubled(self) -> bool:
+        """Whether the broker has more than one order under this reference."""
+        return len(self.incarnations) > 1
 
     @property
     def filled(self) -> int:
@@ -56,6 +79,8 @@ class OrderLife:
     @property
     def remaining(self) -> int:
         """Contracts that may still fill; zero once the order is final."""
+        if self.doubled:
+            return sum(one.remaining for one in self.incarnations)
         return 0 if self.state.final else max(0, self.order.quantity - self.filled)
 
     @property
@@ -70,12 +95,43 @@ def live(order: BasketOrder, events: Iterable[OrderEvent]) -> OrderLife:
     """Return the life of one order from its events, oldest first.
 
     An intent counts as sent: it is written just before the bytes leave, and a crash between the
-    two cannot be told from one just after.
+    two cannot be told from one just after. Several orders at the broker under one reference are
+    followed each for itself: the whole is final when all of them are.
     """
+    seen = list(events)
+    perm_ids = list(dict.fromkeys(e.perm_id for e in seen if e.perm_id))
+    if len(perm_ids) < 2:  # noqa: PLR2004 - one order, one number: the rule
+        return _fold(order, seen)
+    return _together([_fold(order, [e for e in seen if e.perm_id in {0, p}]) for p in perm_ids])
+
+
+def _fold(order: BasketOrder, events: Iterable[OrderEvent]) -> OrderLife:
     life = OrderLife(order=order)
     for event in events:
         life = _step(life, event)
     return life
+
+
+def _together(each: Sequence[OrderLife]) -> OrderLife:
+    fills = final_fills(f for life in each for f in life.fills)
+    alive = [life for life in each if not life.state.final]
+    done = [life for life in each if life.state is OrderState.FILLED]
+    decisive = (alive or done or each)[-1]
+    said = f"; {decisive.text}" if decisive.text else ""
+    return replace(
+        decisive,
+        fills=fills,
+        text=f"the broker has {len(each)} orders under this reference: look in TWS{said}",
+        incarnations=tuple(
+            Incarnation(
+                perm_id=life.perm_id,
+                state=life.state,
+                filled=life.filled,
+                remaining=life.remaining,
+            )
+            for life in each
+        ),
+    )
 
 
 def _step(life: OrderLife, event: OrderEvent) -> OrderLife:
@@ -105,6 +161,9 @@ def _filled(life: OrderLife) -> OrderLife:
 
 
 def _with_status(life: OrderLife, event: OrderEvent) -> OrderLife:
+    if event.status == NOT_SENT:
+        only_intended = life.state is OrderState.SENT and not life.perm_id
+        return replace(life, state=OrderState.INTENDED) if only_intended else life
     state = _STATES.get(event.status)
     if state is None:
         # A word we do not know still proves that the broker has the order.
@@ -118,6 +177,27 @@ def _with_status(life: OrderLife, event: OrderEvent) -> OrderLife:
     if state in {OrderState.ACKNOWLEDGED, OrderState.WORKING} and life.fills:
         state = OrderState.PARTLY_FILLED
     return replace(life, state=state)
+
+
+def not_sent(order_ref: str, *, at: datetime, why: str) -> OrderEvent:
+    """Say that the bytes of an intended order never left: it may be sent, once, later."""
+    return OrderEvent(
+        order_ref=order_ref, at=at, kind=EventKind.STATUS, status=NOT_SENT, text=f"not sent: {why}"
+    )
+
+
+def never_arrived(order_ref: str, *, at: datetime, by: str, why: str) -> OrderEvent:
+    """Record a person's word that an unknown order is not at the broker and never will be.
+
+    It ends the order as a rejection does; should the broker show it after all, the broker is right.
+    """
+    return OrderEvent(
+        order_ref=order_ref,
+        at=at,
+        kind=EventKind.STATUS,
+        status="Inactive",
+        text=f"{by} says it never arrived: {why}",
+    )
 
 
 def lives(orders: Iterable[BasketOrder], events: Iterable[OrderEvent]) -> Mapping[str, OrderLife]:

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    create_engine,
+    event,
+    insert,
+    or_,
+    select,
+)
 from sqlalchemy.exc import SQLAlchemyError
 
 from afterclose.adapters.ledger import tables
 from afterclose.domain.contracts import ContractMonth, FuturesContract, RootSymbol
 from afterclose.domain.orders import Approval, BasketOrder, EventKind, Fill, OrderEvent, final_fills
+from afterclose.domain.sending import DESK_MODEL, Halt, shares
 from afterclose.errors import LedgerError
 
 _EVENT = TypeAdapter(OrderEvent)
@@ -52,10 +62,18 @@ class SqlLedger:
                 hint="nothing was sent; check the file's folder, its rights and the disk",
             ) from error
 
-    def record_orders(self, run_id: str, orders: Sequence[BasketOrder]) -> None:
+    def record_orders(
+        self,
+        run_id: str,
+        orders: Sequence[BasketOrder],
+        *,
+        parts: Mapping[str, Mapping[str, int]] | None = None,
+    ) -> None:
         """Remember what each order reference means; a reference is written once and stays.
 
-        Raises LedgerError when a reference is there already with another meaning.
+        ``parts`` says, per reference, whose position an order of the whole desk closes: signed
+        contracts per model. Raises LedgerError when a reference is there already with another
+        meaning.
         """
         with self._connection() as connection:
             for order in orders:
@@ -66,6 +84,9 @@ class SqlLedger:
                 )
                 if known is None:
                     connection.execute(insert(tables.orders).values(_order_row(run_id, order)))
+                    owners = (parts or {}).get(order.order_ref, {})
+                    if owners:
+                        connection.execute(insert(tables.parts), _part_rows(order, owners))
                 elif not same_order(_ORDER.validate_json(known), order):
                     raise LedgerError(
                         f"{order.order_ref} already stands for another order",
@@ -155,40 +176,126 @@ class SqlLedger:
                 connection.execute(insert(tables.adoptions), rows)
 
     def held(self, model: str) -> Mapping[FuturesContract, int]:
-        """What the desk holds for one model: its adoptions plus the fills of its own orders.
+        """What the desk holds for one model.
 
-        One execution counts once, however often the gateway told of it.
+        Its adoptions, the fills of its own orders, and its share of what was filled of orders of
+        the whole desk. One execution counts once, however often the gateway told of it.
         """
         book: defaultdict[FuturesContract, int] = defaultdict(int)
         adopted = select(tables.adoptions).where(tables.adoptions.c.model == model)
-        fills = (
-            select(tables.orders.c.payload, tables.order_events.c.payload)
-            .join(tables.orders, tables.orders.c.order_ref == tables.order_events.c.order_ref)
-            .where(tables.orders.c.model == model)
-            .where(tables.order_events.c.kind == EventKind.FILL.value)
-            .order_by(tables.order_events.c.seq)
-        )
-        contracts: dict[str, FuturesContract] = {}
-        executions: list[Fill] = []
         with self._connection() as connection:
             for row in connection.execute(adopted).mappings():
                 month = ContractMonth.from_yyyymm(row["contract_month"])
                 book[FuturesContract(RootSymbol(row["root"]), month)] += row["quantity"]
-            for order, happened in connection.execute(fills):
-                told, named = _EVENT.validate_json(happened), _ORDER.validate_json(order)
-                if told.fill is not None:
-                    executions.append(replace(told.fill, order_ref=named.order_ref))
-                    contracts[named.order_ref] = named.contract
-        for fill in final_fills(executions):
-            book[contracts[fill.order_ref]] += fill.signed
+            own = _fills(connection, tables.orders.c.model == model)
+            named = select(tables.parts.c.order_ref).where(tables.parts.c.model == model)
+            shared = _fills(connection, tables.orders.c.order_ref.in_(named))
+            parts = _parts(connection, shared)
+        for order, fills in own.values():
+            book[order.contract] += sum(fill.signed for fill in fills)
+        for order, fills in shared.values():
+            filled = sum(fill.signed for fill in fills)
+            owned = shares(parts[order.order_ref], ordered=order.signed, filled=filled)
+            book[order.contract] += owned[model]
         return {contract: quantity for contract, quantity in sorted(book.items()) if quantity}
+
+    def parts(self, refs: Collection[str]) -> Mapping[str, Mapping[str, int]]:
+        """Return whose positions these orders close, for those that belong to several models."""
+        with self._connection() as connection:
+            return _parts(connection, refs)
+
+    def flattened(self, model: str) -> frozenset[RootSymbol]:
+        """Roots that a person flattened and that the model has not opened again since."""
+        last: dict[RootSymbol, bool] = {}
+        named = select(tables.parts.c.order_ref).where(tables.parts.c.model == model)
+        ours = or_(tables.orders.c.model == model, tables.orders.c.order_ref.in_(named))
+        query = (
+            select(tables.orders.c.payload)
+            .join(tables.order_events, tables.orders.c.order_ref == tables.order_events.c.order_ref)
+            .where(ours, tables.order_events.c.kind == EventKind.FILL.value)
+            .order_by(tables.order_events.c.seq)
+        )
+        with self._connection() as connection:
+            for payload in connection.scalars(query):
+                order = _ORDER.validate_json(payload)
+                if order.model == DESK_MODEL:
+                    last[order.contract.root] = True
+                elif not order.kind.closes:
+                    last[order.contract.root] = False
+        return frozenset(root for root, flat in last.items() if flat)
+
+    def named(self, refs: Collection[str]) -> Mapping[str, BasketOrder]:
+        """Return those of these references that this desk named, with what they mean."""
+        query = select(tables.orders.c.payload).where(tables.orders.c.order_ref.in_(list(refs)))
+        with self._connection() as connection:
+            found = [_ORDER.validate_json(row) for row in connection.scalars(query)]
+        return {order.order_ref: order for order in found}
 
     def models(self) -> Sequence[str]:
         """Names of every model that ever held or traded anything here."""
         with self._connection() as connection:
             traded = set(connection.scalars(select(tables.orders.c.model).distinct()))
             adopted = set(connection.scalars(select(tables.adoptions.c.model).distinct()))
-        return sorted(traded | adopted)
+            owning = set(connection.scalars(select(tables.parts.c.model).distinct()))
+        return sorted((traded | adopted | owning) - {DESK_MODEL})
+
+    def record_halt(self, halt: Halt) -> None:
+        """Write a person's halt, or its lifting."""
+        with self._connection() as connection:
+            connection.execute(
+                insert(tables.halts).values(
+                    at=halt.at.astimezone(UTC), by=halt.by, reason=halt.reason, lifted=halt.lifted
+                )
+            )
+
+    def halted(self) -> Halt | None:
+        """Return the halt that stands, if one does: the last word counts."""
+        query = select(tables.halts).order_by(tables.halts.c.seq.desc()).limit(1)
+        with self._connection() as connection:
+            row = connection.execute(query).mappings().first()
+        if row is None or row["lifted"]:
+            return None
+        return Halt(at=row["at"].replace(tzinfo=UTC), by=row["by"], reason=row["reason"])
+
+
+_Filled = Mapping[str, tuple[BasketOrder, tuple[Fill, ...]]]
+
+
+def _fills(connection: Connection, which: ColumnElement[bool]) -> _Filled:
+    """Return orders with their executions, each once and in its last correction."""
+    query = (
+        select(tables.orders.c.payload, tables.order_events.c.payload)
+        .join(tables.orders, tables.orders.c.order_ref == tables.order_events.c.order_ref)
+        .where(which, tables.order_events.c.kind == EventKind.FILL.value)
+        .order_by(tables.order_events.c.seq)
+    )
+    orders: dict[str, BasketOrder] = {}
+    executions: list[Fill] = []
+    for order, happened in connection.execute(query):
+        told, named = _EVENT.validate_json(happened), _ORDER.validate_json(order)
+        if told.fill is not None:
+            executions.append(replace(told.fill, order_ref=named.order_ref))
+            orders[named.order_ref] = named
+    done = final_fills(executions)
+    return {
+        ref: (order, tuple(fill for fill in done if fill.order_ref == ref))
+        for ref, order in orders.items()
+    }
+
+
+def _parts(connection: Connection, refs: Iterable[str]) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    query = select(tables.parts).where(tables.parts.c.order_ref.in_(list(refs)))
+    for row in connection.execute(query).mappings():
+        found.setdefault(row["order_ref"], {})[row["model"]] = row["quantity"]
+    return found
+
+
+def _part_rows(order: BasketOrder, owners: Mapping[str, int]) -> list[dict[str, object]]:
+    return [
+        {"order_ref": order.order_ref, "model": model, "quantity": quantity}
+        for model, quantity in sorted(owners.items())
+    ]
 
 
 def same_order(one: BasketOrder, other: BasketOrder) -> bool:

@@ -5,7 +5,18 @@ The columns beside the payload exist to be searched by; the payload is the truth
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Date, DateTime, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
 
 metadata = MetaData()
 
@@ -58,4 +69,34 @@ approvals = Table(
     Column("at", DateTime(timezone=True), nullable=False),
     Column("digest", String(64), nullable=False),
     Column("payload", Text, nullable=False),
+)
+
+#: Whose position an order of the whole desk closes: signed contracts per model, written with it.
+parts = Table(
+    "parts",
+    metadata,
+    Column("order_ref", String(40), primary_key=True),
+    Column("model", String(8), primary_key=True),
+    Column("quantity", Integer, nullable=False),
+)
+
+#: A person's word that nothing may leave this desk, and the word that lifts it.
+halts = Table(
+    "halts",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("by", String(80), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("lifted", Boolean, nullable=False),
+)
+
+#: Where a ledger file lives: machine and file. The last row is its home.
+homes = Table(
+    "homes",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("machine", Text, nullable=False),
+    Column("file", Text, nullable=False),
 )
