@@ -11,6 +11,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
@@ -38,16 +39,24 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise
 
 
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    """Making one costs more than using it: a report's takes forty milliseconds."""
+    return _made_adapter(kind)
+
+
+@cache
+def _made_adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
 def to_json(value: object, kind: Any = None) -> bytes:
     """Write a domain value as JSON: decimals as text, moments in UTC, enums by value."""
-    adapter: TypeAdapter[Any] = TypeAdapter(kind or type(value))
-    return adapter.dump_json(value, indent=2) + b"\n"
+    return _adapter(kind or type(value)).dump_json(value, indent=2) + b"\n"
 
 
 def to_json_line(value: object) -> bytes:
     """Write a domain value as one line of JSON."""
-    adapter: TypeAdapter[Any] = TypeAdapter(type(value))
-    return adapter.dump_json(value) + b"\n"
+    return _adapter(type(value)).dump_json(value) + b"\n"
 
 
 def digest_of(*values: object) -> str:
@@ -110,8 +119,9 @@ class RunFolder:
     def read_json(self, name: str, kind: type[T]) -> T:
         """Read a domain value back. Raises DataError when it is missing or not what it was."""
         target = self.path / name
+        adapter: TypeAdapter[T] = _adapter(kind)
         try:
-            return TypeAdapter(kind).validate_json(target.read_bytes())
+            return adapter.validate_json(target.read_bytes())
         except FileNotFoundError:
             raise DataError(
                 f"{target} is missing", hint="this evening was not prepared that far: run it first"

@@ -19,8 +19,9 @@ from afterclose.domain.audit import AuditReport, Reconciliation
 from afterclose.domain.contracts import Session
 from afterclose.domain.market import MarketSnapshot, QualificationState
 from afterclose.domain.order_life import OrderLife, lives, sweep_events
-from afterclose.domain.orders import Action, Approval, OrderEvent
+from afterclose.domain.orders import Action, Approval, OrderEvent, OrderState
 from afterclose.domain.runs import ModelResult, RunManifest, RunState
+from afterclose.errors import NotApproved
 from afterclose.evening import (
     Books,
     Desk,
@@ -39,7 +40,7 @@ from afterclose.evening import (
     view,
 )
 from afterclose.journal import RunJournal
-from afterclose.report.evening import Capital, EveningView
+from afterclose.report.evening import Capital
 from afterclose.stages import audit, basket, reconcile, review, signals, snapshot, submit, update
 from afterclose.stages.mapping import ContractMap
 
@@ -234,8 +235,12 @@ def approve(
     reviewer: str,
     note: str = "",
     exclude: frozenset[str] = frozenset(),
+    rewrite: bool = True,
 ) -> Approval:
-    """A person's yes, bound to exactly what the report shows. Raises NotApproved."""
+    """A person's yes, bound to exactly what the report shows. Raises NotApproved.
+
+    Without ``rewrite`` the report is not written again at once: ``rewrite_report`` does it later.
+    """
     shown = run_files.read_view(folder)
     approval = review.approve(
         shown.audit,
@@ -245,16 +250,34 @@ def approve(
         note=note,
         exclude=exclude,
     )
-    _decided(desk, folder, shown, approval, RunState.APPROVED)
+    _decided(desk, folder, approval, RunState.APPROVED)
+    if rewrite:
+        rewrite_report(desk, folder)
     return approval
 
 
-def reject(desk: Desk, folder: RunFolder, *, reviewer: str, note: str) -> Approval:
+def reject(
+    desk: Desk, folder: RunFolder, *, reviewer: str, note: str, rewrite: bool = True
+) -> Approval:
     """A person's no. The evening can be prepared again."""
     shown = run_files.read_view(folder)
     decision = review.reject(shown.audit, reviewer=reviewer, now=desk.clock.now(), note=note)
-    _decided(desk, folder, shown, decision, RunState.REJECTED)
+    _decided(desk, folder, decision, RunState.REJECTED)
+    if rewrite:
+        rewrite_report(desk, folder)
     return decision
+
+
+def rewrite_report(desk: Desk, folder: RunFolder) -> None:
+    """Write the report again with what was decided since, by the ledger."""
+    manifest = RunJournal.resume(folder, desk.clock).manifest
+    shown = replace(
+        run_files.read_view(folder),
+        manifest=manifest,
+        approval=desk.ledger.approval(manifest.run_id),
+        written_at=desk.clock.now(),
+    )
+    run_files.write_report(folder, shown)
 
 
 async def trade(
@@ -289,6 +312,36 @@ async def trade(
         stage.wrote(run_files.write_orders(folder, known.values()))
     run.enter(RunState.SUBMITTED, sent=len(known))
     return known
+
+
+async def watch(
+    desk: Desk,
+    folder: RunFolder,
+    *,
+    on_event: Callable[[OrderEvent], None],
+    follow: submit.Follow = submit.until_final,
+) -> Mapping[str, OrderLife]:
+    """Follow what was sent, and send nothing: after a restart, or when the approval is over.
+
+    Raises NotApproved when nothing of this evening was ever approved.
+    """
+    shown = run_files.read_view(folder)
+    run_id, session = shown.audit.run_id, shown.audit.session
+    approval = desk.ledger.approval(run_id)
+    if approval is None:
+        raise NotApproved(f"the evening {run_id} was not approved: there is nothing to follow")
+    known = lives(desk.ledger.orders(session), desk.ledger.events(session))
+    sent = [k.order for k in known.values() if k.state is not OrderState.INTENDED]
+    qualified = {r.order.contract: r.qualified for r in shown.audit.rows if r.qualified}
+    async with desk.open_order_desk(approval) as order_desk:
+        return await submit.run(
+            order_desk,
+            desk.ledger,
+            submit.SubmitRequest(run_id=run_id, orders=sent, qualified=qualified),
+            desk.clock,
+            on_event=on_event,
+            follow=follow,
+        )
 
 
 async def settle(desk: Desk, folder: RunFolder) -> Reconciliation:
@@ -354,15 +407,9 @@ def _start(desk: Desk, session: Session) -> Run:
     return Run(desk=desk, session=session, books=books, journal=journal)
 
 
-def _decided(
-    desk: Desk, folder: RunFolder, shown: EveningView, decision: Approval, state: RunState
-) -> None:
+def _decided(desk: Desk, folder: RunFolder, decision: Approval, state: RunState) -> None:
     run = RunJournal.resume(folder, desk.clock)
     with run.stage("review") as stage:
         desk.ledger.record_approval(decision)
         stage.wrote(folder.write_json("55-approval.json", decision))
     run.enter(state, reviewer=decision.reviewer)
-    run_files.write_report(
-        folder,
-        replace(shown, manifest=run.manifest, approval=decision, written_at=desk.clock.now()),
-    )

@@ -6,7 +6,7 @@ changes in it afterwards makes the approval void.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from afterclose.artifacts import digest_of
@@ -41,7 +41,7 @@ def approve(
             f"there is no such order to exclude: {', '.join(sorted(unknown))}",
             hint="take the reference from the report",
         )
-    orders = _without(report.cleared_orders(), exclude)
+    orders = orders_going(report, exclude)
     if not orders:
         raise NotApproved(
             "there is no order to approve",
@@ -68,11 +68,14 @@ def approve(
     )
 
 
-def _without(orders: Iterable[BasketOrder], exclude: frozenset[str]) -> tuple[BasketOrder, ...]:
-    """Leave orders out; a roll whose close leg is left out does not open either."""
+def orders_going(report: AuditReport, exclude: frozenset[str]) -> tuple[BasketOrder, ...]:
+    """Return the cleared orders that a yes with these exclusions would send.
+
+    A roll whose close leg is left out does not open either.
+    """
     return tuple(
         o
-        for o in orders
+        for o in report.cleared_orders()
         if o.order_ref not in exclude
         and not (o.kind is TradeKind.ROLL_OPEN and o.roll_pair in exclude)
     )
