@@ -21,7 +21,7 @@ _CENT = Decimal("0.01")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holding:
-    """A position the account starts with; ``average_price`` in API price units."""
+    """A position the account starts with: root and price unit as in the market files."""
 
     root: str
     contract_month: str

@@ -109,7 +109,8 @@ class Gateway:
             if listing is None:
                 raise ValueError(f"no contract {holding.root} {holding.contract_month} is listed")
             price = self.price(listing)
-            self.account.hold(listing, holding.quantity, holding.average_price, price)
+            average = holding.average_price * listing.product.vendor_scale
+            self.account.hold(listing, holding.quantity, average, price)
         self.totals()  # raises where a currency has no rate
 
     # -- time and value ----------------------------------------------------------------------

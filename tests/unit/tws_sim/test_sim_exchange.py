@@ -219,3 +219,15 @@ def test_an_order_in_a_currency_without_rate_is_refused(make_gateway: MakeGatewa
 
     assert [code for _, code, _ in found] == [201]
     assert "no rate from GBP" in found[0][2]
+
+
+def test_a_starting_position_is_given_in_the_units_of_the_market_files(
+    make_gateway: MakeGateway,
+) -> None:
+    gateway = make_gateway(holding("HG", "202603", 1, "520.00"))
+
+    (position,) = gateway.account.held()
+
+    # 520 cents a pound are 5.20 dollars, for 25,000 pounds.
+    assert position.average_price == Decimal("5.20")
+    assert position.average_cost == 130_000
