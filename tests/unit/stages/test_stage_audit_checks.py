@@ -27,7 +27,6 @@ from afterclose.domain.market import (
 )
 from afterclose.domain.orders import Action, BasketOrder, BrokerOrder, TradeKind
 from afterclose.stages.audit import AuditInputs, AuditRules, audit, completed_bars
-from afterclose.stages.audit.checks import deviation
 from make import (
     ACCOUNT,
     EUR,
@@ -285,10 +284,19 @@ def test_the_middle_of_bid_and_ask_stands_in_for_a_last_price() -> None:
     assert row(ENTRY, quotes={ES: quote}).drift == D("0.01")
 
 
-def test_deviations_are_of_the_limits_size() -> None:
-    assert deviation(D("6060"), D("6000")) == D("0.01")
-    assert deviation(D("-9"), D("-10")) == D("0.1")  # a negative price that rose
-    assert deviation(D("5"), D("0")) is None
+@pytest.mark.parametrize(
+    ("limit", "price", "drift"),
+    [
+        ("6000", "6060", D("0.01")),
+        ("6000", "5940", D("-0.01")),
+        ("-10", "-9", D("0.1")),  # a negative price that rose
+        ("0", "5", None),
+    ],
+)
+def test_deviations_are_of_the_limits_size(limit: str, price: str, drift: Decimal | None) -> None:
+    order = replace(ENTRY, limit_price=D(limit), reference_price=D(limit))
+
+    assert row(order, quotes={ES: make_quote(price)}).drift == drift
 
 
 def test_the_alert_is_of_the_close_against_the_limit() -> None:

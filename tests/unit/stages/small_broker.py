@@ -1,0 +1,130 @@
+"""A small broker for tests of sending: it satisfies ``OrderDesk`` and keeps a book of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+from afterclose.domain.contracts import QualifiedContract
+from afterclose.domain.orders import (
+    BasketOrder,
+    BrokerOrder,
+    EventKind,
+    Fill,
+    OrderEvent,
+    OrderSweep,
+)
+from afterclose.errors import BrokerUnavailable
+from make import NOW, make_broker_order, make_fill, make_sweep
+
+
+@dataclass
+class Book:
+    """What the broker knows, beyond any connection: it survives our crashes."""
+
+    orders: dict[str, BrokerOrder] = field(default_factory=dict)
+    fills: list[Fill] = field(default_factory=list)
+    #: Every placement that reached the broker, also a second one of the same name.
+    placed: list[str] = field(default_factory=list)
+
+    def take(self, order: BasketOrder, status: str = "Submitted") -> OrderEvent:
+        """Accept an order and return the word about it."""
+        self.placed.append(order.order_ref)
+        perm_id = 4000 + len(self.placed)
+        self.orders[order.order_ref] = make_broker_order(order, status=status, perm_id=perm_id)
+        return status_event(order.order_ref, status, perm_id)
+
+    def fill(self, order: BasketOrder, quantity: int) -> OrderEvent:
+        """Execute a part of an order and return the word about it."""
+        fill = make_fill(order, quantity, exec_id=f"e{len(self.fills)}.01")
+        self.fills.append(fill)
+        return OrderEvent(order_ref=order.order_ref, at=NOW, kind=EventKind.FILL, fill=fill)
+
+    def read(self, *unknown: str) -> OrderSweep:
+        """The whole book; ``unknown`` names parts that did not end in time."""
+        over = {"Filled", "Cancelled", "Inactive"}
+        return make_sweep(
+            open_orders=tuple(o for o in self.orders.values() if o.status not in over),
+            completed_orders=tuple(o for o in self.orders.values() if o.status in over),
+            fills=tuple(self.fills),
+            unknown=unknown,
+        )
+
+
+def status_event(order_ref: str, status: str, perm_id: int = 0) -> OrderEvent:
+    return OrderEvent(
+        order_ref=order_ref, at=NOW, kind=EventKind.STATUS, status=status, perm_id=perm_id
+    )
+
+
+#: What the broker answers to a placement: events, at once.
+Answer = Callable[[Book, BasketOrder], list[OrderEvent]]
+
+
+def acknowledge(book: Book, order: BasketOrder) -> list[OrderEvent]:
+    return [book.take(order)]
+
+
+def fill_at_once(book: Book, order: BasketOrder) -> list[OrderEvent]:
+    return [book.take(order, "Filled"), book.fill(order, order.quantity)]
+
+
+def refuse(book: Book, order: BasketOrder) -> list[OrderEvent]:
+    return [book.take(order, "Inactive")]
+
+
+def say_nothing(book: Book, order: BasketOrder) -> list[OrderEvent]:
+    book.take(order)
+    return []
+
+
+def lose(_book: Book, _order: BasketOrder) -> list[OrderEvent]:
+    """The order never arrives."""
+    return []
+
+
+def break_before(_book: Book, _order: BasketOrder) -> list[OrderEvent]:
+    raise BrokerUnavailable("the line broke before the order was written")
+
+
+def break_after(book: Book, order: BasketOrder) -> list[OrderEvent]:
+    book.take(order)
+    raise BrokerUnavailable("the line broke after the order was written")
+
+
+@dataclass
+class SmallDesk:
+    """One connection to the broker. ``answers`` are by order reference, else ``answer``."""
+
+    book: Book = field(default_factory=Book)
+    answer: Answer = acknowledge
+    answers: dict[str, Answer] = field(default_factory=dict)
+    #: Parts of the book that cannot be read, one tuple per sweep; then all can.
+    unreadable: list[tuple[str, ...]] = field(default_factory=list)
+    queue: asyncio.Queue[OrderEvent | None] = field(default_factory=asyncio.Queue)
+    qualified: list[QualifiedContract] = field(default_factory=list)
+    sweeps: int = 0
+    #: Set once anything was placed.
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def place(self, order: BasketOrder, qualified: QualifiedContract) -> None:
+        self.qualified.append(qualified)
+        self.reached.set()
+        for event in self.answers.get(order.order_ref, self.answer)(self.book, order):
+            self.queue.put_nowait(event)
+
+    async def cancel(self, order_ref: str) -> None:
+        raise NotImplementedError(f"nobody cancels {order_ref} here")
+
+    async def events(self) -> AsyncIterator[OrderEvent]:
+        while (event := await self.queue.get()) is not None:
+            yield event
+
+    async def sweep(self) -> OrderSweep:
+        self.sweeps += 1
+        return self.book.read(*(self.unreadable.pop(0) if self.unreadable else ()))
+
+    def hang_up(self) -> None:
+        """End the stream of events."""
+        self.queue.put_nowait(None)
