@@ -190,6 +190,19 @@ class LayeredSeries:
         pieces = self.pieces(key)
         return int(pieces[-1][0].days[pieces[-1][1].stop - 1]) if pieces else None
 
+    def last_days(self) -> dict[str, int]:
+        """``last_day`` of every key that has rows, at once."""
+        found: dict[str, int] = {}
+        for file in self._files:
+            empty = file.edges[1:] == file.edges[:-1]
+            if file.kind is not LayerKind.APPEND:
+                for at in np.flatnonzero(empty):
+                    found.pop(file.keys[at], None)
+            filled = np.flatnonzero(~empty)
+            days = file.days[file.edges[1:][filled] - 1].tolist()
+            found.update(zip((file.keys[at] for at in filled), days, strict=True))
+        return found
+
     def first_day(self, key: str) -> int | None:
         """Day number of the first row of ``key``; None without rows."""
         pieces = self.pieces(key)

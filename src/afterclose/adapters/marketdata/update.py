@@ -7,10 +7,11 @@ can be interrupted and run again at any point.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -65,6 +66,29 @@ class _Gathered:
     restated: list[ContractRecord]
 
 
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """The state before the update, and the last day (since 1970-01-01) of each contract in it."""
+
+    state: StoreState
+    last_days: Mapping[str, int]
+
+    @classmethod
+    def of(cls, state: StoreState) -> Self:
+        return cls(state, state.bars.last_days())
+
+    def newest(self, root: str) -> date | None:
+        """The last session of any contract of a root."""
+        chain = self.state.contracts.chain(root)
+        last = max((self.last_days.get(symbol, 0) for symbol in chain), default=0)
+        return date(1970, 1, 1) + timedelta(days=last) if last else None
+
+    def later(self, piece: ContractBars) -> ContractBars:
+        """The rows later than those stored."""
+        last = self.last_days.get(piece.symbol)
+        return piece if last is None else piece.after(np.datetime64(last, "D"))
+
+
 def update_store(
     path: Path,
     source: MarketSource,
@@ -82,11 +106,12 @@ def update_store(
     wanted = sorted(source.roots() if roots is None else roots)
     with MarketStoreWriter(path) as writer:
         writer.name_source(source.name)
+        stored = _Stored.of(writer.state)
         gathered = {}
         done: list[RootUpdate] = []
         for root in wanted:
-            gathered[root] = _gather(writer.state, source, root, session)
-            done.append(_summary(root, gathered[root], writer.state))
+            gathered[root] = _gather(stored, source, root, session)
+            done.append(_summary(root, gathered[root], stored))
             on_progress(done[-1])
         revisions = _write(writer, list(gathered.values()), now)
         rates, rate_changes = _update_fx(writer, source, session, now)
@@ -101,13 +126,14 @@ def update_store(
     )
 
 
-def _gather(state: StoreState, source: MarketSource, root: str, session: date) -> _Gathered:
-    first = _compare_from(state, root)
+def _gather(stored: _Stored, source: MarketSource, root: str, session: date) -> _Gathered:
+    state, newest = stored.state, stored.newest(root)
+    first = None if newest is None else newest - OVERLAP
     records = source.contracts(root, live_on=first)
     known = [record for record in records if record.symbol in state.contracts]
     fresh = [record for record in records if record.symbol not in state.contracts]
     result = _Gathered(appended=[], listed=[], replaced=[], restated=[])
-    _gather_known(result, state, source, known, first, session)
+    _gather_known(result, stored, source, known, first, session)
     if fresh:
         listed = {record.symbol: record for record in fresh}
         for piece in source.bars(list(listed), first=None, last=session).split():
@@ -119,7 +145,7 @@ def _gather(state: StoreState, source: MarketSource, root: str, session: date) -
 
 def _gather_known(
     result: _Gathered,
-    state: StoreState,
+    stored: _Stored,
     source: MarketSource,
     records: Sequence[ContractRecord],
     first: date | None,
@@ -128,32 +154,18 @@ def _gather_known(
     if not records:
         return
     by_symbol = {record.symbol: record for record in records}
-    stored = {record.symbol: record for record in state.records(by_symbol)}
+    facts = {record.symbol: record for record in stored.state.records(by_symbol)}
     changed = []
     for piece in source.bars(list(by_symbol), first=first, last=session).split():
-        last = state.bars.last_day(piece.symbol)
-        if _agrees(state.contract_bars(piece.symbol), piece, first):
-            later = piece if last is None else piece.after(np.datetime64(last, "D"))
-            result.appended.append(later)
-            if _restated(stored[piece.symbol], by_symbol[piece.symbol]):
+        if _agrees(stored.state.contract_bars(piece.symbol), piece, first):
+            result.appended.append(stored.later(piece))
+            if _restated(facts[piece.symbol], by_symbol[piece.symbol]):
                 result.restated.append(by_symbol[piece.symbol])
         else:
             changed.append(piece.symbol)
     if changed:
         for piece in source.bars(changed, first=None, last=session).split():
             result.replaced.append((piece, by_symbol[piece.symbol]))
-
-
-def _compare_from(state: StoreState, root: str) -> date | None:
-    """Three weeks before the newest bar of the root; None when it has none."""
-    newest = _newest(state, root)
-    return None if newest is None else newest - OVERLAP
-
-
-def _newest(state: StoreState, root: str) -> date | None:
-    last = [state.bars.last_day(symbol) for symbol in state.contracts.chain(root)]
-    days = [day for day in last if day is not None]
-    return date(1970, 1, 1) + timedelta(days=max(days)) if days else None
 
 
 def _agrees(stored: ContractBars, offered: ContractBars, first: date | None) -> bool:
@@ -169,13 +181,11 @@ def _restated(stored: ContractRecord, offered: ContractRecord) -> bool:
     return stored != offered.with_sessions(stored.first_session, stored.last_session)
 
 
-def _summary(root: str, found: _Gathered, state: StoreState) -> RootUpdate:
+def _summary(root: str, found: _Gathered, stored: _Stored) -> RootUpdate:
     fresh = 0
-    newest = _newest(state, root)
+    newest = stored.newest(root)
     for piece in [*found.appended, *(bars for bars, _ in found.replaced)]:
-        last = state.bars.last_day(piece.symbol)
-        after = np.datetime64(-1 if last is None else last, "D")
-        fresh += int((piece.sessions > after).sum()) if last is not None else len(piece)
+        fresh += len(stored.later(piece))
         if len(piece):
             latest: date = piece.sessions[-1].item()
             newest = latest if newest is None else max(newest, latest)
