@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from zipline.assets.roll_finder import VolumeRollFinder
 
+from afterclose.adapters.marketdata.store import ContractRecord
 from afterclose.adapters.zipline.assets import contract_finder, contract_id
 from afterclose.adapters.zipline.bars import MarketBars
 from afterclose.adapters.zipline.reader import StoreBarReader
@@ -21,21 +22,20 @@ FIRST, LAST = date(2018, 1, 2), date(2019, 12, 31)
 NOISE = (0.0, 0.5, 2.0)
 
 
-class EndsAt:
-    """A reader whose data end at a session: what an evening has."""
-
-    def __init__(self, reader: StoreBarReader, end: pd.Timestamp) -> None:
-        self._reader, self.last_available_dt = reader, end
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._reader, name)
+Volumes = Mapping[str, Mapping[date, float]]
 
 
-def market(noise: float, last: date = LAST) -> tuple[Any, Any, StoreBarReader]:
-    root = SmallRoot(root="CL", missing_share=0.03)
-    store = MemoryStore(
+def stored(noise: float, *, holes: bool = True) -> MemoryStore:
+    root = SmallRoot(root="CL", missing_share=0.03 * holes, irregular=30 * holes)
+    return MemoryStore(
         data=small_market([root], first=FIRST, last=LAST, seed=5, volume_noise=noise)
     )
+
+
+def market(
+    noise: float, last: date = LAST, *, holes: bool = True
+) -> tuple[Any, Any, StoreBarReader]:
+    store = stored(noise, holes=holes)
     calendar = RunCalendar()
     bars = MarketBars(store, session_axis(calendar), roots=["CL"], last=last)
     symbols = {contract_id(contract): symbol for symbol, contract in bars.contracts.items()}
@@ -43,17 +43,67 @@ def market(noise: float, last: date = LAST) -> tuple[Any, Any, StoreBarReader]:
     return calendar, finder, StoreBarReader(bars, calendar, symbols)
 
 
-@pytest.mark.parametrize("noise", NOISE)
-def test_it_is_what_zipline_says_that_evening_and_never_goes_back(noise: float) -> None:
-    calendar, finder, reader = market(noise)
-    causal = CausalRollFinder(calendar, finder, reader)
-    order = {contract.sid: number for number, contract in enumerate(_chain(finder))}
-    furthest = 0
-    for session in reader.sessions[1:]:
-        evening = VolumeRollFinder(calendar, finder, EndsAt(reader, session))
-        furthest = max(furthest, order[evening.get_contract_center("CL", session, 0).sid])
+def by_the_rule(records: list[ContractRecord], volumes: Volumes, days: list[date]) -> list[int]:
+    """The rule in plain words: which month each session belongs to.
 
-        assert order[causal.get_contract_center("CL", session, 0).sid] == furthest
+    Move on when the month has closed, or when the next one traded more on the last three sessions
+    on which both volumes are known, or near the close (seven sessions) on the last session.
+    """
+    chosen, month = [], 0
+    for number in range(len(days)):
+        while month + 1 < len(records) and moves_on(records, volumes, days, number, month):
+            month += 1
+        chosen.append(month)
+    return chosen
+
+
+def moves_on(
+    records: list[ContractRecord], volumes: Volumes, days: list[date], number: int, month: int
+) -> bool:
+    front, back = records[month], records[month + 1]
+    if days[number] > front.auto_close:
+        return True
+    if number == 0 or back.first_session > days[number - 1]:
+        return False
+    if front.first_session > days[number - 1]:
+        return True
+    own, next_one = volumes[front.symbol], volumes[back.symbol]
+    past = [day for day in days[:number] if day in own and day in next_one]
+    confirming = [next_one[day] > own[day] for day in past[-3:]]
+    if len(confirming) == 3 and all(confirming) and past[-1] >= days[max(0, number - 25)]:
+        return True
+    yesterday = days[number - 1]
+    near = front.auto_close in days and days.index(front.auto_close) - number <= 7
+    return near and next_one.get(yesterday, 0.0) > own.get(yesterday, 0.0)
+
+
+@pytest.mark.parametrize("noise", NOISE)
+def test_it_goes_by_the_rule(noise: float) -> None:
+    calendar, finder, reader = market(noise)
+    store = stored(noise)
+    causal = CausalRollFinder(calendar, finder, reader)
+    records = list(store.data.contracts)
+    volumes = {
+        bars.symbol: dict(zip(bars.sessions.tolist(), bars.volume.tolist(), strict=True))
+        for bars in store.data.bars.split()
+    }
+    days = [session.date() for session in reader.sessions]
+
+    expected = by_the_rule(records, volumes, days)
+
+    assert [causal.get_contract_center("CL", day, 0).symbol for day in reader.sessions] == [
+        records[month].symbol for month in expected
+    ]
+
+
+def test_on_smooth_volumes_that_change_over_near_the_close_it_is_ziplines_hindsight() -> None:
+    calendar, finder, reader = market(0.0, holes=False)
+    causal = CausalRollFinder(calendar, finder, reader)
+    hindsight = VolumeRollFinder(calendar, finder, reader)
+    window = (reader.sessions[5], reader.sessions[-100], 0)
+
+    assert len(causal.get_rolls("CL", *window)) >= 5
+    assert causal.get_rolls("CL", *window) == hindsight.get_rolls("CL", *window)
 
 
 @pytest.mark.parametrize("noise", NOISE)

@@ -134,7 +134,8 @@ class SessionAxis:
 class ContractSeries:
     """One contract's bars on the session axis: ``fields[name][i]`` is session ``first + i``.
 
-    Prices are NaN where there is no bar, volume is 0 there, as Zipline expects.
+    Prices are NaN where there is no bar, ``volume`` is 0 there, as Zipline expects;
+    ``known_volume`` is NaN where the volume is not known.
     """
 
     first: int
@@ -167,20 +168,20 @@ def lay_on_sessions(bars: StoredBars, axis: SessionAxis, *, stop: int) -> Contra
     if not len(positions):
         return ContractSeries(
             first=0,
-            fields={field: np.empty(0) for field in FIELDS},
+            fields={field: np.empty(0) for field in (*FIELDS, "known_volume")},
             off_calendar=int((~on_session).sum()),
         )
     first, length = int(positions[0]), int(positions[-1] - positions[0]) + 1
     values: dict[str, FloatArray] = {}
     for field in FIELDS:
         column = np.asarray(getattr(bars, field), dtype=np.float64)[kept]
-        if field == "volume":
-            column = np.nan_to_num(column, nan=0.0)
         if len(column) != length:
-            spread = np.full(length, 0.0 if field == "volume" else np.nan)
+            spread = np.full(length, np.nan)
             spread[positions - first] = column
             column = spread
         values[field] = column
+    values["known_volume"] = values["volume"]
+    values["volume"] = np.nan_to_num(values["volume"], nan=0.0)
     return ContractSeries(first=first, fields=values, off_calendar=int((~on_session).sum()))
 
 

@@ -1,11 +1,15 @@
 """Which contract a continuation points to, session by session.
 
-Zipline's own rule compares the volume of two neighbouring months on the session before
+Zipline's rule compares the volume of two neighbouring months on the session before
 (``VolumeRollFinder._active_contract``). In a backtest it then walks *back* from up to 90 sessions
-later, to settle on one roll per pair: tonight nobody has those sessions. ``CausalRollFinder`` asks
-Zipline's question with the data of that evening alone, and never goes back to a month it has left.
-Tonight's choice, its replay next year and a resumed run agree by construction, and so do the
-contract that is current and the contracts that make up a history window.
+later, to settle on one roll per pair: tonight nobody has those sessions. ``CausalRollFinder`` looks
+at the sessions up to that evening alone and goes one way only. Tonight's choice, its replay next
+year and a resumed run agree by construction, and so do the contract that is current and the
+contracts that make up a history window.
+
+Volumes are noisy and have holes, and a step that cannot be undone must not rest on one odd day. So
+the next month takes over when it has traded more on ``CONFIRMING_SESSIONS`` sessions in a row (of
+those on which both volumes are known); near the auto-close, in Zipline's ``GRACE_DAYS``, at once.
 """
 
 from __future__ import annotations
@@ -17,11 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 from zipline.assets.roll_finder import RollFinder, VolumeRollFinder
 
-from afterclose.adapters.zipline.bars import IndexArray
+from afterclose.adapters.zipline.bars import FloatArray, IndexArray
 from afterclose.adapters.zipline.reader import StoreBarReader
 
 BoolArray = NDArray[np.bool_]
 
+#: On so many sessions in a row the next month must have traded more before it takes over.
+CONFIRMING_SESSIONS = 3
+#: Sessions to look back for them: holes of a month are bridged.
+_LOOK_BACK = 25
 _REMEMBERED_WALKS = 2000
 
 
@@ -167,10 +175,74 @@ class CausalRollFinder(RollFinder):  # type: ignore[misc]  # Zipline is untyped
             chain = read_chain(self.asset_finder.get_ordered_contracts(root))
             first = int(np.searchsorted(self._stamps, chain.start.min()))
             first = min(max(first, 2), self._stop - 1)
-            rule = ActivePair(chain=chain, stamps=self._stamps, reader=self._reader)
-            path = np.maximum.accumulate(evening_choices(rule, first, self._stop))
+            rule = TakeOver(chain=chain, stamps=self._stamps, reader=self._reader)
+            path = walk(rule, first, self._stop)
             found = self._paths[root] = (chain, first, path)
         return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TakeOver:
+    """When the next month takes over, from nothing but the sessions before."""
+
+    chain: Chain
+    stamps: IndexArray
+    reader: StoreBarReader
+
+    def session(self, front: int, start: int, stop: int) -> int:
+        """The first session from ``start`` on that belongs to the month after ``front``."""
+        chain, back = self.chain, front + 1
+        end = min(stop, int(np.searchsorted(self.stamps, chain.gone[front], side="right")))
+        if start >= end:
+            return start
+        before = self.stamps[start - 1 : end - 1]
+        taken = self._confirmed(front, start, end) | self._near_the_end(front, start, end)
+        taken |= chain.start[front] > before
+        taken &= chain.start[back] <= before
+        at = np.flatnonzero(taken)
+        return start + int(at[0]) if len(at) else end
+
+    def _confirmed(self, front: int, start: int, end: int) -> BoolArray:
+        """The later month led on each of the last sessions on which both volumes are known."""
+        low = start - _LOOK_BACK
+        front_volume, back_volume = self._volumes(front, low, end - 1)
+        known = np.flatnonzero(np.isfinite(front_volume) & np.isfinite(back_volume))
+        if not len(known):
+            return np.zeros(end - start, dtype=bool)
+        led = back_volume[known] > front_volume[known]
+        streak = np.convolve(led, np.ones(CONFIRMING_SESSIONS, dtype=np.int64))[: len(led)]
+        latest = np.searchsorted(known, np.arange(start - low, end - low), side="left") - 1
+        confirmed: BoolArray = np.zeros(end - start, dtype=bool)
+        seen = latest >= 0
+        confirmed[seen] = streak[latest[seen]] == CONFIRMING_SESSIONS
+        return confirmed
+
+    def _near_the_end(self, front: int, start: int, end: int) -> BoolArray:
+        """In the grace days, the larger volume of the session before; an unknown one is none."""
+        close = int(np.searchsorted(self.stamps, self.chain.auto_close[front]))
+        grace = max(close - VolumeRollFinder.GRACE_DAYS, 0)
+        front_volume, back_volume = self._volumes(front, start - 1, end - 1)
+        larger = np.nan_to_num(back_volume) > np.nan_to_num(front_volume)
+        near: BoolArray = larger & (np.arange(start, end) >= grace)
+        return near
+
+    def _volumes(self, front: int, start: int, stop: int) -> tuple[FloatArray, FloatArray]:
+        assets = self.chain.assets
+        first, second = (self.reader.series(int(assets[n])) for n in (front, front + 1))
+        name = "known_volume"
+        return first.slice(name, start, stop), second.slice(name, start, stop)
+
+
+def walk(rule: TakeOver, start: int, stop: int) -> IndexArray:
+    """The position in the chain for sessions ``start`` up to ``stop``, one way only."""
+    path = np.empty(stop - start, dtype=np.int64)
+    at, month = start, 0
+    while at < stop:
+        last = month + 1 == len(rule.chain)
+        until = stop if last else rule.session(month, at, stop)
+        path[at - start : until - start] = month
+        at, month = until, month + 1
+    return path
 
 
 class TabledVolumeRollFinder(VolumeRollFinder):  # type: ignore[misc]  # Zipline is untyped
@@ -226,28 +298,3 @@ class TabledVolumeRollFinder(VolumeRollFinder):  # type: ignore[misc]  # Zipline
             position = {asset.sid: number for number, asset in enumerate(chain.assets)}
             found = self._rules[oc.root_symbol] = (rule, position)
         return found
-
-
-def evening_choices(rule: ActivePair, start: int, stop: int) -> IndexArray:
-    """Zipline's answer at each session had its data ended there, as positions in the chain.
-
-    It starts from the first month not yet at its auto-close and goes at most two months on. One
-    thing is stricter: a month without a session before this one is never moved into. Zipline would,
-    for one session, where the month before it is just as new; here that step could not be undone.
-    """
-    chain, days = rule.chain, rule.stamps[start:stop]
-    days_before = rule.stamps[start - 1 : stop - 1]
-    closes = np.maximum.accumulate(chain.auto_close)
-    fronts = np.minimum(np.searchsorted(closes, days, side="right"), len(chain) - 1)
-    chosen = fronts.astype(np.int64)
-    for _ in range(2):
-        before = chosen.copy()
-        for front in np.unique(before):
-            if front + 1 == len(chain):
-                continue
-            where = np.flatnonzero(before == front)
-            low, high = int(where[0]), int(where[-1]) + 1
-            active = rule.back_is_active(int(front), int(front) + 1, start + low, start + high)
-            moved = active[where - low] & (chain.start[front + 1] <= days_before[where])
-            chosen[where[moved]] += 1
-    return chosen
