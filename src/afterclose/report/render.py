@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
@@ -83,20 +84,34 @@ class Holdings:
 
 def render_evening(view: EveningView) -> str:
     """Write the report of one evening. The same view gives the same text, byte for byte."""
-    environment = _environment()
-    style = _source(environment, "_style.css")
-    script = _source(environment, "_script.js")
+    environment = page_environment()
+    style, script = page_style(), page_script()
     return environment.get_template("evening.html.j2").render(
-        view=view,
-        audit=view.audit,
-        headline=story.headline(view),
-        sides=tuple(_side(view, action) for action in (Action.SELL, Action.BUY)),
-        holdings=_holdings(view),
-        story=story,
-        style=style,
-        script=script,
-        policy=_policy(style, script),
+        **page_values(view), style=style, script=script, policy=_policy(style, script)
     )
+
+
+def page_values(view: EveningView) -> dict[str, Any]:
+    """Return what the templates of the page are filled with."""
+    return {
+        "view": view,
+        "audit": view.audit,
+        "headline": story.headline(view),
+        "sides": tuple(_side(view, action) for action in (Action.SELL, Action.BUY)),
+        "holdings": _holdings(view),
+        "story": story,
+        "choosing": False,
+    }
+
+
+def page_style() -> Markup:
+    """Return the style sheet of the page."""
+    return _source(page_environment(), "_style.css")
+
+
+def page_script() -> Markup:
+    """Return the script of the page."""
+    return _source(page_environment(), "_script.js")
 
 
 def _side(view: EveningView, action: Action) -> Side:
@@ -140,7 +155,8 @@ def _exposure_table(key: str, sums: tuple[Exposure, ...]) -> ExposureTable:
 
 
 @cache
-def _environment() -> Environment:
+def page_environment() -> Environment:
+    """Return the templates with their filters; who shows the page elsewhere overlays them."""
     environment = Environment(
         loader=PackageLoader("afterclose.report", "templates"),
         autoescape=select_autoescape(default=True, default_for_string=True),
