@@ -1,0 +1,36 @@
+"""Submit: send the approved orders, each exactly once, and follow them until they are known.
+
+``door`` takes the last look at each order, ``sending`` writes its intent and sends it, ``journal``
+keeps what is known. ``run`` is the stage.
+"""
+
+from afterclose.stages.submit.door import Departure, Door, departures, needs_quote
+from afterclose.stages.submit.sending import (
+    AskQuotes,
+    Follow,
+    Following,
+    SubmitRequest,
+    in_sending_order,
+    require_not_halted,
+    run,
+    to_send,
+    until_answered,
+    until_final,
+)
+
+__all__ = [
+    "AskQuotes",
+    "Departure",
+    "Door",
+    "Follow",
+    "Following",
+    "SubmitRequest",
+    "departures",
+    "in_sending_order",
+    "needs_quote",
+    "require_not_halted",
+    "run",
+    "to_send",
+    "until_answered",
+    "until_final",
+]

@@ -1,0 +1,107 @@
+"""The journal of one sending: events on their way into the ledger, and those who wait for them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+
+from afterclose.domain.order_life import OrderLife, live
+from afterclose.domain.orders import BasketOrder, OrderEvent, OrderState
+from afterclose.ports import Ledger
+
+#: How long a follower listens before the broker's book is read again: words get lost.
+BOOK_EVERY_S = 60.0
+
+
+class Journal:
+    """Writes events down before anything follows from them, and keeps each order's life."""
+
+    def __init__(
+        self,
+        run_id: str,
+        orders: Sequence[BasketOrder],
+        ledger: Ledger,
+        on_event: Callable[[OrderEvent], None],
+    ) -> None:
+        self._run_id = run_id
+        self._ledger = ledger
+        self.on_event = on_event
+        self._orders = {order.order_ref: order for order in orders}
+        self._events: dict[str, list[OrderEvent]] = {ref: [] for ref in self._orders}
+        self._lives: dict[str, OrderLife] = {}
+        self._changed = asyncio.Condition()
+        #: Why no more will be sent or heard on this line.
+        self.broken: Exception | None = None
+        #: Reads the broker's book into this journal.
+        self.read_book: Callable[[], Awaitable[None]] = _no_book
+        self._learn(e for e in ledger.events(orders[0].session) if e.order_ref in self._orders)
+
+    def _learn(self, events: Iterable[OrderEvent]) -> None:
+        touched = set(self._orders) - set(self._lives)
+        for event in events:
+            self._events[event.order_ref].append(event)
+            touched.add(event.order_ref)
+        for ref in touched:
+            self._lives[ref] = live(self._orders[ref], self._events[ref])
+
+    def lives(self) -> Mapping[str, OrderLife]:
+        """Return every order's life as it is known now."""
+        return {ref: self._lives[ref] for ref in self._orders}
+
+    def mine(self, order_ref: str) -> bool:
+        """Whether an event of this reference belongs here."""
+        return order_ref in self._orders
+
+    async def write(self, *events: OrderEvent) -> None:
+        """Make events durable, then known."""
+        if not events:
+            return
+        self._ledger.append_events(self._run_id, events)
+        async with self._changed:
+            self._learn(events)
+            self._changed.notify_all()
+        for event in events:
+            self.on_event(event)
+
+    async def break_off(self, error: Exception) -> None:
+        """Let those who wait know that no more will come; the first reason stays."""
+        async with self._changed:
+            self.broken = self.broken or error
+            self._changed.notify_all()
+
+    async def final(self) -> None:
+        """Wait until nothing more can happen to any order that left, or the line is broken.
+
+        An unknown order is not waited for: only the next reading of the book can tell.
+        """
+        while not await self._reached(self._all_over, BOOK_EVERY_S):
+            await self.read_book()
+
+    async def answered(self, refs: Iterable[str], timeout_s: float) -> bool:
+        """Wait until every one of these orders was answered; False when the time is over."""
+        waiting = frozenset(refs)
+
+        def done() -> bool:
+            return not any(self._lives[ref].state is OrderState.SENT for ref in waiting)
+
+        await self._reached(lambda: self.broken is not None or done(), timeout_s)
+        return done()
+
+    def _all_over(self) -> bool:
+        return self.broken is not None or not any(
+            life.state not in _NOT_AWAITED and not life.state.final for life in self._lives.values()
+        )
+
+    async def _reached(self, done: Callable[[], bool], timeout_s: float) -> bool:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s), self._changed:
+                await self._changed.wait_for(done)
+        return done()
+
+
+_NOT_AWAITED = frozenset({OrderState.INTENDED, OrderState.UNKNOWN})
+
+
+async def _no_book() -> None:
+    """Read nothing: no desk is open yet."""

@@ -1,0 +1,378 @@
+"""Send what was never sent, follow what was, and leave nothing half known.
+
+Before the first byte the broker's whole book is read: an order whose name is in it, or of which
+the journal knows anything, is not sent again. An intent is durable in the ledger before its bytes
+leave. The first order goes alone; only when it is acknowledged do the others follow. What stays
+without an answer is *unknown*, and said so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from afterclose.domain.contracts import FuturesContract, QualifiedContract
+from afterclose.domain.market import Quote
+from afterclose.domain.order_life import OrderLife, lives, not_sent, sweep_events
+from afterclose.domain.orders import (
+    BasketOrder,
+    EventKind,
+    OrderEvent,
+    OrderState,
+    TradeKind,
+)
+from afterclose.domain.sending import DESK_MODEL
+from afterclose.errors import (
+    AfterCloseError,
+    ApprovalVoid,
+    BrokerError,
+    BrokerTimeout,
+    BrokerUnavailable,
+    ContractError,
+    RunAlreadySubmitted,
+    SafetyError,
+)
+from afterclose.ports import Clock, Ledger, OrderDesk
+from afterclose.stages.submit.door import Caller, Door, Gate, needs_quote
+from afterclose.stages.submit.journal import Journal
+
+#: Asks for the market of contracts at this moment.
+AskQuotes = Callable[[Collection[QualifiedContract]], Awaitable[Mapping[FuturesContract, Quote]]]
+#: TWS is back after it had lost IBKR's servers: what happened meanwhile is not told again.
+_SERVERS_BACK = frozenset({1101, 1102})
+_HALT_EVERY_S = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitRequest:
+    """The approved orders and what it takes to send them.
+
+    ``door`` is the last look at each; ``quotes`` asks for its market at that moment. ``parts``
+    says whose positions an order of the whole desk closes (``Ledger.record_orders``).
+    """
+
+    run_id: str
+    orders: Sequence[BasketOrder]
+    qualified: Mapping[FuturesContract, QualifiedContract]
+    #: How long an order may stay without any word before the book is asked for it.
+    answer_timeout_s: float = 30.0
+    door: Door = field(default_factory=Door)
+    quotes: AskQuotes | None = None
+    parts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+
+_SENDING_ORDER = {
+    TradeKind.AUTO_CLOSE: 0,
+    TradeKind.EXIT: 1,
+    TradeKind.REDUCE: 2,
+    TradeKind.ROLL_CLOSE: 3,
+    TradeKind.ROLL_OPEN: 3,
+    TradeKind.REVERSAL: 4,
+    TradeKind.ADD: 5,
+    TradeKind.ENTRY: 6,
+}
+
+
+def in_sending_order(orders: Sequence[BasketOrder]) -> tuple[BasketOrder, ...]:
+    """Exits first, then rolls leg by leg (close before open), then what opens."""
+
+    def key(order: BasketOrder) -> tuple[int, str, str, bool, str]:
+        rank = _SENDING_ORDER[order.kind]
+        opens = order.kind is TradeKind.ROLL_OPEN
+        return rank, order.model, order.contract.root, opens, order.order_ref
+
+    return tuple(sorted(orders, key=key))
+
+
+def to_send(known: Mapping[str, OrderLife], orders: Sequence[BasketOrder]) -> Sequence[BasketOrder]:
+    """Return the orders of which nothing at all left this machine, in sending order."""
+    return [o for o in in_sending_order(orders) if known[o.order_ref].state is OrderState.INTENDED]
+
+
+class Following(Protocol):
+    """What a follower may wait for."""
+
+    async def final(self) -> None:
+        """Wait until nothing more can happen to any order, or the line is broken."""
+
+
+#: Returns when following shall end.
+Follow = Callable[[Following], Awaitable[None]]
+
+
+async def until_answered(_orders: Following) -> None:
+    """Do not follow: the next sweep tells."""
+
+
+async def until_final(orders: Following) -> None:
+    """Follow until nothing more can happen to any order."""
+    await orders.final()
+
+
+def require_not_halted(ledger: Ledger) -> None:
+    """Refuse while a halt stands. Raises SafetyError."""
+    halt = ledger.halted()
+    if halt is not None:
+        raise SafetyError(
+            f"this desk was halted at {halt.at:%Y-%m-%d %H:%M:%S} UTC by {halt.by}: {halt.reason}",
+            hint="nothing more is sent until 'afterclose halt --lift'",
+        )
+
+
+async def run(
+    desk: OrderDesk,
+    ledger: Ledger,
+    request: SubmitRequest,
+    clock: Clock,
+    *,
+    on_event: Callable[[OrderEvent], None] = lambda _event: None,
+    follow: Follow = until_answered,
+) -> Mapping[str, OrderLife]:
+    """Send what was never sent, follow everything, and return each order's life.
+
+    ``follow`` says how long to listen once every order was answered: executions are told to those
+    who listen, and the gateway forgets them at midnight.
+
+    Raises, with nothing sent: SafetyError while the desk is halted, BrokerTimeout when the broker's
+    book cannot be read whole, ApprovalVoid when the desk traded one of these contracts after the
+    basket was made. A halt or a broken line later leaves the orders as the journal has them; run it
+    again.
+    """
+    if not request.orders:
+        return {}
+    require_not_halted(ledger)
+    ledger.record_orders(request.run_id, request.orders, parts=request.parts)
+    journal = Journal(request.run_id, request.orders, ledger, on_event)
+    sending = _Sending(desk, ledger, request, clock, journal)
+    journal.read_book = sending.read_book
+    await sending.read_whole_book()
+    _refuse_overtaken(ledger, to_send(journal.lives(), request.orders))
+    tasks = [asyncio.create_task(sending.listen()), asyncio.create_task(sending.watch_halt())]
+    try:
+        await sending.send_all()
+        await follow(journal)
+        await sending.read_book()  # what the stream told meanwhile is in the journal before it
+    finally:
+        await _end(tasks)
+    return journal.lives()
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Stop them, and raise what one of them ended with, if it was not our stopping."""
+    for task in tasks:
+        task.cancel()
+    for result in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
+            raise result
+
+
+class _Sending:
+    """One order after the other, with the journal before each."""
+
+    def __init__(
+        self,
+        desk: OrderDesk,
+        ledger: Ledger,
+        request: SubmitRequest,
+        clock: Clock,
+        journal: Journal,
+    ) -> None:
+        self._desk = desk
+        self._ledger = ledger
+        self._request = request
+        self._clock = clock
+        self._journal = journal
+        self._gate = Gate(request.door)
+
+    # Listening
+
+    async def read_whole_book(self) -> None:
+        """Read the broker's book into the journal. Raises BrokerTimeout when it is not whole."""
+        book = await self._desk.sweep()
+        if book.unknown:
+            raise BrokerTimeout(
+                f"the broker's book could not be read whole: no end of {', '.join(book.unknown)}",
+                hint="nothing was sent; look at the gateway and run 'afterclose send' again",
+            )
+        await self._journal.write(*sweep_events(self._journal.lives(), book))
+
+    async def read_book(self) -> None:
+        """Read what can be read of the book; of a part that did not end, silence proves nothing."""
+        with suppress(BrokerError):
+            book = await self._desk.sweep()
+            await self._journal.write(*sweep_events(self._journal.lives(), book))
+
+    async def listen(self) -> None:
+        """Write down what comes. However it ends, those who wait for it hear of it."""
+        ended: Exception = BrokerUnavailable("the gateway's stream of order events ended")
+        try:
+            async for event in self._desk.events():
+                if self._journal.mine(event.order_ref):
+                    await self._journal.write(event)
+                elif not event.order_ref:
+                    self._journal.on_event(event)  # about the line itself
+                    if event.code in _SERVERS_BACK:
+                        await self.read_book()
+        except BrokerError as error:
+            ended = error
+        except Exception as error:
+            ended = error
+            raise
+        finally:
+            await self._journal.break_off(ended)
+
+    async def watch_halt(self) -> None:
+        """Stop as soon as a person halts the desk, from whatever process."""
+        while True:
+            await asyncio.sleep(_HALT_EVERY_S)
+            try:
+                require_not_halted(self._ledger)
+            except SafetyError as error:
+                await self._journal.break_off(error)
+                return
+
+    # Sending
+
+    async def send_all(self) -> None:
+        """Send the first alone, then the rest; then wait until each was answered."""
+        waiting = deque(to_send(self._journal.lives(), self._request.orders))
+        proven = False
+        while waiting and not proven:
+            first = waiting.popleft()
+            if await self._send(first, await self._quotes([first])):
+                proven = await self._answered(first)
+                if not proven:
+                    return  # one order without an answer is bad enough
+            if self._journal.broken is not None:
+                return
+        quotes = await self._quotes(waiting)
+        for order in waiting:
+            if self._journal.broken is not None:
+                return
+            await self._send(order, quotes)
+        await self._all_answered()
+
+    async def _answered(self, order: BasketOrder) -> bool:
+        """Wait for a word on this order; where none comes, look for it in the book."""
+        if await self._journal.answered([order.order_ref], self._request.answer_timeout_s):
+            return True
+        if self._journal.broken is None:
+            await self.read_book()
+        life = self._journal.lives()[order.order_ref]
+        return life.state not in {OrderState.SENT, OrderState.UNKNOWN}
+
+    async def _all_answered(self) -> None:
+        sent = [r for r, life in self._journal.lives().items() if life.state is OrderState.SENT]
+        await self._journal.answered(sent, self._request.answer_timeout_s)
+
+    async def _send(self, order: BasketOrder, quotes: Mapping[FuturesContract, Quote]) -> bool:
+        """Send one order; False when it stayed here."""
+        qualified = self._request.qualified.get(order.contract)
+        caller = Caller(order=order, qualified=qualified, quote=quotes.get(order.contract))
+        reason = await self._lonely(order) or self._gate.reason(caller)
+        if reason or qualified is None:
+            await self._say(order, f"held back: {reason}")
+            return False
+        halt = self._ledger.halted()
+        if halt is not None:
+            await self._journal.break_off(SafetyError(f"halted by {halt.by}: {halt.reason}"))
+            return False
+        return await self._place(order, qualified)
+
+    async def _place(self, order: BasketOrder, qualified: QualifiedContract) -> bool:
+        ref = order.order_ref
+        await self._journal.write(
+            OrderEvent(order_ref=ref, at=self._clock.now(), kind=EventKind.INTENT)
+        )
+        try:
+            await self._desk.place(order, qualified)
+        except RunAlreadySubmitted as error:  # it is at the broker; the book tells how it fares
+            await self._say(order, str(error))
+        except AfterCloseError as error:  # the desk vouches that no byte left
+            await self._journal.write(not_sent(ref, at=self._clock.now(), why=str(error)))
+            if isinstance(error, BrokerError):
+                await self._journal.break_off(error)
+            elif not isinstance(error, ContractError):  # that one concerns this order alone
+                raise
+            return False
+        return True
+
+    async def _lonely(self, order: BasketOrder) -> str:
+        """A roll opens the new month only when the broker has taken the order that closes the old.
+
+        Otherwise the desk could hold both months.
+        """
+        pair = self._journal.lives().get(order.roll_pair)
+        if order.kind is not TradeKind.ROLL_OPEN or pair is None:
+            return ""
+        await self._journal.answered([order.roll_pair], self._request.answer_timeout_s)
+        state = self._journal.lives()[order.roll_pair].state
+        if state in _TAKEN:
+            return ""
+        return f"the leg that closes, {order.roll_pair}, is {state.value}"
+
+    async def _say(self, order: BasketOrder, text: str) -> None:
+        await self._journal.write(
+            OrderEvent(
+                order_ref=order.order_ref, at=self._clock.now(), kind=EventKind.MESSAGE, text=text
+            )
+        )
+
+    async def _quotes(self, orders: Collection[BasketOrder]) -> Mapping[FuturesContract, Quote]:
+        """Ask for the market of those orders that the price guard looks at."""
+        ask, guard = self._request.quotes, self._request.door.guard
+        wanted = {o.contract for o in orders if needs_quote(guard, o)}
+        contracts = [q for c, q in self._request.qualified.items() if c in wanted]
+        if ask is None or not contracts:
+            return {}
+        try:
+            return await ask(contracts)
+        except BrokerError:
+            return {}  # unknown, and the door says what follows from that
+
+
+_TAKEN = frozenset(
+    {
+        OrderState.ACKNOWLEDGED,
+        OrderState.WORKING,
+        OrderState.PARTLY_FILLED,
+        OrderState.FILLED,
+    }
+)
+
+
+def _refuse_overtaken(ledger: Ledger, waiting: Sequence[BasketOrder]) -> None:
+    """Two baskets of one evening must not both go: each was made from what the desk then held."""
+    if not waiting:
+        return
+    session = waiting[0].session
+    known = lives(ledger.orders(session), ledger.events(session)).values()
+    abroad = [
+        life.order
+        for life in known
+        if not life.state.final and life.state is not OrderState.INTENDED
+    ]
+    for order in waiting:
+        rivals = [other.order_ref for other in abroad if _rivals(order, other)]
+        held = ledger.held(order.model).get(order.contract, 0)
+        overtaken = order.model != DESK_MODEL and held != order.held_before
+        if rivals or overtaken:
+            why = f"{rivals[0]} is not final" if rivals else f"it now holds {held:+d}"
+            raise ApprovalVoid(
+                f"{order.order_ref} was made when the desk held {order.held_before:+d} of "
+                f"{order.contract}; {why}",
+                hint="nothing was sent; prepare the evening again and approve what it shows now",
+            )
+
+
+def _rivals(order: BasketOrder, other: BasketOrder) -> bool:
+    """Whether both trade one position: an order of the whole desk trades that of every model."""
+    return (
+        order.order_ref != other.order_ref
+        and order.contract == other.contract
+        and (order.model == other.model or DESK_MODEL in {order.model, other.model})
+    )
