@@ -7,26 +7,24 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from afterclose.tws_sim import messages, quotes
+from afterclose.tws_sim import messages
 from afterclose.tws_sim.contracts import CashPair, Instrument, Listing
 from afterclose.tws_sim.days import month_start
 from afterclose.tws_sim.directory import ContractQuery
-from afterclose.tws_sim.gateway import Client, Gateway, QuoteSubscription
+from afterclose.tws_sim.gateway import Client, Gateway
 from afterclose.tws_sim.hours import is_session, session_hours
-from afterclose.tws_sim.lookup import found_contracts, one_contract, unknown_contract
+from afterclose.tws_sim.lookup import found_contracts, named, one_contract, unknown_contract
 from afterclose.tws_sim.market import Bar
 from afterclose.tws_sim.requests import read_contract, read_instant
 from afterclose.tws_sim.wire import FieldReader, WireError
 
 _ISSUER_ID = 176
-_LIVE, _FROZEN, _DELAYED = 1, 2, 3
 _NO_DATA = "Historical Market Data Service error message:HMDS query returned no data: "
 _NO_LAST_PRICES = "Historical Market Data Service error message:No historical market data for "
 _NO_PERMISSION = "Historical Market Data Service error message:No market data permissions for "
-_NOT_SUBSCRIBED = "Requested market data is not subscribed."
+_PACING = "Historical Market Data Service error message:API historical data query pacing violation"
 _KINDS_OF_PRICE = frozenset({"TRADES", "MIDPOINT", "BID", "ASK", "BID_ASK"})
 _ANSWERED_BAR_SIZES = frozenset({"1 day", "1D", "1 days"})
-_MOST_LINES = 100
 _DAYS_PER_WEEK, _MONTHS_PER_YEAR, _SECONDS_PER_DAY = 7, 12, 86_400
 
 
@@ -109,7 +107,7 @@ def historical_data(gateway: Gateway, client: Client, reader: FieldReader) -> No
     bars = _bars(gateway, item, stop, forming=end is None)
     bars = _cut(bars, duration, first)
     if not bars:
-        client.error(request_id, 162, f"{_NO_DATA}{_named(item)} {show.title()}")
+        client.error(request_id, 162, f"{_NO_DATA}{named(item)} {show.title()}")
         return
     start = messages.local_time(session_hours(item.hours, bars[0].session).opens)
     midpoint = isinstance(item, CashPair) or show != "TRADES"
@@ -121,24 +119,26 @@ def _with_expired(query: ContractQuery) -> ContractQuery:
     return replace(query, include_expired=True)
 
 
-def _named(item: Instrument) -> str:
-    return f"{item.local_symbol}@{item.exchange}"
-
-
 def _history_problem(
     gateway: Gateway, item: Instrument, bar_size: str, show: str
 ) -> tuple[int, str] | None:
-    scenario = gateway.scenario
-    if item.root in scenario.no_permission:
-        return 162, f"{_NO_PERMISSION}{item.exchange} {item.sec_type}"
-    if item.root in scenario.no_data:
-        return 162, f"{_NO_DATA}{_named(item)} {show.title()}"
     if show not in _KINDS_OF_PRICE | {"SCHEDULE"}:
         return 321, f"Error validating request.-'bH' : cause - Unknown what to show: {show}"
     if bar_size not in _ANSWERED_BAR_SIZES:
-        return 162, f"{_NO_DATA}{_named(item)} {show.title()} {bar_size}: daily bars only"
+        return 162, f"{_NO_DATA}{named(item)} {show.title()} {bar_size}: daily bars only"
     if isinstance(item, CashPair) and show == "TRADES":
-        return 162, f"{_NO_LAST_PRICES}{_named(item)} Last"
+        return 162, f"{_NO_LAST_PRICES}{named(item)} Last"
+    return _scripted_problem(gateway, item, show)
+
+
+def _scripted_problem(gateway: Gateway, item: Instrument, show: str) -> tuple[int, str] | None:
+    scenario = gateway.scenario
+    if item.root in scenario.pacing:
+        return 162, _PACING
+    if item.root in scenario.no_permission:
+        return 162, f"{_NO_PERMISSION}{item.exchange} {item.sec_type}"
+    if item.root in scenario.no_data:
+        return 162, f"{_NO_DATA}{named(item)} {show.title()}"
     return None
 
 
@@ -218,7 +218,7 @@ def head_timestamp(gateway: Gateway, client: Client, reader: FieldReader) -> Non
         return
     bars = gateway.prices.bars(item, gateway.prices.finished(item, gateway.now))
     if not bars or item.root in gateway.scenario.no_data:
-        client.error(request_id, 162, f"{_NO_DATA}{_named(item)} Trades")
+        client.error(request_id, 162, f"{_NO_DATA}{named(item)} Trades")
         return
     opened = session_hours(item.hours, bars[0].session).opens
     client.send(messages.head_timestamp(request_id, f"{opened:%Y%m%d-%H:%M:%S}"))
@@ -228,77 +228,3 @@ def cancel_head_timestamp(gateway: Gateway, client: Client, reader: FieldReader)
     """Nothing to do: the answer is complete at once."""
     _ = gateway, client
     reader.skip(1)
-
-
-# -- quotes ----------------------------------------------------------------------------------
-
-
-def market_data_type(gateway: Gateway, client: Client, reader: FieldReader) -> None:
-    """Remember whether delayed or frozen quotes are wanted."""
-    _ = gateway
-    reader.skip(1)
-    client.wants.market_data_type = reader.integer()
-
-
-def market_data(gateway: Gateway, client: Client, reader: FieldReader) -> None:
-    """Send a snapshot, or start a running quote request."""
-    reader.skip(1)
-    request_id = reader.integer()
-    query = read_contract(reader)
-    if reader.flag():
-        reader.skip(3)
-    reader.skip(1)
-    snapshot = reader.flag()
-    reader.skip(2)
-    gateway.process()
-    item = one_contract(gateway, client, request_id, query)
-    if item is None:
-        return
-    refusal = _quote_refusal(gateway, client, item)
-    if refusal is not None:
-        client.error(request_id, *refusal)
-        return
-    delayed = item.root in gateway.scenario.delayed
-    if delayed:
-        client.error(request_id, 10167, f"{_NOT_SUBSCRIBED} Displaying delayed market data.")
-    quote = gateway.prices.quote(item, gateway.now)
-    kind = _DELAYED if delayed else _LIVE
-    if quote is not None and not quote.is_open and client.wants.market_data_type == _FROZEN:
-        kind = _FROZEN
-    client.send(
-        messages.market_data_type(request_id, kind),
-        messages.tick_request_parameters(request_id, _min_tick(item), "9c0001"),
-    )
-    if quote is not None:
-        client.send(*quotes.ticks(request_id, item, quote, gateway.told_time, delayed=delayed))
-    if not snapshot and len(client.wants.quotes) >= _MOST_LINES:
-        client.error(request_id, 101, "Max number of tickers has been reached")
-    elif not snapshot:
-        client.wants.quotes[request_id] = QuoteSubscription(item=item, delayed=delayed, sent=quote)
-    elif "snapshot" not in gateway.scenario.missing_end:
-        client.send(messages.tick_snapshot_end(request_id))
-
-
-def _min_tick(item: Instrument) -> Decimal:
-    return item.tick if isinstance(item, CashPair) else item.product.min_tick
-
-
-def _quote_refusal(gateway: Gateway, client: Client, item: Instrument) -> tuple[int, str] | None:
-    scenario = gateway.scenario
-    if scenario.competing_session:
-        return 10197, "No market data during competing live session"
-    if item.root in scenario.no_permission:
-        return 354, f"{_NOT_SUBSCRIBED} Check API status by selecting the Account menu."
-    if item.root in scenario.delayed and client.wants.market_data_type < _DELAYED:
-        text = "Requested market data requires additional subscription for API."
-        return 10089, f"{text} Delayed market data is available. {_named(item)}/TOP/ALL"
-    return None
-
-
-def cancel_market_data(gateway: Gateway, client: Client, reader: FieldReader) -> None:
-    """Stop a running quote request."""
-    _ = gateway
-    reader.skip(1)
-    request_id = reader.integer()
-    if client.wants.quotes.pop(request_id, None) is None:
-        client.error(request_id, 300, "Can't find EId with tickerId:" + str(request_id))

@@ -49,3 +49,8 @@ def one_contract(
         client.error(request_id, 200, text)
         return None
     return found[0]
+
+
+def named(item: Instrument) -> str:
+    """Return a contract as data errors name it: ``ESZ6@CME``."""
+    return f"{item.local_symbol}@{item.exchange}"

@@ -78,6 +78,10 @@ def _form(entry: Entry) -> Refusal | None:
         return Refusal(code=434, text="The order size cannot be zero.")
     if ticket.quantity % 1 and isinstance(entry.instrument, Listing):
         return Refusal(code=321, text=_invalid("Fractional quantities are not traded here."))
+    if ticket.oca_group or ticket.parent_id:
+        # Taking them as single orders would trade what the client wants to have cancelled.
+        text = "Attached and one-cancels-all orders are not served by this gateway."
+        return Refusal(code=321, text=_invalid(text))
     return None
 
 

@@ -13,6 +13,8 @@ import asyncio
 import contextlib
 import json
 import re
+import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -225,6 +227,62 @@ class Replayer:
             answers += frame(*lines[place].fields)
             place += 1
         return place, answers
+
+
+def record(
+    *,
+    port: int,
+    gateway_host: str,
+    gateway_port: int,
+    output: Path,
+    on_ready: Callable[[int], None] | None = None,
+    stop: threading.Event,
+) -> None:
+    """Record every session of clients on a port with the gateway behind it, until ``stop``.
+
+    The file is made anew. Raises OSError where the port is taken or the file cannot be written.
+    """
+
+    async def run() -> None:
+        with output.open("w", encoding="utf-8", newline="") as file:
+            recorder = Recorder(
+                gateway_host=gateway_host,
+                gateway_port=gateway_port,
+                output=file,
+                clock=time.monotonic,
+            )
+            listening = await recorder.start(port=port)
+            if on_ready is not None:
+                on_ready(listening)
+            await asyncio.to_thread(stop.wait)
+            await recorder.stop()
+
+    asyncio.run(run())
+
+
+def replay(
+    *,
+    port: int,
+    recording: Path,
+    connection: int = 1,
+    on_ready: Callable[[int], None] | None = None,
+    stop: threading.Event,
+) -> list[str]:
+    """Play one connection of a recording to every client on a port, until ``stop``.
+
+    Returns what clients asked that was not recorded. Raises RecordingError and OSError.
+    """
+
+    async def run() -> list[str]:
+        replayer = Replayer(read_recording(recording), connection=connection)
+        listening = await replayer.start(port=port)
+        if on_ready is not None:
+            on_ready(listening)
+        await asyncio.to_thread(stop.wait)
+        await replayer.stop()
+        return replayer.differences
+
+    return asyncio.run(run())
 
 
 def _keep(open_connections: set[asyncio.Task[None]]) -> None:

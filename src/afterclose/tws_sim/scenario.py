@@ -74,6 +74,7 @@ class Scenario:
 
     [data]
     no_data                            roots whose history answers 162
+    pacing                             roots whose history answers 162 for asking too fast
     no_permission                      roots that answer 354 and 162
     delayed                            roots without live data: 10089, or delayed ticks and 10167
     competing_session                  every quote request answers 10197
@@ -118,6 +119,7 @@ class Scenario:
     unknown: frozenset[str] = frozenset()
     ambiguous: frozenset[str] = frozenset()
     no_data: frozenset[str] = frozenset()
+    pacing: frozenset[str] = frozenset()
     no_permission: frozenset[str] = frozenset()
     delayed: frozenset[str] = frozenset()
     competing_session: bool = False
@@ -254,7 +256,7 @@ _SECTIONS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "contracts": frozenset({"unknown", "ambiguous"}),
         "data": frozenset(
-            {"no_data", "no_permission", "delayed", "competing_session", "price_shift"}
+            {"no_data", "pacing", "no_permission", "delayed", "competing_session", "price_shift"}
         ),
         "orders": frozenset(
             {

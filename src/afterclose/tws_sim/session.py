@@ -15,7 +15,7 @@ from decimal import DecimalException
 from enum import Enum, auto
 from types import MappingProxyType
 
-from afterclose.tws_sim import account_requests, data_requests, messages, order_desk
+from afterclose.tws_sim import account_requests, data_requests, messages, order_desk, quote_requests
 from afterclose.tws_sim.gateway import Client, Gateway, Subscriptions
 from afterclose.tws_sim.wire import FieldReader, Framer, StreamLostError, WireError, split_fields
 
@@ -23,8 +23,8 @@ Handler = Callable[[Gateway, Client, FieldReader], None]
 
 HANDLERS: Mapping[int, Handler] = MappingProxyType(
     {
-        1: data_requests.market_data,
-        2: data_requests.cancel_market_data,
+        1: quote_requests.market_data,
+        2: quote_requests.cancel_market_data,
         3: order_desk.place_order,
         4: order_desk.cancel_order,
         5: order_desk.open_orders,
@@ -40,7 +40,7 @@ HANDLERS: Mapping[int, Handler] = MappingProxyType(
         25: data_requests.cancel_historical,
         49: account_requests.current_time,
         58: order_desk.global_cancel,
-        59: data_requests.market_data_type,
+        59: quote_requests.market_data_type,
         61: account_requests.positions,
         62: account_requests.account_summary,
         63: account_requests.cancel_account_summary,

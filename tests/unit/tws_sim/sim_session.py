@@ -80,12 +80,16 @@ def order_message(
     aux: str = "",
     tif: str = "DAY",
     ref: str = "",
+    good_after: str = "",
     good_till: str = "",
+    oca: str = "",
+    parent: str = "",
     contract: tuple[str, ...] = CRUDE,
 ) -> bytes:
     """A plain order as a client of dialect 178 writes it: 114 fields, in their places."""
     fields = [""] * 114
     fields[0:14] = ["3", str(order_id), *contract]
     fields[16:22] = [action, quantity, kind, limit, aux, tif]
-    fields[26], fields[27], fields[38] = ref, "1", good_till
+    fields[22], fields[26], fields[27], fields[28] = oca, ref, "1", parent
+    fields[37], fields[38] = good_after, good_till
     return frame(*fields)

@@ -231,3 +231,16 @@ def test_a_starting_position_is_given_in_the_units_of_the_market_files(
     # 520 cents a pound are 5.20 dollars, for 25,000 pounds.
     assert position.average_price == Decimal("5.20")
     assert position.average_cost == 130_000
+
+
+def test_an_order_good_after_a_time_waits_for_it(make_gateway: MakeGateway) -> None:
+    gateway = make_gateway()
+    (order,) = placed(gateway, order_message(1, kind="MKT", good_after="20251202-03:00:00"))
+
+    advance(gateway, TUESDAY_OPEN + timedelta(hours=3))
+    before = order.status
+    advance(gateway, TUESDAY_OPEN + timedelta(hours=5))
+
+    (execution,) = gateway.exchange.executions
+    assert before is Status.PRE_SUBMITTED
+    assert execution.at.strftime("%d %H:%M") == "02 03:00"

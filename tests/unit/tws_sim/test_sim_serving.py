@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-import asyncio
-import io
 import json
 import queue
 import socket
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -16,12 +15,11 @@ import pytest
 
 from afterclose import tws_sim
 from afterclose.tws_sim.recorder import (
-    Line,
-    Recorder,
     RecordingError,
-    Replayer,
     Scrubber,
     read_recording,
+    record,
+    replay,
 )
 from afterclose.tws_sim.wire import frame
 from unit.tws_sim.sim_market import (
@@ -233,29 +231,35 @@ def test_account_numbers_are_replaced_and_everything_else_is_kept() -> None:
 
 def test_a_recorded_session_can_be_played_back(tmp_path: Path, folder: Path) -> None:
     recording = tmp_path / "session.jsonl"
-    output = io.StringIO()
     with start(folder, None) as gateway:
-        asyncio.run(_record(gateway.port, output))
-    recording.write_text(output.getvalue(), encoding="utf-8", newline="")
+        _recorded(gateway.port, recording)
     lines = read_recording(recording)
 
-    played, replayer = asyncio.run(_replay(lines))
+    played, differences = _replayed(recording)
 
-    assert "DU1234567" not in output.getvalue()
+    assert "DU1234567" not in recording.read_text(encoding="utf-8")
     assert [line.fields[0] for line in lines if line.from_client] == ["v100..178", "71", "61", "9"]
     assert played[0][0] == "178"
     assert ["15", "1", "DU0000001"] in played
     assert played[-2][:4] == ["10", "77", "CL", "FUT"]
-    assert replayer.differences == ["asked 49, recorded was 61"]
+    assert differences == ["asked 49, recorded was 61"]
 
 
-async def _record(port: int, output: io.StringIO) -> None:
-    recorder = Recorder(
-        gateway_host="127.0.0.1", gateway_port=port, output=output, clock=lambda: 0.0
-    )
-    listening = await recorder.start()
-    await asyncio.to_thread(_talk, listening, [])
-    await recorder.stop()
+def _recorded(port: int, output: Path) -> None:
+    stop = threading.Event()
+    ready: queue.Queue[int] = queue.Queue()
+    given: dict[str, object] = {
+        "port": 0,
+        "gateway_host": "127.0.0.1",
+        "gateway_port": port,
+        "output": output,
+    }
+    given |= {"on_ready": ready.put, "stop": stop}
+    thread = threading.Thread(target=record, kwargs=given)
+    thread.start()
+    _talk(ready.get(timeout=PATIENCE_S), [])
+    stop.set()
+    thread.join(PATIENCE_S)
 
 
 def _talk(port: int, surprise: list[bytes]) -> list[list[str]]:
@@ -271,12 +275,14 @@ def _talk(port: int, surprise: list[bytes]) -> list[list[str]]:
         return answers + caller.read_until("52")
 
 
-async def _replay(lines: list[Line]) -> tuple[list[list[str]], Replayer]:
-    replayer = Replayer(lines)
-    listening = await replayer.start()
-    played = await asyncio.to_thread(_talk, listening, [frame(49, 1)])
-    await replayer.stop()
-    return played, replayer
+def _replayed(recording: Path) -> tuple[list[list[str]], list[str]]:
+    stop = threading.Event()
+    ready: queue.Queue[int] = queue.Queue()
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        running = pool.submit(replay, port=0, recording=recording, on_ready=ready.put, stop=stop)
+        played = _talk(ready.get(timeout=PATIENCE_S), [frame(49, 1)])
+        stop.set()
+        return played, running.result(PATIENCE_S)
 
 
 def test_a_line_that_is_none_of_a_recording_is_refused(tmp_path: Path) -> None:

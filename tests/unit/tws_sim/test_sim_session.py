@@ -189,6 +189,8 @@ def test_an_order_without_exchange_is_refused_as_unvalidated(make_gateway: MakeG
         ({"limit": "59", "tif": "GTD"}, 117),
         ({"limit": "59", "tif": "GTD", "good_till": "tomorrow"}, 320),
         ({"limit": "59", "action": "HOLD"}, 321),
+        ({"limit": "59", "oca": "group"}, 321),
+        ({"limit": "59", "parent": "3"}, 321),
     ],
 )
 def test_orders_that_make_no_sense_are_refused_and_none_is_kept(
@@ -248,3 +250,29 @@ def test_the_account_keeps_its_sum_when_money_is_exchanged(make_gateway: MakeGat
     # Sold at the bid of 1.1611, for a commission of two dollars.
     assert gateway.account.cash["USD"] == Decimal(1023220)
     assert before - gateway.totals().net_liquidation == 2
+
+
+def test_a_ticker_id_is_used_once_and_a_hundred_lines_are_the_most(
+    make_gateway: MakeGateway,
+) -> None:
+    wire = Wire(make_gateway(scenario="[connection]\nmessages_per_second = 0"))
+    wire.start()
+    for number in range(100):
+        assert errors_of(wire.send(1, 11, number, *CRUDE, 0, "", 0, 0, "")) == []
+
+    again = errors_of(wire.send(1, 11, 5, *CRUDE, 0, "", 0, 0, ""))
+    more = errors_of(wire.send(1, 11, 100, *CRUDE, 0, "", 0, 0, ""))
+
+    assert [code for _, code, _ in again] == [322]
+    assert [code for _, code, _ in more] == [101]
+
+
+def test_history_asked_too_fast_says_so(make_gateway: MakeGateway) -> None:
+    wire = Wire(make_gateway(scenario='[data]\npacing = ["CL"]'))
+    wire.start()
+
+    asked = wire.send(20, 5, *CRUDE, 0, "", "1 day", "21 D", 0, "TRADES", 1, 0, "")
+
+    assert [(code, "pacing violation" in text) for _, code, text in errors_of(asked)] == [
+        (162, True)
+    ]
