@@ -97,7 +97,10 @@ def demo(
     ] = None,
     *,
     full: Annotated[
-        bool, typer.Option("--full", help="Start the models in the market's first year.")
+        bool,
+        typer.Option(
+            "--full", help="Start the models once the first year of bars has warmed them."
+        ),
     ] = False,
 ) -> None:
     """A whole evening on the built-in market and the paper gateway: no account, no network."""
