@@ -24,6 +24,8 @@ from afterclose.ports import Clock
 
 MANIFEST = "00-manifest.json"
 LOG = "run.log.jsonl"
+#: In the desk's folder: whoever holds it is the one command at work.
+DESK_LOCK = ".afterclose.lock"
 
 
 @dataclass(slots=True)

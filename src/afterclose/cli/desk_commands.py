@@ -32,11 +32,9 @@ from afterclose.domain.orders import OrderState
 from afterclose.domain.runs import RunManifest, RunState
 from afterclose.errors import ConfigError, ExitCode, RunAlreadySubmitted, UsageError
 from afterclose.evening import Desk, read_books
-from afterclose.journal import MANIFEST
+from afterclose.journal import DESK_LOCK, MANIFEST
 from afterclose.settings import SETTINGS_FILE, load
 from afterclose.stages import submit
-
-_LOCK = ".afterclose.lock"
 
 
 @contextmanager
@@ -49,7 +47,7 @@ def _desk(home: Path, session: date | None = None) -> Iterator[Desk]:
         )
     screen = console()
     try:
-        with FileLock(home / _LOCK, timeout=0):
+        with FileLock(home / DESK_LOCK, timeout=0):
             clock = SystemClock()
             tonight = session or calendar.session_at(clock.now())
             desk = open_desk(load(home), clock, say=screen.print, session=tonight)
