@@ -15,7 +15,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -25,7 +32,9 @@ from pydantic_settings import (
 )
 
 from afterclose.domain.contracts import Rounding
+from afterclose.domain.finding_codes import CONFIGURABLE, FIXED
 from afterclose.domain.runs import CurrencyRule, Mode, RollRule, TradesFrom
+from afterclose.domain.sending import PriceGuard, SendLimits
 from afterclose.errors import ConfigError
 
 SETTINGS_FILE = "afterclose.toml"
@@ -37,6 +46,15 @@ LIVE_PORTS = frozenset({7496, 4001})
 #: Account prefixes: DU and DF are paper, U and F (adviser) are live.
 PAPER_ACCOUNT = re.compile(r"^D[UF][A-Z0-9]*\d{3,}$")
 LIVE_ACCOUNT = re.compile(r"^[UF]\d{3,}$")
+
+
+class Weight(StrEnum):
+    """How much a finding weighs, in a desk's own words."""
+
+    INFO = "info"
+    LOOK = "look"
+    BLOCK = "block"
+
 
 Fraction = Annotated[Decimal, Field(gt=0, le=1)]
 
@@ -135,6 +153,8 @@ class AuditSettings(_Section):
     """Limits of the checks."""
 
     max_deviation: Fraction = Decimal("0.005")
+    #: Measure the drift in the contract's own daily moves instead: 0.5 is half of one.
+    max_drift_moves: Annotated[Decimal, Field(gt=0)] | None = None
     #: Daily bars asked for; the band needs 20, the chart shows them all.
     sessions: int = Field(default=60, ge=20, le=250)
     band_window: int = Field(default=20, ge=2)
@@ -144,13 +164,72 @@ class AuditSettings(_Section):
     fixed_capital: Decimal | None = None
     size: SizeRule = SizeRule.SMALLER
     max_volume_share: Fraction = Decimal("0.20")
+    #: Most contracts of one order, and of one position by root.
+    max_order_contracts: Annotated[int, Field(gt=0)] | None = None
     max_contracts: dict[str, int] = {}
+    #: What tonight's openings may lose to their stops, as fractions of the capital.
+    max_sector_risk: Fraction | None = None
+    max_total_risk: Fraction | None = None
+    #: Value of all contracts over net liquidation; and how much of it one part may be.
+    max_gross_leverage: Annotated[Decimal, Field(gt=0)] | None = Decimal(20)
+    max_sector_share: Fraction | None = None
+    max_currency_share: Fraction | None = None
+    #: Code → "info", "look" or "block", see docs/findings.md.
+    severities: dict[str, Weight] = {}
+
+    @field_validator("severities")
+    @classmethod
+    def _only_codes_that_may_be_weighed(cls, given: dict[str, Weight]) -> dict[str, Weight]:
+        for code in given:
+            if code in FIXED:
+                raise ValueError(f"the weight of {code} is fixed, see docs/findings.md")
+            if code not in CONFIGURABLE:
+                raise ValueError(f"{code} is no code of the audit, see docs/findings.md")
+        return given
 
 
 class ReviewSettings(_Section):
     """A person's approval."""
 
     valid_for_hours: float = Field(default=12.0, gt=0, le=12)
+
+
+class LimitSettings(_Section):
+    """Limits of last resort, at the door; a live desk must set every one of them.
+
+    Notional values are in the base currency. ``price_band`` is a fraction of the last close.
+    """
+
+    orders_per_evening: int | None = Field(default=None, gt=0)
+    quantity_per_order: int | None = Field(default=None, gt=0)
+    notional_per_order: Decimal | None = Field(default=None, gt=0)
+    notional_per_root: Decimal | None = Field(default=None, gt=0)
+    notional_total: Decimal | None = Field(default=None, gt=0)
+    price_band: Fraction | None = None
+
+    def as_limits(self) -> SendLimits:
+        """Return them as the door wants them."""
+        return SendLimits(**self.model_dump())
+
+
+class SendingSettings(_Section):
+    """The price guard at the moment of sending. Orders that close are exempt by default."""
+
+    #: How far the market may be from the limit, as a fraction of it.
+    max_drift: Fraction = Decimal("0.05")
+    guard_exits: bool = False
+    #: Whether an order goes that the guard cannot judge, since its market is not known.
+    send_without_quote: bool = False
+    #: How long an order may stay without any word before the broker's book is asked for it.
+    answer_timeout_s: float = Field(default=30.0, gt=0)
+
+    def as_guard(self) -> PriceGuard:
+        """Return the guard as the door wants it."""
+        return PriceGuard(
+            max_drift=self.max_drift,
+            guard_exits=self.guard_exits,
+            send_without_quote=self.send_without_quote,
+        )
 
 
 class Settings(BaseSettings):
@@ -169,6 +248,8 @@ class Settings(BaseSettings):
     basket: BasketSettings = BasketSettings()
     audit: AuditSettings = AuditSettings()
     review: ReviewSettings = ReviewSettings()
+    limits: LimitSettings = LimitSettings()
+    sending: SendingSettings = SendingSettings()
     mapping: Path | None = None
     ledger: str = "sqlite:///ledger.sqlite"
 
@@ -198,6 +279,9 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"desk.mode is live but broker.port {port} is a paper port (7497, 4002)"
             )
+        unset = self.limits.as_limits().unset()
+        if mode is Mode.LIVE and unset:
+            raise ValueError(f"desk.mode is live but limits.{', limits.'.join(unset)} not set")
         if account:
             expected = PAPER_ACCOUNT if mode is Mode.PAPER else LIVE_ACCOUNT
             if not expected.match(account):

@@ -1,9 +1,11 @@
 """Submit: send the approved orders, each exactly once, and follow them until they are known.
 
-``door`` takes the last look at each order, ``sending`` writes its intent and sends it, ``journal``
-keeps what is known. ``run`` is the stage.
+``asking`` asks the gateway once more what each contract is, ``door`` takes the last look at each
+order, ``sending`` writes its intent and sends it, ``journal`` keeps what is known. ``run`` is the
+stage.
 """
 
+from afterclose.stages.submit.asking import Approved, rehearse, request
 from afterclose.stages.submit.door import Departure, Door, departures, needs_quote
 from afterclose.stages.submit.sending import (
     AskQuotes,
@@ -19,6 +21,7 @@ from afterclose.stages.submit.sending import (
 )
 
 __all__ = [
+    "Approved",
     "AskQuotes",
     "Departure",
     "Door",
@@ -28,6 +31,8 @@ __all__ = [
     "departures",
     "in_sending_order",
     "needs_quote",
+    "rehearse",
+    "request",
     "require_not_halted",
     "run",
     "to_send",

@@ -144,13 +144,15 @@ async def run(
     """
     if not request.orders:
         return {}
-    require_not_halted(ledger)
     ledger.record_orders(request.run_id, request.orders, parts=request.parts)
     journal = Journal(request.run_id, request.orders, ledger, on_event)
     sending = _Sending(desk, ledger, request, clock, journal)
     journal.read_book = sending.read_book
     await sending.read_whole_book()
-    _refuse_overtaken(ledger, to_send(journal.lives(), request.orders))
+    waiting = to_send(journal.lives(), request.orders)
+    if waiting:
+        require_not_halted(ledger)
+    _refuse_overtaken(ledger, waiting)
     tasks = [asyncio.create_task(sending.listen()), asyncio.create_task(sending.watch_halt())]
     try:
         await sending.send_all()
@@ -227,12 +229,12 @@ class _Sending:
 
     async def watch_halt(self) -> None:
         """Stop as soon as a person halts the desk, from whatever process."""
+        standing = self._ledger.halted()  # nothing is sent under it, but what was can be followed
         while True:
             await asyncio.sleep(_HALT_EVERY_S)
-            try:
-                require_not_halted(self._ledger)
-            except SafetyError as error:
-                await self._journal.break_off(error)
+            halt = self._ledger.halted()
+            if halt not in (None, standing):
+                await self._journal.break_off(SafetyError(f"halted by {halt.by}: {halt.reason}"))
                 return
 
     # Sending
