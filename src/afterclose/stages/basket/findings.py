@@ -119,7 +119,7 @@ def other_way_first(trade: ModelTrade, *, held: int) -> Finding:
             f"the {trade.kind.value} of {trade.delta:+d} waits: the desk still holds {held:+d} "
             "against the model, and closes that tonight"
         ),
-        hint="once it is closed, basket.catch_up_entries = true opens what the model holds",
+        hint="once that is filled, prepare the evening again to send it",
         evidence={"held": held, "target": trade.position_after},
     )
 
