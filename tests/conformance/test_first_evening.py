@@ -456,3 +456,49 @@ async def test_with_a_running_clock_a_held_order_fills_by_itself(
 
     (fill,) = trade.fills
     assert fill.execution.price <= 59.80
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"hedgeType": "D", "hedgeParam": ""},
+        {"scaleInitLevelSize": 1, "scaleSubsLevelSize": 1, "scalePriceIncrement": 0.5},
+        {"deltaNeutralOrderType": "LMT", "deltaNeutralAuxPrice": 1.0},
+        {"algoStrategy": "Twap", "algoParams": [ib_async.TagValue("strategyType", "Marketable")]},
+        {"goodAfterTime": "20251202 12:00:00 US/Eastern"},
+        {"outsideRth": True, "hidden": True, "displaySize": 1, "minQty": 1},
+    ],
+)
+async def test_orders_with_rarely_used_fields_are_read_to_their_end(
+    start: Start, desk: Desk, fields: dict[str, Any]
+) -> None:
+    gateway = start(at=TUESDAY_OPEN + MINUTE)
+    await desk.connect(gateway)
+    contract = await qualified(desk, future("CL", "202601", "NYMEX"))
+    order = ib_async.LimitOrder("BUY", 1, 40.0, tif="GTC", orderRef="kept", **fields)
+
+    trade = desk.ib.placeOrder(contract, order)
+    await desk.until(lambda: trade.order.permId != 0)
+
+    assert desk.codes() == []
+    assert [(each.order_ref, each.order_type) for each in gateway.orders()] == [("kept", "LMT")]
+
+
+@pytest.mark.parametrize(
+    ("contract", "code"),
+    [
+        (ib_async.Contract(secType="BAG", symbol="CL", exchange="NYMEX", currency="USD"), 320),
+        (ib_async.Stock("IBM", "SMART", "USD"), 200),
+    ],
+)
+async def test_what_is_not_served_is_refused(
+    start: Start, desk: Desk, contract: ib_async.Contract, code: int
+) -> None:
+    gateway = start(at=TUESDAY_OPEN + MINUTE)
+    await desk.connect(gateway)
+
+    desk.ib.placeOrder(contract, ib_async.LimitOrder("BUY", 1, 40.0, tif="DAY"))
+    await desk.until(lambda: bool(desk.codes()))
+
+    assert desk.codes() == [code]
+    assert gateway.orders() == ()

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import json
+import os
 import queue
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -324,3 +327,30 @@ def test_a_port_that_is_taken_is_an_error_of_the_starter(folder: Path) -> None:
         ),
     ):
         pass
+
+
+def test_the_module_serves_from_the_command_line(tmp_path: Path, folder: Path) -> None:
+    log = tmp_path / "wire.log"
+    command = [sys.executable, "-m", "afterclose.tws_sim", "--port", "0", "--market", str(folder)]
+    command += ["--start", "2025-12-02T15:00:00+00:00", "--wire-log", str(log), "--quiet"]
+    source = str(Path(tws_sim.__file__).parents[2])
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, encoding="utf-8", env=child_path(source)
+    ) as process:
+        assert process.stdout is not None
+        said = process.stdout.readline()
+        with Caller(int(said.split(",")[0].rpartition(":")[2])) as caller:
+            caller.start()
+            caller.send(order_message(1, kind="MKT"))
+            filled = caller.read_until("59")
+        process.terminate()
+
+    assert said.startswith("listening on 127.0.0.1:")
+    assert ", time 2025-12-02 15:00:0" in said
+    assert "Filled" in [each[2] for each in filled if each[0] == "3"]
+    assert "placeOrder" in log.read_text(encoding="utf-8")
+
+
+def child_path(source: str) -> dict[str, str]:
+    """The environment of a child that finds the package."""
+    return {**os.environ, "PYTHONPATH": source}
