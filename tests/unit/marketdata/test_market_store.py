@@ -330,6 +330,18 @@ def test_many_evenings_and_revisions_survive_folding_and_compaction(tmp_path: Pa
     assert [r.new for r in compacted.revisions() if r.field == "close"] == ["2870.25", "2871.25"]
 
 
+def test_a_commit_sweeps_its_own_leftovers_and_touches_no_other_file(tmp_path: Path) -> None:
+    stored(tmp_path)
+    mine = ["bars-000001-99.arrow", "digests-000000-00.arrow", "manifest.json.draft"]
+    foreign = ["prices.arrow", "bars.arrow", "bars-2020.arrow", "notes.draft", "bars-1-1.arrow"]
+    for name in (*mine, *foreign):
+        (tmp_path / name).write_text("left behind", encoding="utf-8")
+    append(tmp_path, bars(JUNE, {"2020-04-22": 2790.0}), session=date(2020, 4, 22))
+    left = {path.name for path in tmp_path.iterdir()}
+    assert not left & set(mine)
+    assert set(foreign) <= left
+
+
 def test_a_damaged_or_missing_file_is_noticed_on_opening(tmp_path: Path) -> None:
     stored(tmp_path)
     (path,) = tmp_path.glob("bars-*.arrow")

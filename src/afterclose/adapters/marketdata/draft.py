@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -31,7 +32,9 @@ from afterclose.adapters.marketdata.session_digests import (
 from afterclose.adapters.marketdata.state import StoreState
 
 _EPOCH = date(1970, 1, 1)
-_SUFFIXES = (".arrow", ".draft")
+_OWN_FILE = re.compile(
+    r"(bars|fx|contracts|digests|revisions)-\d{6,}-\d{2,}\.arrow|manifest\.json\.draft"
+)
 
 
 @dataclass(slots=True)
@@ -112,10 +115,13 @@ class Draft:
 
 
 def sweep(folder: Path, manifest: Manifest) -> None:
-    """Remove files that belong to no state any more; one that is still mapped (Windows) stays."""
+    """Remove our files that belong to no state any more, and nothing else.
+
+    One that a reader has still mapped cannot be removed on Windows; it stays for a later sweep.
+    """
     needed = {layer.file for layer in manifest.layers()}
     for path in folder.iterdir():
-        if path.suffix in _SUFFIXES and path.name not in needed:
+        if _OWN_FILE.fullmatch(path.name) and path.name not in needed:
             with contextlib.suppress(PermissionError):
                 path.unlink()
 
