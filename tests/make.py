@@ -108,7 +108,7 @@ def make_qualified(symbol: str = "ESZ26", **facts: Any) -> QualifiedContract:
         "contract_month": contract.month,
         "last_trade_date": _third_friday(contract.month),
         "time_zone": "America/Chicago",
-        "trading_hours": "",
+        "trading_hours": "20261118:1700-20261119:1600;20261119:1700-20261120:1600;20261121:CLOSED",
         "liquid_hours": "",
         "order_types": ("LMT", "MKT"),
     }

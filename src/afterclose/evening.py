@@ -22,16 +22,22 @@ from afterclose.domain.contracts import (
     Session,
 )
 from afterclose.domain.findings import Finding, Severity
-from afterclose.domain.market import MarketSnapshot
+from afterclose.domain.market import MarketSnapshot, VendorContract
 from afterclose.domain.order_life import OrderLife, lives
 from afterclose.domain.orders import (
     Approval,
     BasketOrder,
     ExcludedTrade,
     OrderState,
-    TradeKind,
 )
-from afterclose.domain.runs import ModelRef, ModelRequest, ModelResult, RunManifest, TradesFrom
+from afterclose.domain.runs import (
+    CurrencyRule,
+    ModelRef,
+    ModelRequest,
+    ModelResult,
+    RunManifest,
+    TradesFrom,
+)
 from afterclose.errors import ConfigError
 from afterclose.ports import (
     BasketFiles,
@@ -43,11 +49,9 @@ from afterclose.ports import (
     OrderDesk,
 )
 from afterclose.report.evening import Capital, DataState, EveningView, Mark, ModelSummary
-from afterclose.settings import CapitalSource, ModelSettings, Settings, SizeRule
+from afterclose.settings import CapitalSource, ModelSettings, Settings, SizeRule, Weight
 from afterclose.stages import audit, basket, signals, sizing, snapshot, update
 from afterclose.stages import mapping as mapped
-
-SIZED_KINDS = frozenset({TradeKind.ENTRY, TradeKind.ADD, TradeKind.REVERSAL})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,50 +277,106 @@ def capital(settings: Settings, account: AccountSnapshot, live: MarketSnapshot) 
 
 
 def size_openings(
-    desk: Desk, orders: Iterable[BasketOrder], live: MarketSnapshot, money: Capital
+    desk: Desk,
+    orders: Iterable[BasketOrder],
+    live: MarketSnapshot,
+    money: Capital,
+    results: Iterable[ModelResult],
 ) -> dict[str, audit.SizedRow]:
     """Size every order that opens; closings and roll legs follow what is held."""
     chosen = desk.settings.audit
-    rules = sizing.SizingRules(
-        risk_fraction=chosen.risk_fraction,
-        window=chosen.band_window,
-        width=chosen.band_width,
-        policy=sizing.Policy(chosen.size.value),
-        max_volume_share=chosen.max_volume_share,
-        max_contracts=chosen.max_contracts,
+    sized = sizing.size_all(
+        orders,
+        live,
+        sizing.Money(
+            capital=money.amount,
+            sector_fraction=chosen.max_sector_risk,
+            total_fraction=chosen.max_total_risk,
+        ),
+        sizing.SizingRules(
+            risk_fraction=chosen.risk_fraction,
+            window=chosen.band_window,
+            width=chosen.band_width,
+            policy=sizing.Policy(chosen.size.value),
+            max_volume_share=chosen.max_volume_share,
+            max_contracts=chosen.max_contracts,
+            max_order_contracts=chosen.max_order_contracts,
+        ),
+        {r.model: _model_money(desk, r) for r in results},
     )
-    rows: dict[str, audit.SizedRow] = {}
-    for order in orders:
-        if order.kind in SIZED_KINDS:
-            sized = sizing.size(_sizing_input(order, live, money), rules)
-            rows[order.order_ref] = audit.SizedRow(
-                sizing=sized.sizing,
-                quantity=sized.quantity,
-                mismatch=sized.mismatch,
-                findings=sized.findings,
+    return {
+        ref: audit.SizedRow(
+            sizing=row.sizing, quantity=row.quantity, mismatch=row.mismatch, findings=row.findings
+        )
+        for ref, row in sized.items()
+    }
+
+
+def _model_money(desk: Desk, result: ModelResult) -> sizing.ModelMoney:
+    """What a model sizes with: its own value, and its own ``risk_factor`` where it has one."""
+    model = next(m for m in desk.settings.models if m.name == result.model)
+    own = model.parameters.get("risk_factor")
+    fraction = desk.settings.audit.risk_fraction if own is None else Decimal(str(own))
+    return sizing.ModelMoney(
+        budget=Decimal(repr(result.net_asset_value)) * model.scale * fraction,
+        scale=model.scale,
+        native=desk.settings.engine.currency is CurrencyRule.NATIVE,
+    )
+
+
+def audit_rules(settings: Settings, *, execute_on: date) -> audit.AuditRules:
+    """Turn the settings into the limits of the checks."""
+    chosen = settings.audit
+    return audit.AuditRules(
+        max_deviation=chosen.max_deviation,
+        execute_on=execute_on,
+        max_drift_moves=chosen.max_drift_moves,
+        max_gross_leverage=chosen.max_gross_leverage,
+        max_sector_share=chosen.max_sector_share,
+        max_currency_share=chosen.max_currency_share,
+        severities={code: _SEVERITIES[weight] for code, weight in chosen.severities.items()},
+    )
+
+
+_SEVERITIES = {
+    Weight.INFO: Severity.INFO,
+    Weight.LOOK: Severity.WARN,
+    Weight.BLOCK: Severity.BLOCK,
+}
+
+
+def account_holdings(
+    desk: Desk, account: AccountSnapshot, session: Session
+) -> tuple[audit.Holding, ...]:
+    """Value the account's positions, where the desk's data know them, else at their cost."""
+    marks = _marks(desk, account, session)
+    held = []
+    for position in account.positions or ():
+        mark = marks.get(position.con_id)
+        held.append(
+            audit.Holding(
+                con_id=position.con_id,
+                quantity=position.quantity,
+                sector=mark.sector if mark else "unknown",
+                currency=position.currency,
+                value=position.average_cost if (value := _value_of(mark)) is None else value,
             )
-    return rows
+        )
+    return tuple(held)
 
 
-def _sizing_input(order: BasketOrder, live: MarketSnapshot, money: Capital) -> sizing.SizingInput:
-    answer = live.bars.get(order.contract)
-    bars = audit.completed_bars(answer, live.session)[0] if answer else ()
-    qualified = live.qualified(order.contract)
-    currency = order.mapped.spec.currency
-    held = order.held_before * order.action.sign
-    return sizing.SizingInput(
-        subject=order.contract.symbol,
-        root=order.contract.root,
-        action=order.action,
-        quantity=order.quantity,
-        closing=max(0, -held) if order.kind is TradeKind.REVERSAL else 0,
-        held=max(0, held) if order.kind is TradeKind.ENTRY else 0,
-        bars=bars,
-        point_value=None if qualified is None else qualified.point_value,
-        fx=live.fx.rate(currency),
-        currency=currency,
-        capital=money.amount,
-    )
+def _value_of(mark: Mark | None) -> Decimal | None:
+    if mark is None or mark.price is None or mark.point_value is None:
+        return None
+    return mark.price * mark.point_value
+
+
+def vendor_contracts(
+    desk: Desk, orders: Iterable[BasketOrder]
+) -> dict[FuturesContract, VendorContract]:
+    """What the data vendor knows of tonight's contracts."""
+    found = {o.contract: desk.market.vendor_contract(o.contract) for o in orders}
+    return {contract: known for contract, known in found.items() if known is not None}
 
 
 def held_contracts(
@@ -366,7 +426,7 @@ def view(desk: Desk, parts: ViewParts) -> EveningView:
         written_at=desk.clock.now(),
         digest=parts.digest,
         dropped=tuple(f for e in parts.excluded for f in e.findings),
-        marks=_marks(desk, parts),
+        marks=_marks(desk, parts.live.account, parts.freshness.session),
         files=parts.files,
     )
 
@@ -390,20 +450,20 @@ def _summary(desk: Desk, result: ModelResult) -> ModelSummary:
     )
 
 
-def _marks(desk: Desk, parts: ViewParts) -> dict[int, Mark]:
+def _marks(desk: Desk, account: AccountSnapshot, session: Session) -> dict[int, Mark]:
     """Price the account's positions by the desk's own data, where it knows the contract."""
     marks: dict[int, Mark] = {}
     by_name = {(s.ib_symbol, s.trading_class): s for s in desk.specs.values()}
-    for spec in desk.specs.values():
-        if not spec.trading_class:  # unknown to us: the symbol alone, where no class claims it
-            by_name.setdefault((spec.ib_symbol, ""), spec)
-    for position in parts.live.account.positions or ():
+    for each in desk.specs.values():
+        if not each.trading_class:  # unknown to us: the symbol alone, where no class claims it
+            by_name.setdefault((each.ib_symbol, ""), each)
+    for position in account.positions or ():
         name = (position.symbol, position.trading_class)
         spec = by_name.get(name) or by_name.get((position.symbol, ""))
         if spec is None or position.contract_month is None:
             continue
         contract = FuturesContract(spec.root, position.contract_month)
-        close = desk.market.last_close(contract, parts.freshness.session)
+        close = desk.market.last_close(contract, session)
         marks[position.con_id] = Mark(
             root=spec.root,
             sector=spec.sector,

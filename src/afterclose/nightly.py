@@ -26,6 +26,8 @@ from afterclose.evening import (
     Books,
     Desk,
     ViewParts,
+    account_holdings,
+    audit_rules,
     capital,
     held_contracts,
     inputs_digest,
@@ -37,6 +39,7 @@ from afterclose.evening import (
     read_books,
     size_openings,
     terms,
+    vendor_contracts,
     view,
 )
 from afterclose.journal import RunJournal
@@ -53,7 +56,7 @@ async def prepare(desk: Desk, session: Session) -> RunFolder:
     trades = _mapping(run, nights)
     orders = _basket(run, trades)
     live = await _snapshot(run, orders)
-    report, money = _audit(run, orders, trades, live, fresh)
+    report, money = _audit(run, nights, orders, trades, live, fresh)
     _report(run, nights, orders, live, fresh, report, money)
     return run.journal.folder
 
@@ -160,6 +163,7 @@ async def _snapshot(run: Run, tonight: basket.Basket) -> MarketSnapshot:
 
 def _audit(
     run: Run,
+    nights: Nights,
     tonight: basket.Basket,
     trades: Trades,
     live: MarketSnapshot,
@@ -173,14 +177,14 @@ def _audit(
                 run_id=run.journal.manifest.run_id,
                 account=desk.settings.desk.account,
                 orders=tonight.orders,
-                sized=size_openings(desk, tonight.orders, live, money),
+                sized=size_openings(desk, tonight.orders, live, money, nights.results),
                 notes=order_notes(tonight, trades.contracts, fresh.late),
                 snapshot=live,
-                rules=audit.AuditRules(
-                    max_deviation=desk.settings.audit.max_deviation,
-                    execute_on=calendar.next_session(run.session),
-                ),
+                rules=audit_rules(desk.settings, execute_on=calendar.next_session(run.session)),
                 findings=update.blocking(fresh, max_late_share=_late_share(desk)),
+                vendor=vendor_contracts(desk, tonight.orders),
+                desk_held=run.books.held_together(),
+                holdings=account_holdings(desk, live.account, run.session),
             )
         )
         stage.found([*report.findings, *(f for r in report.rows for f in r.findings)])

@@ -39,6 +39,8 @@ class Sizing:
     risk_ok: bool | None = None
     #: Names of the caps that cut the quantity, in the order they bit.
     caps: tuple[str, ...] = ()
+    #: Why the model's size is another: cause → contracts, adding up to the difference.
+    parts: tuple[tuple[str, Decimal], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

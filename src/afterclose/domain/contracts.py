@@ -169,6 +169,8 @@ class ContractSpec:
     quotation: str
     months: str
     settlement: Settlement
+    #: Months from delivery to last trade (CL −1, BRN −2, DC +1); None: unknown.
+    last_trade_month_offset: int | None = None
     #: Send multiplier or trading class with every request: the symbol alone names several products.
     ambiguous: bool = False
     send_trading_class: bool = False

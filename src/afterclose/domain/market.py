@@ -33,6 +33,15 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VendorContract:
+    """What the data vendor knows of one contract; ``point_value`` is per 1.0 of *vendor* price."""
+
+    point_value: Decimal | None = None
+    first_notice: Session | None = None
+    last_trade: Session | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BarsAnswer:
     """Daily bars of one contract, oldest first; ``text`` is the gateway's word when there are none.
 
@@ -43,6 +52,10 @@ class BarsAnswer:
     bars: tuple[Bar, ...] = ()
     code: int | None = None
     text: str = ""
+
+    def completed(self, session: Session) -> tuple[Bar, ...]:
+        """Return the bars up to ``session``: without one that is still forming."""
+        return tuple(b for b in self.bars if b.session <= session)
 
 
 class QuoteKind(StrEnum):

@@ -280,6 +280,13 @@ def _deviation(sizing: Sizing) -> Decimal | None:
     return sizing.deviation
 
 
+def _parts(row: AuditRow) -> Value:
+    """Why the model's size is another, in contracts: cause and part, adding up."""
+    if row.sizing is None or not row.sizing.parts:
+        return Missing.NOT_APPLICABLE
+    return " ".join(f"{name}={part:.2f}" for name, part in row.sizing.parts)
+
+
 #: What we add behind the write-up's columns, on both sides.
 OUR_COLUMNS = (
     _ours("Model", lambda r: r.order.model),
@@ -310,6 +317,7 @@ OUR_COLUMNS = (
     _ours("Capital", _sized(lambda s: s.capital), Style.MONEY),
     _ours("MaxRisk", _sized(lambda s: s.max_risk), Style.MONEY),
     _ours("Caps", _sized(lambda s: " ".join(s.caps) or "none")),
+    _ours("MismatchParts", _parts),
     _ours("RollPair", lambda r: r.order.roll_pair or Missing.NOT_APPLICABLE),
     _ours("TradeId", lambda r: r.order.trade_id),
     _ours("Reason", lambda r: r.order.reason or "none given", foreign=True),

@@ -353,10 +353,9 @@ def test_somebody_elses_order_on_the_same_side_is_shown() -> None:
     "other",
     [
         working(Action.SELL),
-        working(Action.BUY, ref=ENTRY.order_ref),
         working(Action.BUY, con_id=1),
     ],
-    ids=["other side", "our own", "other contract"],
+    ids=["other side", "other contract"],
 )
 def test_other_working_orders_are_not_in_the_way(other: BrokerOrder) -> None:
     assert said(ENTRY, account=make_account(working_orders=(other,))) == {}

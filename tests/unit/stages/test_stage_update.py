@@ -12,6 +12,7 @@ import pytest
 
 from afterclose.domain.contracts import FuturesContract
 from afterclose.domain.findings import Finding, Severity
+from afterclose.domain.market import VendorContract
 from afterclose.errors import StaleBars
 from afterclose.stages import update
 from make import SESSION, codes, make_finding, severities
@@ -41,6 +42,9 @@ class Market:
 
     def last_close(self, contract: FuturesContract, session: date) -> Decimal | None:
         raise NotImplementedError(f"nobody asks for {contract} on {session}")
+
+    def vendor_contract(self, contract: FuturesContract) -> VendorContract | None:
+        raise NotImplementedError(f"nobody asks for {contract}")
 
 
 def test_a_store_that_ends_before_tonight_stops_the_evening() -> None:

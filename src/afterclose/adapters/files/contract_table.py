@@ -87,7 +87,7 @@ def read_table(text: str, *, source: str) -> TableReading:
     for line, row in _rows(text, source=source):
         try:
             spec = _spec(row, earlier=specs)
-            offset = int(_choice(row, "last_trade_month_offset", ("-2", "-1", "0", "1")))
+            offset = _offset(row)
         except ContractError as error:
             findings.append(_finding(error, source=source, line=line, row=row))
         else:
@@ -153,12 +153,17 @@ def _spec(row: Mapping[str, str], *, earlier: Mapping[RootSymbol, ContractSpec])
         quotation=row["quotation"],
         months=_months(row),
         settlement=Settlement(_choice(row, "settlement", tuple(Settlement))),
+        last_trade_month_offset=_offset(row),
         ambiguous=_YES_NO[_choice(row, "ambiguous", tuple(_YES_NO))],
         send_trading_class=_YES_NO[_choice(row, "send_trading_class", tuple(_YES_NO))],
         confidence=_choice(row, "confidence", _CONFIDENCES),
         flags=" ".join(text for text in (row["ambiguity"], row["flags"]) if text),
         blocked=row["blocked"],
     )
+
+
+def _offset(row: Mapping[str, str]) -> int:
+    return int(_choice(row, "last_trade_month_offset", ("-2", "-1", "0", "1")))
 
 
 def _point_value(row: Mapping[str, str], *, magnifier: int) -> Decimal | None:

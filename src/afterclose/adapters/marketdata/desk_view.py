@@ -15,6 +15,7 @@ from afterclose.adapters.marketdata.records import ContractRecord
 from afterclose.adapters.marketdata.store import MarketStore
 from afterclose.domain.contracts import FuturesContract, Session
 from afterclose.domain.findings import Finding, Severity
+from afterclose.domain.market import VendorContract
 
 #: A market without any bar for so long has ended; it is not late.
 ENDED_AFTER = timedelta(days=30)
@@ -71,6 +72,19 @@ class DeskMarketData:
         end = int(np.searchsorted(bars.sessions, np.datetime64(session, "D"), side="right"))
         known = [float(c) for c in bars.close[:end] if isfinite(c)]
         return Decimal(repr(known[-1])) if known else None
+
+    def vendor_contract(self, contract: FuturesContract) -> VendorContract | None:
+        """Point value, first notice and last trade, as the source of the store knows them."""
+        symbol = self._months.get((contract.root, contract.month.yyyymm))
+        if symbol is None:
+            return None
+        record = self._store.contract(symbol)
+        known = isfinite(record.point_value) and record.point_value > 0
+        return VendorContract(
+            point_value=Decimal(repr(float(record.point_value))) if known else None,
+            first_notice=record.first_notice,
+            last_trade=record.last_trade,
+        )
 
 
 def _trades_on(calendar: str, session: date) -> bool:

@@ -11,5 +11,6 @@ from afterclose.stages.audit.core import (
     audit,
     completed_bars,
 )
+from afterclose.stages.audit.evening import Holding
 
-__all__ = ["AuditInputs", "AuditRules", "SizedRow", "audit", "completed_bars"]
+__all__ = ["AuditInputs", "AuditRules", "Holding", "SizedRow", "audit", "completed_bars"]

@@ -5,26 +5,41 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
+from itertools import pairwise
 
 from afterclose.domain.audit import AuditReport, AuditRow, Sizing
-from afterclose.domain.contracts import Session
+from afterclose.domain.contracts import FuturesContract, Session
 from afterclose.domain.findings import Finding, Severity
-from afterclose.domain.market import Bar, BarsAnswer, MarketSnapshot
+from afterclose.domain.market import Bar, BarsAnswer, MarketSnapshot, VendorContract
 from afterclose.domain.orders import BasketOrder, TradeKind
-from afterclose.stages.audit import checks
+from afterclose.stages.audit import checks, context
+from afterclose.stages.audit.evening import Holding, evening_findings
+from afterclose.stages.audit.weights import weighed
 
-#: Gateway and desk may disagree on the time by this much before it is said.
-MAX_CLOCK_SKEW = timedelta(seconds=30)
+#: Closes whose changes make a daily move.
+_MOVES = 20
+#: What a reversal may not open into; its closing part goes.
+_OPENING_ONLY = frozenset({"AC114", "AC215", "AC216", "AC414"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditRules:
-    """Limits of the checks. ``execute_on`` is the session that the orders are for."""
+    """Limits of the checks. ``execute_on`` is the session that the orders are for.
+
+    ``max_drift_moves`` measures the drift in daily moves of the contract instead of
+    ``max_deviation``. ``max_gross_leverage`` and the shares are of what the account holds after
+    the basket, None: not judged. ``severities`` replace default severities by code.
+    """
 
     max_deviation: Decimal
     execute_on: date
+    max_drift_moves: Decimal | None = None
+    max_gross_leverage: Decimal | None = None
+    max_sector_share: Decimal | None = None
+    max_currency_share: Decimal | None = None
+    severities: Mapping[str, Severity] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +54,12 @@ class SizedRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditInputs:
-    """Everything the audit looks at. ``sized`` and ``notes`` are keyed by order reference."""
+    """Everything the audit looks at. ``sized`` and ``notes`` are keyed by order reference.
+
+    ``vendor`` is what the data vendor knows of each contract, ``desk_held`` what all models
+    together hold by the desk's records (None: there are no records), ``holdings`` the account's
+    positions with sector and value.
+    """
 
     run_id: str
     account: str
@@ -49,11 +69,14 @@ class AuditInputs:
     snapshot: MarketSnapshot
     rules: AuditRules
     findings: tuple[Finding, ...] = field(default=())
+    vendor: Mapping[FuturesContract, VendorContract] = field(default_factory=dict)
+    desk_held: Mapping[FuturesContract, int] | None = None
+    holdings: Sequence[Holding] = ()
 
 
 def completed_bars(answer: BarsAnswer, session: Session) -> tuple[tuple[Bar, ...], Bar | None]:
     """Split daily bars into those of completed sessions and the one still forming, if any."""
-    done = tuple(b for b in answer.bars if b.session <= session)
+    done = answer.completed(session)
     forming = next((b for b in answer.bars if b.session > session), None)
     return done, forming
 
@@ -61,71 +84,109 @@ def completed_bars(answer: BarsAnswer, session: Session) -> tuple[tuple[Bar, ...
 def audit(inputs: AuditInputs) -> AuditReport:
     """Audit every order. Pure; as many rows come out as orders went in."""
     rows = [_row(inputs, order) for order in inputs.orders]
+    rows = [_reversal_within_reason(row) for row in rows]
     rows = _closings_within_position(rows)
     rows = _rolls_together(rows)
+    evening = evening_findings(inputs.snapshot, rows, inputs.holdings, inputs.rules)
+    severities = inputs.rules.severities
     return AuditReport(
         run_id=inputs.run_id,
         session=inputs.snapshot.session,
         account=inputs.account,
         as_of=inputs.snapshot.as_of,
         rows=tuple(rows),
-        findings=(*inputs.findings, *_evening(inputs.snapshot)),
+        findings=tuple(weighed(f, severities) for f in (*inputs.findings, *evening)),
     )
 
 
 def _row(inputs: AuditInputs, order: BasketOrder) -> AuditRow:
-    context, done, forming = _context(inputs, order)
-    limit, close, price = order.limit_price, context.close, context.quote.price
     sized = inputs.sized.get(order.order_ref)
-    pct_diff = None if close is None else checks.deviation(close.close, limit)
+    about, done, forming = _context(inputs, order, sized)
+    limit, close, price = order.limit_price, about.close, about.quote.price
+    pct_diff = None if close is None else context.deviation(close.close, limit)
+    found = (
+        *inputs.notes.get(order.order_ref, ()),
+        *checks.run_checks(about),
+        *(sized.findings if sized else ()),
+    )
     return AuditRow(
         order=order,
         final_quantity=order.quantity if sized is None else sized.quantity,
-        qualified=context.qualified,
+        qualified=about.qualified,
         close=close,
         forming=forming,
         bars=done,
-        quote=context.quote,
+        quote=about.quote,
         pct_diff=pct_diff,
         alert_deviation=None if pct_diff is None else abs(pct_diff) > inputs.rules.max_deviation,
         alert_missing_price=close is None,
-        drift=None if price is None else checks.deviation(price, limit),
+        drift=None if price is None else context.deviation(price, limit),
         sizing=None if sized is None else sized.sizing,
         position_mismatch=None if sized is None else sized.mismatch,
-        position_before=context.position,
-        findings=(
-            *inputs.notes.get(order.order_ref, ()),
-            *checks.run_checks(context),
-            *(sized.findings if sized else ()),
-        ),
+        position_before=about.position,
+        findings=tuple(weighed(f, inputs.rules.severities, closes=about.takes_away) for f in found),
     )
 
 
 def _context(
-    inputs: AuditInputs, order: BasketOrder
-) -> tuple[checks.RowContext, tuple[Bar, ...], Bar | None]:
-    snapshot, contract = inputs.snapshot, order.contract
-    answer = snapshot.bars.get(contract, checks.NO_BARS)
+    inputs: AuditInputs, order: BasketOrder, sized: SizedRow | None
+) -> tuple[context.RowContext, tuple[Bar, ...], Bar | None]:
+    snapshot, contract, rules = inputs.snapshot, order.contract, inputs.rules
+    answer = snapshot.bars.get(contract, context.NO_BARS)
     done, forming = completed_bars(answer, snapshot.session)
     qualified = snapshot.qualified(contract)
     account = snapshot.account
-    working = account.working_orders
-    if working is not None:
-        con_id = qualified.con_id if qualified else None
-        working = tuple(o for o in working if o.con_id == con_id)
-    context = checks.RowContext(
+    working = account.working_orders or ()
+    con_id = qualified.con_id if qualified else None
+    band = sized.sizing.band if sized else None
+    about = context.RowContext(
         order=order,
-        max_deviation=inputs.rules.max_deviation,
-        execute_on=inputs.rules.execute_on,
-        qualification=snapshot.qualifications.get(contract, checks.NOT_ASKED),
+        max_deviation=rules.max_deviation,
+        max_drift_moves=rules.max_drift_moves,
+        execute_on=rules.execute_on,
+        qualification=snapshot.qualifications.get(contract, context.NOT_ASKED),
         answer=answer,
         close=done[-1] if done else None,
-        quote=snapshot.quotes.get(contract, checks.NO_QUOTE),
+        quote=snapshot.quotes.get(contract, context.NO_QUOTE),
         position=None if qualified is None else account.held(qualified.con_id),
-        working=working,
+        working=None
+        if account.working_orders is None
+        else tuple(o for o in working if o.con_id == con_id),
+        same_name=any(o.order_ref == order.order_ref for o in working),
         opposed_by=_opposed(order, inputs.orders),
+        vendor=inputs.vendor.get(contract),
+        daily_move=daily_move(done),
+        stop=order.stop_level if band is None else band,
+        desk_held=None if inputs.desk_held is None else inputs.desk_held.get(contract, 0),
     )
-    return context, done, forming
+    return about, done, forming
+
+
+def daily_move(bars: Sequence[Bar]) -> Decimal | None:
+    """Return the standard deviation (about zero) of the last closes' changes; None if too few."""
+    closes = [b.close for b in bars[-(_MOVES + 1) :]]
+    if len(closes) <= _MOVES:
+        return None
+    changes = [after - before for before, after in pairwise(closes)]
+    return (sum((c * c for c in changes), Decimal(0)) / len(changes)).sqrt()
+
+
+def _reversal_within_reason(row: AuditRow) -> AuditRow:
+    """Cut a reversal to what it closes, where what it would open is out of the question."""
+    if row.order.kind is not TradeKind.REVERSAL:
+        return row
+    barred = sorted({f.code for f in row.findings} & _OPENING_ONLY)
+    closing = max(0, -row.order.held_before * row.order.action.sign)
+    if not barred or row.final_quantity <= closing:
+        return row
+    finding = Finding(
+        code="AC413",
+        severity=Severity.WARN,
+        subject=row.order.contract.symbol,
+        message=f"the reversal cannot open ({', '.join(barred)}): only the {closing} that close go",
+        hint="the model then holds a position that the desk does not",
+    )
+    return replace(row, final_quantity=closing, findings=(*row.findings, finding))
 
 
 def _opposed(order: BasketOrder, orders: Iterable[BasketOrder]) -> tuple[str, ...]:
@@ -223,30 +284,3 @@ def _close_leg(row: AuditRow, partner: AuditRow | None) -> AuditRow:
         hint="approve it to leave the expiring month; the position is then not rolled",
     )
     return replace(row, findings=(*row.findings, finding))
-
-
-def _evening(snapshot: MarketSnapshot) -> tuple[Finding, ...]:
-    found: list[Finding] = []
-    if snapshot.server_time is not None:
-        skew = abs(snapshot.server_time - snapshot.as_of)
-        if skew > MAX_CLOCK_SKEW:
-            found.append(
-                Finding(
-                    code="AC501",
-                    severity=Severity.WARN,
-                    subject="clock",
-                    message=f"the gateway's clock is {skew.total_seconds():.0f} s from ours",
-                    hint="set this machine's clock; sessions and expiries depend on it",
-                )
-            )
-    if snapshot.account.unknown:
-        found.append(
-            Finding(
-                code="AC502",
-                severity=Severity.WARN,
-                subject=snapshot.account.account,
-                message=f"the account did not answer for: {', '.join(snapshot.account.unknown)}",
-                hint="rows that need it are blocked; audit again",
-            )
-        )
-    return tuple(found)
