@@ -217,6 +217,23 @@ def mapping_export(
     basket_command.export_mapping(out)
 
 
+@mapping_app.command("check")
+def mapping_check(
+    desk: Desk = Path(),
+    session: SessionText = "",
+    months: Annotated[
+        int, typer.Option("--months", min=1, max=12, help="Delivery months per root.")
+    ] = 1,
+    root: Annotated[
+        list[str] | None, typer.Option("--root", help="Only this root; can be repeated.")
+    ] = None,
+) -> None:
+    """Compare every mapped root with the gateway: one contract, the same facts, one price."""
+    from afterclose.cli import mapping_command  # noqa: PLC0415 - costs time
+
+    mapping_command.check(desk, session=day(session), months=months, roots=root or ())
+
+
 @sim_app.command("serve")
 def sim_serve(
     port: Annotated[int, typer.Option("--port", help="Where to listen; 0 is any.")] = 7497,

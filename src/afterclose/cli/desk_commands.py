@@ -38,7 +38,7 @@ from afterclose.stages import submit
 
 
 @contextmanager
-def _desk(home: Path, session: date | None = None) -> Iterator[Desk]:
+def open_for_command(home: Path, session: date | None = None) -> Iterator[Desk]:
     """Open the desk for one command; a second command on it is refused."""
     if not (home / SETTINGS_FILE).is_file():
         raise ConfigError(
@@ -74,7 +74,7 @@ def _folder(desk: Desk, run_id: str) -> RunFolder:
 
 def run(home: Path, session: date | None) -> None:
     """Prepare tonight and show the audit. Exits 1 when the evening is blocked."""
-    with _desk(home, session) as desk:
+    with open_for_command(home, session) as desk:
         tonight = session or calendar.session_at(desk.clock.now())
         folder = asyncio.run(nightly.prepare(desk, tonight))
     view = run_files.read_view(folder)
@@ -92,7 +92,7 @@ def run(home: Path, session: date | None) -> None:
 
 def approve(home: Path, run_id: str, *, reviewer: str, note: str, exclude: Sequence[str]) -> None:
     """Record a person's yes."""
-    with _desk(home) as desk:
+    with open_for_command(home) as desk:
         folder = _folder(desk, run_id)
         view = run_files.read_view(folder)
         unknown = set(exclude) - {r.order.order_ref for r in view.audit.rows}
@@ -116,7 +116,7 @@ def approve(home: Path, run_id: str, *, reviewer: str, note: str, exclude: Seque
 
 def reject(home: Path, run_id: str, *, reviewer: str, note: str) -> None:
     """Record a person's no."""
-    with _desk(home) as desk:
+    with open_for_command(home) as desk:
         nightly.reject(desk, _folder(desk, run_id), reviewer=_reviewer(desk, reviewer), note=note)
     console().print("Rejected: nothing of this evening can be sent.")
 
@@ -127,7 +127,7 @@ def _reviewer(desk: Desk, named: str) -> str:
 
 def send(home: Path, run_id: str, *, follow: bool) -> None:
     """Send what is approved. Exits 3 when an order's fate is unknown."""
-    with _desk(home) as desk:
+    with open_for_command(home) as desk:
         until = submit.until_final if follow else submit.until_answered
         folder = _folder(desk, run_id)
         lives = asyncio.run(
@@ -150,7 +150,7 @@ def _show_orders(lives: Sequence[OrderLife]) -> None:
 
 def settle(home: Path, run_id: str) -> None:
     """Compare the desk with the account. Exits 1 while anything is open."""
-    with _desk(home) as desk:
+    with open_for_command(home) as desk:
         folder = _folder(desk, run_id)
         result = asyncio.run(nightly.settle(desk, folder))
     screen = console()
@@ -164,7 +164,7 @@ def settle(home: Path, run_id: str) -> None:
 
 def status(home: Path, run_id: str) -> None:
     """Show the newest evening as the journal has it."""
-    with _desk(home) as desk:
+    with open_for_command(home) as desk:
         folder = _folder(desk, run_id)
         manifest = folder.read_json(MANIFEST, RunManifest)
         lives = tuple(read_books(desk.ledger, (), manifest.session).past.values())

@@ -1,15 +1,20 @@
 """Mapping: from the model's contracts to IB's, by the facts of each root.
 
 A root that is not in the table, or that the table blocks, is a blocked row with its reason; it is
-never dropped and never guessed.
+never dropped and never guessed. ``check`` compares the facts themselves with a gateway, contract by
+contract; the audit does the same every evening for what is traded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
+from afterclose.domain import contract_facts
 from afterclose.domain.contracts import (
+    MONTH_CODES,
+    ContractMonth,
     ContractSpec,
     FuturesContract,
     MappedContract,
@@ -17,6 +22,13 @@ from afterclose.domain.contracts import (
     Session,
 )
 from afterclose.domain.findings import Finding, Severity
+from afterclose.domain.market import (
+    BarsAnswer,
+    Qualification,
+    QualificationState,
+    VendorContract,
+)
+from afterclose.ports import BrokerReader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,3 +137,105 @@ def _flagged(contract: FuturesContract, spec: ContractSpec) -> Finding:
         message=f"the facts of {contract.root} are of {spec.confidence} confidence: {spec.flags}",
         hint="compare the contract in TWS once, then confirm it in the mapping workbook",
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedContract:
+    """One contract of the mapping beside what the gateway, and the vendor, say of it.
+
+    ``findings`` are empty where everything agrees. A root that the mapping blocks is looked up all
+    the same, so that a person can settle it.
+    """
+
+    mapped: MappedContract
+    answer: Qualification
+    gateway_close: Decimal | None
+    our_close: Decimal | None
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MappingQuestion:
+    """What to compare: contracts, tonight's session, and what the data vendor knows of each.
+
+    ``closes`` are last closes in vendor units.
+    """
+
+    session: Session
+    contracts: Sequence[MappedContract]
+    vendor: Mapping[FuturesContract, VendorContract]
+    closes: Mapping[FuturesContract, Decimal]
+
+
+def months_to_check(spec: ContractSpec, session: Session, *, count: int) -> list[FuturesContract]:
+    """Return the next delivery months of a root that surely still trade.
+
+    The first one is named after, and last trades in, a later month than tonight's.
+    """
+    letters = spec.months.split(" ", 1)[0]
+    offset = spec.last_trade_month_offset or 0
+    found: list[FuturesContract] = []
+    number = session.year * 12 + session.month - 1  # months since year 0
+    while len(found) < count:
+        number += 1
+        if MONTH_CODES[number % 12] in letters and number + min(0, offset) > _number(session):
+            found.append(FuturesContract(spec.root, ContractMonth(number // 12, number % 12 + 1)))
+    return found
+
+
+def _number(session: Session) -> int:
+    return session.year * 12 + session.month - 1
+
+
+def check(
+    question: MappingQuestion,
+    answers: Mapping[FuturesContract, Qualification],
+    bars: Mapping[FuturesContract, BarsAnswer],
+) -> tuple[CheckedContract, ...]:
+    """Compare each contract with the gateway's facts, the vendor's and both closes. Pure."""
+    return tuple(_checked(question, m, answers, bars) for m in question.contracts)
+
+
+def _checked(
+    question: MappingQuestion,
+    mapped: MappedContract,
+    answers: Mapping[FuturesContract, Qualification],
+    bars: Mapping[FuturesContract, BarsAnswer],
+) -> CheckedContract:
+    contract, spec = mapped.contract, mapped.spec
+    answer = answers.get(contract, _NOT_ASKED)
+    done = bars[contract].completed(question.session) if contract in bars else ()
+    theirs = done[-1].close if done else None
+    vendor_close = question.closes.get(contract)
+    ours = None if vendor_close is None else spec.to_ib(vendor_close)
+    findings = [
+        *contract_facts.named_once(mapped, answer),
+        *contract_facts.point_values_agree(mapped, question.vendor.get(contract)),
+    ]
+    if answer.qualified is not None:
+        findings += contract_facts.facts_agree(mapped, answer.qualified)
+        findings += contract_facts.last_trade_fits(mapped, answer.qualified)
+    if ours is not None and theirs is not None:
+        findings += contract_facts.levels_agree(mapped, ours, theirs)
+    if spec.blocked:
+        findings.insert(0, blocked_root(contract, spec))
+    return CheckedContract(
+        mapped=mapped,
+        answer=answer,
+        gateway_close=theirs,
+        our_close=ours,
+        findings=tuple(findings),
+    )
+
+
+_NOT_ASKED = Qualification(state=QualificationState.UNKNOWN, text="not asked")
+#: Bars asked for: the last completed one, whatever holidays lie between.
+_BARS = 5
+
+
+async def run(reader: BrokerReader, question: MappingQuestion) -> tuple[CheckedContract, ...]:
+    """Ask the gateway for every contract, and for the last closes of those it knows."""
+    answers = await reader.qualify(question.contracts)
+    found = [a.qualified for a in answers.values() if a.qualified is not None]
+    bars = await reader.daily_bars(found, sessions=_BARS)
+    return check(question, answers, bars)
