@@ -88,6 +88,8 @@ class Prices:
     def __init__(self, market: Market, scenario: Callable[[], Scenario]) -> None:
         self._market = market
         self._scenario = scenario
+        # One order looks at the same quote several times.
+        self._kept: dict[int, tuple[datetime, Scenario, Quote | None]] = {}
 
     def session(self, item: Instrument, at: datetime) -> SessionHours:
         """Return the session that is open at an instant, else the next one."""
@@ -132,6 +134,15 @@ class Prices:
 
     def quote(self, item: Instrument, at: datetime) -> Quote | None:
         """Return the quote of an instant; None where no price was ever known."""
+        scenario = self._scenario()
+        kept = self._kept.get(item.con_id)
+        if kept is not None and kept[0] == at and kept[1] is scenario:
+            return kept[2]
+        found = self._found(item, at)
+        self._kept[item.con_id] = (at, scenario, found)
+        return found
+
+    def _found(self, item: Instrument, at: datetime) -> Quote | None:
         running = self.running(item, at)
         before = self.last_bar(item, session_before(item.hours, running.session))
         bar = self.bar(item, running.session)

@@ -57,7 +57,12 @@ def plain(value: Decimal) -> str:
 
 def frame(*fields: Field) -> bytes:
     """Encode one message."""
-    body = "".join([text_of(value) + "\0" for value in fields]).encode("utf-8", "backslashreplace")
+    # Most fields are short texts already; a call for each would be half the cost of an answer.
+    texts = [
+        value if value.__class__ is str and "\0" not in value else text_of(value)
+        for value in fields
+    ]
+    body = ("\0".join(texts) + "\0").encode("utf-8", "backslashreplace")
     return struct.pack(">I", len(body)) + body
 
 
