@@ -71,7 +71,8 @@ def _of_root(store: MarketStore, root: str, session: date) -> MarketFreshness:
     chain = [record for record in store.contracts(root) if record.first_session <= session]
     calendar = chain[0].calendar if chain else store.contracts(root)[0].calendar
     newest = max((_newest_until(store, record, session) for record in chain), default=date.min)
-    owed = _last_session(calendar, session)
+    # With the bar of the session there is nothing to ask: calendars take seconds to make.
+    owed = session if newest == session else _last_session(calendar, session)
     return MarketFreshness(
         root=root,
         status=_status(newest, owed, session),
