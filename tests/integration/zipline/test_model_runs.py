@@ -222,16 +222,34 @@ def test_an_error_in_a_model_comes_back_with_its_own_line(store: Path, tmp_path:
 
 def test_a_model_that_does_not_end_is_stopped(store: Path, tmp_path: Path) -> None:
     model = tmp_path / "endless.py"
-    model.write_text(
-        "def initialize(context):\n    print('waiting')\n    while True:\n        pass\n",
-        encoding="utf-8",
-    )
-    request = replace(request_for(store, tmp_path / "out", str(model)), time_limit_s=15.0)
+    model.write_text("def initialize(context):\n    while True:\n        pass\n", encoding="utf-8")
+    request = replace(request_for(store, tmp_path / "out", str(model)), time_limit_s=10.0)
 
-    with pytest.raises(ModelError, match="did not finish in 15 s"):
+    with pytest.raises(ModelError, match="did not finish in 10 s"):
         run_model(request, on_progress=silent)
 
-    assert "waiting" in (tmp_path / "out" / "model.log").read_text(encoding="utf-8")
+    assert not (tmp_path / "out" / "result.json").exists()
+
+
+def test_what_a_model_prints_is_in_its_log_and_not_in_the_progress(
+    store: Path, tmp_path: Path
+) -> None:
+    model = tmp_path / "talker.py"
+    model.write_text(
+        "def initialize(context):\n    print('hello from the model')\n", encoding="utf-8"
+    )
+    request = replace(
+        request_for(store, tmp_path / "out", str(model)), first_session=date(2020, 3, 6)
+    )
+    heard: list[str] = []
+
+    result = run_model(request, on_progress=heard.append)
+
+    log = (tmp_path / "out" / "model.log").read_text(encoding="utf-8")
+    assert "hello from the model" in log
+    assert not any("hello" in text for text in heard)
+    assert heard[-2:] == ["session 2 of 2, 2020-03-09", "writing the results"]
+    assert result.open_orders == ()
 
 
 def test_a_store_that_ends_before_the_evening_is_refused(store: Path, tmp_path: Path) -> None:
