@@ -96,6 +96,13 @@ def open_desk(
     )
 
 
+def explain_code(code: int, text: str) -> str:
+    """Say in plain words what a code of the gateway means, and what to do."""
+    from afterclose.adapters import ibkr  # noqa: PLC0415 - see the module's docstring
+
+    return ibkr.explain(code, text).plain
+
+
 def _reader(settings: Settings, clock: Clock) -> AbstractAsyncContextManager[BrokerReader]:
     from afterclose.adapters import ibkr  # noqa: PLC0415 - see the module's docstring
 

@@ -198,6 +198,25 @@ def settle(desk: Desk = Path(), run_id: RunName = "") -> None:
 
 
 @app.command()
+def review(
+    desk: Desk = Path(),
+    port: Annotated[int, typer.Option("--port", help="Port; default: a free one.")] = 0,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option("--allow-host", help="A name of this machine in your own tunnel."),
+    ] = None,
+    *,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open it in the browser.")
+    ] = True,
+) -> None:
+    """The evening in your browser: read, approve or reject, send, watch, cancel."""
+    from afterclose.cli import review_command  # noqa: PLC0415 - costs time
+
+    review_command.show(desk, port=port, browser=browser, names=allow_host or [])
+
+
+@app.command()
 def status(desk: Desk = Path(), run_id: RunName = "") -> None:
     """Tell where the evening stands, from the journal alone."""
     from afterclose.cli import desk_commands  # noqa: PLC0415 - costs time

@@ -1,0 +1,121 @@
+"""Reading evenings: the run folder and the ledger, and nothing that only this process knows."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from afterclose import run_files
+from afterclose.artifacts import RunFolder
+from afterclose.domain.order_life import lives
+from afterclose.domain.runs import RunManifest
+from afterclose.journal import MANIFEST
+from afterclose.report.evening import EveningView
+from afterclose.stages.review import shown_digest
+from afterclose.web import notes
+from afterclose.web.access import DeskAccess
+from afterclose.web.standing import Records, Standing, standing
+
+_KEPT = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evening:
+    """One evening as it is on disk and in the ledger at one moment."""
+
+    folder: RunFolder
+    view: EveningView
+    standing: Standing
+
+    @property
+    def run_id(self) -> str:
+        """Its name."""
+        return self.folder.path.name
+
+    @property
+    def digest(self) -> str:
+        """Digest of what is shown, worked out from what is on disk."""
+        return self.standing.records.digest
+
+
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    stamp: tuple[int, int]
+    view: EveningView
+    digest: str
+
+
+class Evenings:
+    """The evenings of one desk. Parsed reports are kept while their files stay as they are."""
+
+    def __init__(self, access: DeskAccess, followed: Callable[[str], bool]) -> None:
+        self._access = access
+        self._followed = followed
+        self._parsed: dict[str, _Parsed] = {}
+        self._lock = threading.Lock()
+
+    def folders(self) -> tuple[RunFolder, ...]:
+        """Every run folder with a manifest, the newest evening first."""
+        manifests = self._access.settings.runs.glob(f"????-??-??-*/{MANIFEST}")
+        newest = sorted(manifests, key=_by_evening, reverse=True)
+        return tuple(RunFolder(m.parent) for m in newest)
+
+    def folder(self, run_id: str) -> RunFolder | None:
+        """Return the folder of one run; None for a name that is none of them."""
+        return next((f for f in self.folders() if f.path.name == run_id), None)
+
+    def manifest(self, folder: RunFolder) -> RunManifest:
+        """Read how far a run came."""
+        return folder.read_json(MANIFEST, RunManifest)
+
+    def read(self, folder: RunFolder) -> Evening:
+        """Read one evening. Raises DataError when it was not prepared to its report."""
+        parsed = self._report(folder)
+        manifest = self.manifest(folder)
+        ledger, session = self._access.ledger, manifest.session
+        events = ledger.events(session)
+        approval = ledger.approval(manifest.run_id)
+        records = Records(
+            manifest=manifest,
+            audit=parsed.view.audit,
+            digest=parsed.digest,
+            approval=approval,
+            lives=lives(ledger.orders(session), events),
+            notes=notes.read(folder),
+            account=self._access.settings.desk.account,
+            now=self._access.clock.now(),
+            followed=self._followed(manifest.run_id),
+            heard=len(events),
+            last_heard=events[-1].at if events else None,
+        )
+        view = replace(parsed.view, manifest=manifest, approval=approval, digest=parsed.digest)
+        return Evening(folder=folder, view=view, standing=standing(records))
+
+    def _report(self, folder: RunFolder) -> _Parsed:
+        """Parse the report's view, unless the file is the one that was parsed last."""
+        name = folder.path.name
+        stamp = _stamp(folder.path / run_files.VIEW)
+        with self._lock:
+            known = self._parsed.get(name)
+            if known is not None and known.stamp == stamp:
+                return known
+            view = run_files.read_view(folder)
+            parsed = _Parsed(stamp, view, shown_digest(view.audit))
+            self._parsed[name] = parsed
+            while len(self._parsed) > _KEPT:
+                self._parsed.pop(next(iter(self._parsed)))
+        return parsed
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return 0, 0
+    return found.st_mtime_ns, found.st_size
+
+
+def _by_evening(manifest: Path) -> tuple[str, int]:
+    return manifest.parent.name[:10], manifest.stat().st_mtime_ns
