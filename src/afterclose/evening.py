@@ -24,13 +24,9 @@ from afterclose.domain.contracts import (
 from afterclose.domain.findings import Finding, Severity
 from afterclose.domain.market import MarketSnapshot, VendorContract
 from afterclose.domain.order_life import OrderLife, lives
-from afterclose.domain.orders import (
-    Approval,
-    BasketOrder,
-    ExcludedTrade,
-    OrderState,
-)
+from afterclose.domain.orders import Approval, BasketOrder, ExcludedTrade, OrderState, TradeKind
 from afterclose.domain.runs import (
+from afterclose.domain.sending import DESK_MODEL, shares
     CurrencyRule,
     ModelRef,
     ModelRequest,
@@ -111,16 +107,24 @@ class Books:
 
 def read_books(ledger: Ledger, models: Iterable[str], session: Session) -> Books:
     """Read what the desk holds and what of tonight is in the market already."""
-    names = sorted({*models, *ledger.models()})
+    names = sorted({*models, *ledger.models()})  # of the whole desk's orders, each has its part
     past = lives(ledger.orders(session), ledger.events(session))
     working: dict[str, defaultdict[FuturesContract, int]] = {n: defaultdict(int) for n in names}
     done: dict[str, defaultdict[FuturesContract, int]] = {n: defaultdict(int) for n in names}
     complete: dict[str, set[FuturesContract]] = {n: set() for n in names}
+    parts = ledger.parts([ref for ref, life in past.items() if life.order.model == DESK_MODEL])
     for life in past.values():
-        order = life.order
-        done[order.model][order.contract] += life.filled * order.action.sign
-        if life.state is not OrderState.INTENDED and not life.state.final:
-            working[order.model][order.contract] += life.remaining * order.action.sign
+        order, sign = life.order, life.order.action.sign
+        remaining = 0 if life.state is OrderState.INTENDED or life.state.final else life.remaining
+        owners = parts.get(order.order_ref, {})
+        if order.model != DESK_MODEL:
+            done[order.model][order.contract] += life.filled * sign
+            working[order.model][order.contract] += remaining * sign
+        elif owners:
+            filled = shares(owners, ordered=order.signed, filled=life.filled * sign)
+            for model, part in owners.items():
+                done[model][order.contract] += filled[model]
+                working[model][order.contract] += part - filled[model] if remaining else 0
         if life.state is OrderState.FILLED and not order.kind.closes:
             complete[order.model].add(order.contract)
     return Books(
@@ -191,7 +195,7 @@ def model_book(desk: Desk, tonight: signals.ModelTonight, books: Books) -> baske
         model=tonight.model,
         session=tonight.session,
         trades=tonight.trades,
-        target=tonight.target,
+        target=_wanted(tonight, held, desk.ledger.flattened(tonight.model)),
         held=held,
         working=books.working.get(tonight.model, {}),
         closes=closes,
@@ -201,6 +205,23 @@ def model_book(desk: Desk, tonight: signals.ModelTonight, books: Books) -> baske
         complete=books.complete.get(tonight.model, frozenset()),
         audit_sizes=desk.settings.audit.size is SizeRule.AUDIT,
     )
+
+
+def _wanted(
+    tonight: signals.ModelTonight,
+    held: Mapping[FuturesContract, int],
+    flattened: frozenset[RootSymbol],
+) -> Mapping[FuturesContract, int]:
+    """Leave out what a person flattened, until the model enters that market anew."""
+    entered = {t.contract.root for t in tonight.trades if t.kind in _ENTERING}
+    return {
+        contract: quantity
+        for contract, quantity in tonight.target.items()
+        if contract.root not in flattened - entered or held.get(contract)
+    }
+
+
+_ENTERING = frozenset({TradeKind.ENTRY, TradeKind.REVERSAL})
 
 
 def terms(desk: Desk, session: Session, books: Books) -> basket.OrderTerms:

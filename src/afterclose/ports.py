@@ -87,6 +87,9 @@ class BrokerReader(Protocol):
     ) -> Mapping[FuturesContract, Qualification]:
         """Ask for each contract by the facts of its root."""
 
+    async def describe(self, con_ids: Collection[int]) -> Mapping[int, QualifiedContract]:
+        """What these contract numbers are; those without an answer are left out."""
+
     async def daily_bars(
         self, contracts: Collection[QualifiedContract], *, sessions: int
     ) -> Mapping[FuturesContract, BarsAnswer]:

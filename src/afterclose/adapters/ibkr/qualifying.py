@@ -8,7 +8,13 @@ from ib_async.contract import ContractDetails
 
 from afterclose.adapters.ibkr.convert import fits, qualified_contract
 from afterclose.adapters.ibkr.receiver import Outcome, Reply
-from afterclose.domain.contracts import MappedContract, QualifiedContract
+from afterclose.domain.contracts import (
+    ContractMonth,
+    FuturesContract,
+    MappedContract,
+    QualifiedContract,
+    RootSymbol,
+)
 from afterclose.domain.market import Qualification, QualificationState
 from afterclose.errors import ContractError
 
@@ -45,6 +51,22 @@ def qualification(mapped: MappedContract, reply: Reply) -> Qualification:
         if offered
         else "the gateway offers no contract",
     )
+
+
+def described(reply: Reply) -> QualifiedContract | None:
+    """Read what one contract number is; None where the answer is not exactly one contract."""
+    if not reply.ended or len(reply.rows) != 1:
+        return None
+    details: ContractDetails = reply.rows[0]
+    named = details.contract
+    if named is None:
+        return None
+    try:
+        month = ContractMonth.from_yyyymm(details.contractMonth)
+        root = RootSymbol(named.tradingClass or named.symbol)
+        return qualified_contract(FuturesContract(root, month), details)
+    except (ValueError, ContractError):
+        return None
 
 
 def _distinct(

@@ -15,6 +15,8 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
+from ib_async.contract import Contract
+
 from afterclose.adapters.ibkr.account_reading import read_account
 from afterclose.adapters.ibkr.book import read_book
 from afterclose.adapters.ibkr.convert import contract_query, data_contract
@@ -24,7 +26,7 @@ from afterclose.adapters.ibkr.history import (
     bars_answer,
     duration_for,
 )
-from afterclose.adapters.ibkr.qualifying import qualification
+from afterclose.adapters.ibkr.qualifying import described, qualification
 from afterclose.adapters.ibkr.quoting import DELAYED, quote, quote_is_full
 from afterclose.adapters.ibkr.rates import read_rates
 from afterclose.adapters.ibkr.receiver import Part
@@ -75,6 +77,22 @@ class IbkrReader:
             lambda number: self._session.client.reqContractDetails(number, query)
         )
         return qualification(mapped, reply)
+
+    async def describe(self, con_ids: Collection[int]) -> Mapping[int, QualifiedContract]:
+        """Ask what these contract numbers are, from whatever exchange; silence leaves one out.
+
+        The contracts are named as IB names them: by trading class, else by symbol.
+        """
+        wanted = sorted(set(con_ids))
+        answers = await asyncio.gather(*(self._describe(con_id) for con_id in wanted))
+        return {c: found for c, found in zip(wanted, answers, strict=True) if found is not None}
+
+    async def _describe(self, con_id: int) -> QualifiedContract | None:
+        query = Contract(conId=con_id)
+        reply = await self._session.ask(
+            lambda number: self._session.client.reqContractDetails(number, query)
+        )
+        return described(reply)
 
     async def daily_bars(
         self, contracts: Collection[QualifiedContract], *, sessions: int

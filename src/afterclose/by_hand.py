@@ -1,0 +1,230 @@
+"""What a person does by hand: halt the desk, flatten positions, settle what is unknown.
+
+Beside the evening (``nightly``), with the same journal, the same order machine and the same gate.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+
+from afterclose import clock as calendar
+from afterclose.artifacts import digest_of
+from afterclose.domain.account import AccountSnapshot
+from afterclose.domain.contracts import FuturesContract
+from afterclose.domain.order_life import OrderLife, lives, never_arrived
+from afterclose.domain.orders import Approval, OrderEvent, OrderState
+from afterclose.domain.sending import DESK_MODEL, Halt
+from afterclose.errors import UsageError
+from afterclose.evening import Desk
+from afterclose.ports import BrokerReader
+from afterclose.stages import cancelling, flatten, submit
+
+#: How long a flattening is followed before what is left is read.
+FOLLOW_S = 30.0
+_VALID_FOR = timedelta(hours=1)
+
+
+def halt(desk: Desk, *, by: str, reason: str) -> Halt:
+    """Stop all sending on this desk, durably and at once, from whatever process."""
+    word = Halt(at=desk.clock.now(), by=by, reason=reason)
+    desk.ledger.record_halt(word)
+    return word
+
+
+def lift(desk: Desk, *, by: str, reason: str) -> None:
+    """Let the desk send again."""
+    desk.ledger.record_halt(Halt(at=desk.clock.now(), by=by, reason=reason, lifted=True))
+
+
+async def cancel_ours(
+    desk: Desk, *, by: str, on_event: Callable[[OrderEvent], None] = lambda _event: None
+) -> cancelling.Cancelling:
+    """Cancel every working order that this desk named, and read the book until they are gone."""
+    async with desk.open_order_desk(_yes(desk, "cancel", (), by=by)) as order_desk:
+        return await cancelling.run(
+            order_desk, desk.ledger, run_id=_name(desk, "cancel"), on_event=on_event
+        )
+
+
+def settle_unknown(desk: Desk, order_ref: str, *, by: str, why: str) -> OrderLife:
+    """Write down a person's word that an unknown order never arrived. Raises UsageError.
+
+    Only an order that the broker's whole book did not show can be settled so; should it appear
+    after all, the broker's word replaces this one.
+    """
+    order = desk.ledger.named([order_ref]).get(order_ref)
+    if order is None:
+        raise UsageError(f"this desk named no order {order_ref}", hint="see 'afterclose status'")
+    events = [e for e in desk.ledger.events(order.session) if e.order_ref == order_ref]
+    life = lives([order], events)[order_ref]
+    if life.state is not OrderState.UNKNOWN:
+        raise UsageError(
+            f"{order_ref} is {life.state.value}, not unknown",
+            hint="'afterclose send' or 'afterclose settle' reads the broker's book again",
+        )
+    word = never_arrived(order_ref, at=desk.clock.now(), by=by, why=why)
+    desk.ledger.append_events(_name(desk, "settle"), [word])
+    return lives([order], [*events, word])[order_ref]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlattenRequest:
+    """Which positions, by what orders, and by whom."""
+
+    selection: flatten.Selection
+    order_type: str = "MKT"
+    ticks: int = 0
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flattened:
+    """What became of it. ``left`` is None where the positions afterwards are not known."""
+
+    lives: Mapping[str, OrderLife]
+    cancelling: cancelling.Cancelling
+    rows: tuple[flatten.FlattenRow, ...]
+    left: tuple[flatten.FlattenRow, ...] | None
+
+
+async def preview(desk: Desk, request: FlattenRequest) -> tuple[flatten.FlattenRow, ...]:
+    """Show what would be closed, and how. Nothing is cancelled or sent.
+
+    Raises BrokerTimeout while positions or working orders are unknown.
+    """
+    async with desk.open_reader() as reader:
+        return await _plan(desk, reader, request, doubtful=False)
+
+
+async def carry_out(
+    desk: Desk,
+    request: FlattenRequest,
+    shown: Sequence[flatten.FlattenRow],
+    *,
+    on_event: Callable[[OrderEvent], None],
+) -> Flattened:
+    """Cancel ours, wait for the proof, and send the orders that were shown.
+
+    Positions are read again after the cancellations: a contract whose order would now be another
+    one is left alone. Raises SafetyError while the desk is halted, BrokerTimeout where positions
+    or the book are not known.
+    """
+    submit.require_not_halted(desk.ledger)
+    orders = [row.order for row in shown if row.order is not None]
+    yes = _yes(desk, "flatten", tuple(o.order_ref for o in orders), by=request.by)
+    desk.ledger.record_approval(yes)
+    async with desk.open_reader() as reader, desk.open_order_desk(yes) as order_desk:
+        meant = frozenset(row.position.con_id for row in shown if row.order is not None)
+        ended = await cancelling.run(
+            order_desk,
+            desk.ledger,
+            run_id=yes.run_id,
+            con_ids=None if request.selection.everything else meant,
+            on_event=on_event,
+        )
+        standing = {order.con_id for order in ended.still_open}
+        now = await _plan(desk, reader, request, doubtful=True)
+        going = [r for r in flatten.unchanged(shown, now) if r.position.con_id not in standing]
+        known = await submit.run(
+            order_desk,
+            desk.ledger,
+            submit.SubmitRequest(
+                run_id=yes.run_id,
+                orders=[row.order for row in going if row.order is not None],
+                qualified={r.qualified.contract: r.qualified for r in going if r.qualified},
+                answer_timeout_s=desk.settings.sending.answer_timeout_s,
+                parts={r.order.order_ref: r.parts for r in going if r.order is not None},
+            ),
+            desk.clock,
+            on_event=on_event,
+            follow=_for_a_while,
+        )
+        left = await _left(desk, reader, request)
+    return Flattened(lives=known, cancelling=ended, rows=tuple(going), left=left)
+
+
+async def _for_a_while(orders: submit.Following) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(FOLLOW_S):
+            await orders.final()
+
+
+async def _left(
+    desk: Desk, reader: BrokerReader, request: FlattenRequest
+) -> tuple[flatten.FlattenRow, ...] | None:
+    account = await reader.account(desk.settings.desk.account)
+    if account.positions is None or account.working_orders is None:
+        return None
+    return await _rows(desk, reader, request, account, {})
+
+
+async def _plan(
+    desk: Desk, reader: BrokerReader, request: FlattenRequest, *, doubtful: bool
+) -> tuple[flatten.FlattenRow, ...]:
+    account = await reader.account(desk.settings.desk.account)
+    return await _rows(desk, reader, request, account, _doubtful(desk) if doubtful else {})
+
+
+async def _rows(
+    desk: Desk,
+    reader: BrokerReader,
+    request: FlattenRequest,
+    account: AccountSnapshot,
+    doubtful: Mapping[FuturesContract, str],
+) -> tuple[flatten.FlattenRow, ...]:
+    qualified = await reader.describe({p.con_id for p in account.positions or ()})
+    by_contract = await reader.quotes(list(qualified.values())) if qualified else {}
+    session = calendar.session_at(desk.clock.now())
+    past = lives(desk.ledger.orders(session), desk.ledger.events(session))
+    working = {o.order_ref for o in account.working_orders or () if o.order_ref}
+    return flatten.plan(
+        flatten.FlattenInputs(
+            desk=desk.settings.desk.name,
+            session=session,
+            account=account,
+            qualified=qualified,
+            specs=desk.specs,
+            quotes={q.con_id: by_contract[q.contract] for q in qualified.values()},
+            held={model: desk.ledger.held(model) for model in desk.ledger.models()},
+            ours=frozenset(desk.ledger.named(working)),
+            past={ref: life.state for ref, life in past.items()},
+            doubtful=doubtful,
+            selection=request.selection,
+            order_type=request.order_type,
+            ticks=request.ticks,
+        )
+    )
+
+
+def _doubtful(desk: Desk) -> dict[FuturesContract, str]:
+    """Contracts on which an order of ours of this session is not known to have ended."""
+    session = calendar.session_at(desk.clock.now())
+    known = lives(desk.ledger.orders(session), desk.ledger.events(session))
+    return {
+        life.order.contract: f"{ref} is {life.state.value}: settle it first"
+        for ref, life in known.items()
+        if life.state is not OrderState.INTENDED and not life.state.final
+    }
+
+
+def _name(desk: Desk, act: str) -> str:
+    return f"{act}-{desk.clock.now():%Y%m%d-%H%M%S}"
+
+
+def _yes(desk: Desk, act: str, refs: tuple[str, ...], *, by: str) -> Approval:
+    """A person at the keyboard says yes to these orders, for an hour."""
+    now = desk.clock.now()
+    return Approval(
+        run_id=_name(desk, act),
+        digest=digest_of(desk.settings.desk.account, refs),
+        account=desk.settings.desk.account,
+        order_refs=refs,
+        reviewer=by,
+        at=now,
+        expires_at=now + _VALID_FOR,
+        note=f"{act}, for {DESK_MODEL}",
+    )
