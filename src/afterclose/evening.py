@@ -26,7 +26,6 @@ from afterclose.domain.market import MarketSnapshot, VendorContract
 from afterclose.domain.order_life import OrderLife, lives
 from afterclose.domain.orders import Approval, BasketOrder, ExcludedTrade, OrderState, TradeKind
 from afterclose.domain.runs import (
-from afterclose.domain.sending import DESK_MODEL, shares
     CurrencyRule,
     ModelRef,
     ModelRequest,
@@ -34,6 +33,7 @@ from afterclose.domain.sending import DESK_MODEL, shares
     RunManifest,
     TradesFrom,
 )
+from afterclose.domain.sending import DESK_MODEL, shares
 from afterclose.errors import ConfigError
 from afterclose.ports import (
     BasketFiles,
