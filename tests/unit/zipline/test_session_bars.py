@@ -8,12 +8,12 @@ from datetime import date
 import numpy as np
 
 from afterclose.adapters.zipline.bars import (
+    ContractSeries,
     DayArray,
     ExchangeRates,
     FloatArray,
     SessionAxis,
     day_numbers,
-    lay_on_sessions,
 )
 from afterclose.errors import DataError
 
@@ -45,7 +45,7 @@ def bars(**rows: tuple[float, float]) -> Bars:
 
 
 def test_a_missing_bar_has_no_price_and_no_volume() -> None:
-    series = lay_on_sessions(
+    series = ContractSeries(
         bars(d2020_04_08=(-37.63, 5.0), d2020_04_13=(10.01, np.nan)), AXIS, stop=5
     )
 
@@ -53,21 +53,24 @@ def test_a_missing_bar_has_no_price_and_no_volume() -> None:
         series.slice("close", 0, 5), [np.nan, -37.63, np.nan, 10.01, np.nan]
     )
     np.testing.assert_array_equal(series.slice("volume", 0, 5), [0, 5, 0, 0, 0])
+    np.testing.assert_array_equal(
+        series.slice("known_volume", 0, 5), [np.nan, 5, np.nan, np.nan, np.nan]
+    )
 
 
 def test_a_bar_on_a_day_that_is_no_session_is_left_out_and_counted() -> None:
-    series = lay_on_sessions(
+    series = ContractSeries(
         bars(d2020_04_09=(1.0, 1.0), d2020_04_10=(2.0, 2.0), d2020_04_13=(3.0, 3.0)), AXIS, stop=5
     )
 
-    assert list(series.fields["close"]) == [1.0, 3.0]
+    assert list(series.field("close")) == [1.0, 3.0]
     assert series.off_calendar == 1
 
 
 def test_nothing_after_the_last_session_of_the_run_is_kept() -> None:
-    series = lay_on_sessions(bars(d2020_04_07=(1.0, 1.0), d2020_04_14=(9.0, 9.0)), AXIS, stop=4)
+    series = ContractSeries(bars(d2020_04_07=(1.0, 1.0), d2020_04_14=(9.0, 9.0)), AXIS, stop=4)
 
-    assert list(series.fields["close"]) == [1.0]
+    assert list(series.field("close")) == [1.0]
     assert np.isnan(series.slice("close", 0, 5)[4])
 
 

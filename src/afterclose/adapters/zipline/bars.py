@@ -130,59 +130,61 @@ class SessionAxis:
         return date.fromordinal(int(self.numbers[position]) + _EPOCH)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ContractSeries:
-    """One contract's bars on the session axis: ``fields[name][i]`` is session ``first + i``.
+    """One contract's bars on the session axis, laid out field by field when first asked for.
 
-    Prices are NaN where there is no bar, ``volume`` is 0 there, as Zipline expects;
-    ``known_volume`` is NaN where the volume is not known.
+    ``field(name)[i]`` is session ``first + i``. Prices are NaN where there is no bar; ``volume`` is
+    0 there, as Zipline expects, and ``known_volume`` is NaN where the volume is not known.
+    ``off_calendar`` counts bars on days that are no session.
     """
 
-    first: int
-    fields: dict[str, FloatArray]
-    off_calendar: int
+    def __init__(self, bars: StoredBars, axis: SessionAxis, *, stop: int) -> None:
+        days = day_numbers(bars.sessions)
+        found = np.searchsorted(axis.numbers, days)
+        inside = found < len(axis)
+        on_session = inside & (axis.numbers[np.where(inside, found, 0)] == days)
+        self._bars = bars
+        self._kept = on_session & (found < stop)
+        positions = found[self._kept]
+        self.first = int(positions[0]) if len(positions) else 0
+        self._offsets = positions - self.first
+        self._length = int(self._offsets[-1]) + 1 if len(positions) else 0
+        self.off_calendar = int((~on_session).sum())
+        self._fields: dict[str, FloatArray] = {}
 
     def __len__(self) -> int:
-        return len(self.fields["close"])
+        return self._length
 
-    def slice(self, field: str, start: int, stop: int) -> FloatArray:
+    def field(self, name: str) -> FloatArray:
+        """All values of a field: open, high, low, close, volume or known_volume."""
+        found = self._fields.get(name)
+        if found is None:
+            found = self._fields[name] = self._lay_out(name)
+        return found
+
+    def _lay_out(self, name: str) -> FloatArray:
+        if name == "volume":
+            known = self.field("known_volume")
+            if not np.isnan(known).any():
+                return known
+            volume: FloatArray = np.nan_to_num(known)
+            return volume
+        source = "volume" if name == "known_volume" else name
+        column = np.asarray(getattr(self._bars, source), dtype=np.float64)[self._kept]
+        if len(column) == self._length:
+            return column
+        spread = np.full(self._length, np.nan)
+        spread[self._offsets] = column
+        return spread
+
+    def slice(self, name: str, start: int, stop: int) -> FloatArray:
         """Values of sessions ``start`` up to, not including, ``stop``."""
-        filler = 0.0 if field == "volume" else np.nan
+        filler = 0.0 if name == "volume" else np.nan
         out = np.full(stop - start, filler)
-        low, high = max(start, self.first), min(stop, self.first + len(self))
+        low, high = max(start, self.first), min(stop, self.first + self._length)
         if low < high:
-            out[low - start : high - start] = self.fields[field][
-                low - self.first : high - self.first
-            ]
+            out[low - start : high - start] = self.field(name)[low - self.first : high - self.first]
         return out
-
-
-def lay_on_sessions(bars: StoredBars, axis: SessionAxis, *, stop: int) -> ContractSeries:
-    """Lay bars on the session axis, up to but not including position ``stop``."""
-    days = day_numbers(bars.sessions)
-    found = np.searchsorted(axis.numbers, days)
-    inside = found < len(axis)
-    on_session = inside & (axis.numbers[np.where(inside, found, 0)] == days)
-    kept = on_session & (found < stop)
-    positions = found[kept]
-    if not len(positions):
-        return ContractSeries(
-            first=0,
-            fields={field: np.empty(0) for field in (*FIELDS, "known_volume")},
-            off_calendar=int((~on_session).sum()),
-        )
-    first, length = int(positions[0]), int(positions[-1] - positions[0]) + 1
-    values: dict[str, FloatArray] = {}
-    for field in FIELDS:
-        column = np.asarray(getattr(bars, field), dtype=np.float64)[kept]
-        if len(column) != length:
-            spread = np.full(length, np.nan)
-            spread[positions - first] = column
-            column = spread
-        values[field] = column
-    values["known_volume"] = values["volume"]
-    values["volume"] = np.nan_to_num(values["volume"], nan=0.0)
-    return ContractSeries(first=first, fields=values, off_calendar=int((~on_session).sum()))
 
 
 class MarketBars:
@@ -226,7 +228,7 @@ class MarketBars:
         """Bars of one contract."""
         found = self._series.get(symbol)
         if found is None:
-            found = lay_on_sessions(self.store.bars(symbol), self.axis, stop=self.stop)
+            found = ContractSeries(self.store.bars(symbol), self.axis, stop=self.stop)
             self._series[symbol] = found
         return found
 

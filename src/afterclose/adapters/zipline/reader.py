@@ -74,7 +74,7 @@ class StoreBarReader(CurrencyAwareSessionBarReader):  # type: ignore[misc]  # Zi
         series = self.series(int(sid))
         offset = self._position.get(dt.value, -1) - series.first
         if 0 <= offset < len(series):
-            return float(series.fields[field][offset])
+            return float(series.field(field)[offset])
         return 0.0 if field == "volume" else np.nan
 
     def get_last_traded_dt(self, asset: Any, dt: pd.Timestamp) -> Any:
@@ -83,7 +83,7 @@ class StoreBarReader(CurrencyAwareSessionBarReader):  # type: ignore[misc]  # Zi
         last = min(self._at_or_before(dt) - series.first, len(series) - 1)
         if last < 0:
             return pd.NaT
-        traded = np.flatnonzero(series.fields["volume"][: last + 1])
+        traded = np.flatnonzero(series.field("volume")[: last + 1])
         return self._calendar.sessions[series.first + traded[-1]] if len(traded) else pd.NaT
 
     def load_raw_arrays(

@@ -123,7 +123,7 @@ def _auto_closes(end: EndState, bars: MarketBars, last: date) -> tuple[AutoClose
 def _last_close(bars: MarketBars, symbol: str, last: date) -> tuple[date, float]:
     series = bars.series(symbol)
     stop = bars.axis.at_or_before(last) + 1
-    closes = series.fields["close"][: max(0, stop - series.first)]
+    closes = series.field("close")[: max(0, stop - series.first)]
     known = np.flatnonzero(np.isfinite(closes))
     if not len(known):
         return last, float("nan")

@@ -19,7 +19,13 @@ from zipline.data import bundles
 from zipline.utils.calendar_utils import get_calendar
 
 from afterclose.adapters.zipline.algorithm import EndState, end_state
-from afterclose.adapters.zipline.bars import PRICE_FIELDS, BarStore, MarketBars, StoredContract
+from afterclose.adapters.zipline.bars import (
+    FIELDS,
+    PRICE_FIELDS,
+    BarStore,
+    MarketBars,
+    StoredContract,
+)
 from afterclose.adapters.zipline.sessions import session_axis
 from afterclose.adapters.zipline.strategy import Strategy, user_lines
 from afterclose.domain.runs import ModelRequest
@@ -79,7 +85,7 @@ def _frames(
         if not len(series):
             continue
         sessions = calendar.sessions[series.first : series.first + len(series)]
-        frame = pd.DataFrame(series.fields, index=sessions)
+        frame = pd.DataFrame({name: series.field(name) for name in FIELDS}, index=sessions)
         prices = frame[list(PRICE_FIELDS)]
         # The bundle writes 0 for "no price", and can hold nothing below it.
         frame[list(PRICE_FIELDS)] = prices.where(prices > 0, 0.0)
