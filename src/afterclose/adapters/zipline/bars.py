@@ -170,7 +170,8 @@ class ContractSeries:
             volume: FloatArray = np.nan_to_num(known)
             return volume
         source = "volume" if name == "known_volume" else name
-        column = np.asarray(getattr(self._bars, source), dtype=np.float64)[self._kept]
+        values: FloatArray = np.asarray(getattr(self._bars, source), dtype=np.float64)
+        column: FloatArray = values[self._kept]
         if len(column) == self._length:
             return column
         spread = np.full(self._length, np.nan)
