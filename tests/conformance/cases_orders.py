@@ -359,7 +359,7 @@ def doubled_and_reversed(bench: Bench) -> None:
 
 
 def late_callbacks(bench: Bench) -> None:
-    gateway = bench.gateway(at=OPEN, scenario="[orders]\nlate_callbacks_s = 0.3")
+    gateway = bench.gateway(at=OPEN, scenario="[orders]\nlate_callbacks_s = 1")
     probe = bench.connect(gateway)
     order_id = probe.place(probe.qualified(**CL), probe.order("BUY", 1))
     probe.synchronize()
