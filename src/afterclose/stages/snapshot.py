@@ -22,7 +22,7 @@ from afterclose.domain.market import (
     Qualification,
     QualificationState,
 )
-from afterclose.errors import AccountMismatch, BrokerTimeout
+from afterclose.errors import AccountMismatch, BrokerError
 from afterclose.ports import BrokerReader, Clock
 
 #: A daily rate bridges a weekend and holidays on both sides of it; an older one is stale.
@@ -91,10 +91,13 @@ async def run(reader: BrokerReader, request: SnapshotRequest, clock: Clock) -> M
 
 
 async def _server_time(reader: BrokerReader) -> datetime | None:
-    """The gateway's clock; None when it does not tell in time, which stops nothing."""
+    """The gateway's clock; None when it does not tell, which stops nothing.
+
+    A line that breaks here leaves the rest unknown too, and each row says so.
+    """
     try:
         return await reader.server_time()
-    except BrokerTimeout:
+    except BrokerError:
         return None
 
 
