@@ -1,0 +1,293 @@
+"""A whole evening in a real browser: read, choose, approve, send, watch; and what goes wrong."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from afterclose import tws_sim
+from browser.chromium import Page, chromium, find_chromium
+from browser.review_desk import (
+    Served,
+    approve,
+    enter,
+    phase,
+    prepare_small_desk,
+    press,
+    reload,
+    send,
+    served,
+    sheet,
+    states,
+    until,
+)
+from e2e.small_desk import ACCOUNT, NEXT_EVENING, SmallDesk
+
+BINARY = find_chromium()
+ES = "small-20261021-BUY-ESZ26-O1"
+HG = "small-20261021-BUY-HGZ26-O1"
+#: Nothing fills: every quote is far above what the desk would pay.
+FAR = '[data.price_shift]\nES = "5%"\nHG = "5%"\nZC = "5%"\nZN = "5%"\n'
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(BINARY is None, reason="no Chromium that can be driven on this machine"),
+]
+
+Open = Callable[..., Served]
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    assert BINARY is not None
+    with chromium(BINARY, tmp_path_factory.mktemp("profile")) as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> SmallDesk:
+    return prepare_small_desk(tmp_path_factory.mktemp("prepared") / "desk")
+
+
+@pytest.fixture
+def opened(browser: Page, prepared: SmallDesk, tmp_path: Path) -> Iterator[Open]:
+    """Serve the page on a copy of the desk, and open it."""
+    with ExitStack() as stack:
+
+        def opening(scenario: str = "") -> Served:
+            site = stack.enter_context(served(prepared, tmp_path / "desk", scenario=scenario))
+            browser.show(width=1440)
+            enter(browser, site)
+            return site
+
+        yield opening
+        browser.visit("about:blank")
+
+
+def approvals(site: Served) -> int:
+    with sqlite3.connect(site.desk.home / "ledger.sqlite") as ledger:
+        found: int = ledger.execute("select count(*) from approvals").fetchone()[0]
+    ledger.close()
+    return found
+
+
+def problem(page: Page) -> str:
+    until(page, "document.querySelector('#sheet[open] [data-problem]')")
+    found: str = page.ask("document.getElementById('sheet-body').innerText")
+    return found
+
+
+def test_a_whole_evening(browser: Page, opened: Open) -> None:
+    page, site = browser, opened()
+    page.click("#buy [data-filter]")
+    page.type("esz")
+    assert page.ask("document.querySelector('#buy [data-count]').textContent") == "1 of 4"
+    page.click(f"#buy-table tr[data-ref='{ES}'] th a")
+    assert page.ask(f"document.getElementById('o-{ES}').open") is True
+
+    page.click(f"#buy-table [data-go='{ES}']")
+    until(page, f"document.getElementById('left-{ES}')")
+    page.click(f"[data-why='{ES}']")
+    page.type("index members change tonight")
+    press(page, "Tab")
+    until(page, "document.querySelector('#decision p').textContent.includes('3 of 4')")
+    reload(page)
+    until(page, f"document.querySelector('[data-why=\"{ES}\"]').value.startsWith('index members')")
+    assert page.ask(f"document.querySelector('#buy-table [data-go=\"{ES}\"]').checked") is False
+
+    heading = sheet(page, "#do-approve")
+    assert f"Approve 3 orders for {ACCOUNT}" in heading
+    page.click("#sheet textarea")
+    page.type("sizes read")
+    for _double_click in range(2):
+        page.click("#sheet button[type=submit]")
+    phase(page, "approved")
+    assert approvals(site) == 1
+
+    heading = sheet(page, "#do-send")
+    assert f"You are about to send 3 orders for account {ACCOUNT} PAPER" in heading
+    for _double_click in range(2):
+        page.ask("document.querySelector('#sheet button[type=submit]')?.click()")
+    until(page, "document.querySelectorAll('.life tbody tr').length === 3")
+    until(
+        page,
+        "[...document.querySelectorAll('.life tr[data-state]')].every("
+        "r => !['intended', 'sent'].includes(r.dataset.state))",
+    )
+    reload(page)
+    assert len(states(page)) == 3
+
+    site.gateway.advance_to(NEXT_EVENING)
+    phase(page, "orders final")
+    until(page, "!document.querySelector('#decision [data-key=s]')")
+    assert sorted(o.order_ref for o in site.gateway.orders()) == sorted(
+        r for r in (o.order_ref for o in site.gateway.orders()) if r != ES
+    )
+    assert len(site.gateway.orders()) == 3
+    assert page.complaints == []
+
+
+def test_two_people_decide_at_once_and_the_second_is_told(browser: Page, opened: Open) -> None:
+    page, site = browser, opened()
+    sheet(page, "#do-approve")
+    other = second_tab(page, site)
+    approve(page, note="Bob's tab")
+    first_tab(page, other)
+
+    until(page, "document.getElementById('standing').dataset.phase === 'approved'")
+    page.click("#sheet textarea")
+    page.type("mine")
+    page.click("#sheet button[type=submit]")
+
+    assert "Ann approved 4 orders" in problem(page)
+    assert "before you" in problem(page)
+    assert approvals(site) == 1
+
+
+def test_what_one_tab_leaves_out_the_other_shows_at_once(browser: Page, opened: Open) -> None:
+    page, site = browser, opened()
+    other = second_tab(page, site)
+    page.click(f"#buy-table [data-go='{HG}']")
+    until(page, f"document.getElementById('left-{HG}')")
+    first_tab(page, other)
+
+    until(page, f"document.querySelector('#buy-table [data-go=\"{HG}\"]').checked === false")
+
+
+def test_an_approval_that_expired_sends_nothing(browser: Page, opened: Open) -> None:
+    page, site = browser, opened()
+    approve(page)
+    sheet(page, "#do-send")
+    site.clock.move(site.clock.now() + timedelta(hours=13))
+    phase(page, "approval expired")
+    page.click("#sheet button[type=submit]")
+
+    assert "expired" in problem(page)
+    assert "Prepare the evening again" in page.ask("document.getElementById('standing').innerText")
+    assert site.gateway.orders() == ()
+
+
+def test_a_basket_that_changed_is_neither_approved_nor_sent(browser: Page, opened: Open) -> None:
+    page, site = browser, opened()
+    approve(page)
+    sheet(page, "#do-send")
+    file = site.folder.path / "45-evening.json"
+    content = json.loads(file.read_text(encoding="utf-8"))
+    content["audit"]["rows"][0]["order"]["limit_price"] = "1.00"
+    file.write_text(json.dumps(content), encoding="utf-8")
+    phase(page, "approval void")
+    until(page, "!document.getElementById('changed').hidden")
+    page.click("#sheet button[type=submit]")
+
+    assert "prepared again" in problem(page)
+    assert site.gateway.orders() == ()
+
+
+def test_a_gateway_that_is_not_there_is_named(browser: Page, opened: Open) -> None:
+    page, site = browser, opened()
+    approve(page)
+    site.desk.configure(port=1)
+    send(page)
+    until(page, "document.getElementById('trouble')", within_s=60)
+
+    said = page.ask("document.getElementById('trouble').innerText")
+    assert "127.0.0.1" in said
+    phase(page, "approved")
+    assert site.gateway.orders() == ()
+
+
+def test_a_line_that_breaks_is_told_and_taken_up_again(browser: Page, opened: Open) -> None:
+    page, site = browser, opened(FAR)
+    approve(page)
+    send(page)
+    until(page, "document.querySelectorAll('.life tr[data-state=working]').length === 4")
+    site.gateway.drop_connections()
+    phase(page, "orders not followed")
+    reload(page)
+    assert "NOBODY LISTENS" in page.ask("document.getElementById('standing').innerText")
+
+    page.click("#do-follow")
+    phase(page, "orders followed")
+    until(page, "!document.getElementById('trouble')")
+    site.gateway.switch(tws_sim.Scenario())
+    site.gateway.advance_to(NEXT_EVENING)
+    phase(page, "orders final")
+    assert len(site.gateway.orders()) == 4
+
+
+def test_one_order_is_cancelled_and_then_all(browser: Page, opened: Open) -> None:
+    page, site = browser, opened(FAR)
+    approve(page)
+    send(page)
+    until(page, "document.querySelectorAll('.life tr[data-state=working]').length === 4")
+    sheet(page, f"[id='cancel-{ES}']")
+    page.click("#sheet button[type=submit]")
+    until(page, f"document.getElementById('sent-{ES}').dataset.state === 'cancelled'")
+    assert states(page).count("working") == 3
+
+    sheet(page, "#do-cancel-all")
+    page.click("#sheet button[type=submit]")
+    phase(page, "orders final")
+    assert states(page) == ["cancelled"] * 4
+    assert site.gateway.executions() == ()
+
+
+def test_a_rejection_is_put_into_plain_words_and_silence_is_red(
+    browser: Page, opened: Open
+) -> None:
+    page = browser
+    opened('[orders]\nno_callback = [4]\n[orders.reject]\nHG = "No trading permissions"\n')
+    approve(page)
+    send(page)
+    until(page, "document.querySelector('.life tr[data-state=rejected]')")
+    words = page.ask("document.querySelector('.life tr[data-state=rejected] .words').innerText")
+
+    assert "201" in words
+    assert "permission" in words.lower()
+    assert page.ask(
+        "document.querySelector('.life tr[data-state=rejected]').classList.contains('life-blocked')"
+    )
+
+
+def test_the_keyboard_is_enough(browser: Page, opened: Open) -> None:
+    page, site = browser, opened()
+    page.ask("document.activeElement.blur()")
+    for key in ("j", "x"):
+        press(page, key)
+    until(page, "document.querySelectorAll('.left-out li').length === 1")
+    press(page, "a")
+    until(page, "document.querySelector('#sheet[open] textarea')")
+    until(page, "document.activeElement.matches('#sheet textarea')")
+    page.type("by keyboard")
+    press(page, "Tab")
+    press(page, "Enter")
+    phase(page, "approved")
+    press(page, "s")
+    until(page, "document.querySelector('#sheet[open] #sheet-title')")
+    press(page, "Escape")
+    until(page, "!document.getElementById('sheet').open")
+
+    assert site.gateway.orders() == ()
+
+
+def second_tab(page: Page, site: Served) -> str:
+    """Open the same page in another tab and go on there; return the first one's session."""
+    first, page._session = page._session, ""
+    page.attach()
+    page.show(width=1440)
+    enter(page, site)
+    return first
+
+
+def first_tab(page: Page, session: str) -> None:
+    """Close the second tab, and go on in the first."""
+    page.call("Page.close")
+    page._session = session
+    page.call("Page.bringToFront")
