@@ -182,11 +182,85 @@ def send(
     follow: Annotated[
         bool, typer.Option("--follow", help="Stay until every order is final.")
     ] = False,
+    confirm: Annotated[
+        str, typer.Option("--confirm", help="The account's number; a live desk wants it.")
+    ] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show exactly what would go, and send nothing.")
+    ] = False,
 ) -> None:
     """Send the approved basket, each order exactly once. Safe to repeat."""
-    from afterclose.cli import desk_commands  # noqa: PLC0415 - costs time
+    from afterclose.cli import desk_commands, hand_commands  # noqa: PLC0415 - costs time
 
-    desk_commands.send(desk, run_id, follow=follow)
+    if dry_run:
+        hand_commands.dry_run(desk, run_id)
+    else:
+        desk_commands.send(desk, run_id, follow=follow, confirmed=confirm)
+
+
+@app.command()
+def halt(
+    desk: Desk = Path(),
+    reason: Annotated[str, typer.Option("--reason", help="Why.")] = "by hand",
+    by: Annotated[str, typer.Option("--by", help="Who halts.")] = "",
+    *,
+    lift: Annotated[bool, typer.Option("--lift", help="Let the desk send again.")] = False,
+) -> None:
+    """Stop all sending on this desk until it is lifted, and cancel its working orders."""
+    from afterclose.cli import hand_commands  # noqa: PLC0415 - costs time
+
+    hand_commands.halt(desk, reason=reason, by=by, lift=lift)
+
+
+@app.command()
+def flatten(
+    desk: Desk = Path(),
+    basket: Annotated[
+        Path | None, typer.Option("--basket", help="The contracts of a basket file.")
+    ] = None,
+    symbol: Annotated[
+        list[str] | None, typer.Option("--symbol", help="A root or contract; can be repeated.")
+    ] = None,
+    model: Annotated[str, typer.Option("--model", help="What one model holds.")] = "",
+    kind: Annotated[str, typer.Option("--type", help="MKT, LMT, ADAPTIVE or VWAP.")] = "MKT",
+    ticks: Annotated[
+        int, typer.Option("--ticks", help="How far a limit reaches beyond the market's side.")
+    ] = 0,
+    yes: Annotated[
+        str, typer.Option("--yes", help="The confirmation: number of orders; live: the account.")
+    ] = "",
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="Every position.")] = False,
+    send: Annotated[bool, typer.Option("--send", help="Cancel, then send.")] = False,
+) -> None:
+    """Close positions: without a choice and --send it only shows what it would do."""
+    from afterclose.cli import hand_commands as hand  # noqa: PLC0415 - costs time
+
+    chosen = hand.selection(everything=everything, basket=basket, symbols=symbol or (), model=model)
+    wanted = hand.request(chosen=chosen, order_type=kind, ticks=ticks, by="")
+    hand.flatten(desk, wanted, send=send, typed=yes)
+
+
+@app.command()
+def resolve(
+    order_ref: Annotated[str, typer.Argument(help="Reference of an order that is unknown.")],
+    desk: Desk = Path(),
+    note: Annotated[str, typer.Option("--note", help="Where you looked.")] = "",
+    by: Annotated[str, typer.Option("--by", help="Who says so.")] = "",
+    *,
+    never_arrived: Annotated[
+        bool, typer.Option("--never-arrived", help="It is nowhere in TWS.")
+    ] = False,
+) -> None:
+    """Say what became of an order that nobody can find: that it never arrived."""
+    from afterclose.cli import hand_commands  # noqa: PLC0415 - costs time
+
+    if not never_arrived or not note:
+        raise UsageError(
+            "say what became of it, and where you looked",
+            hint="afterclose resolve ORDER_REF --never-arrived --note '…'",
+        )
+    hand_commands.resolve(desk, order_ref, note=note, by=by)
 
 
 @app.command()

@@ -38,8 +38,10 @@ from afterclose.stages import submit
 
 
 @contextmanager
-def open_for_command(home: Path, session: date | None = None) -> Iterator[Desk]:
-    """Open the desk for one command; a second command on it is refused."""
+def open_for_command(
+    home: Path, session: date | None = None, *, wait_s: float = 0
+) -> Iterator[Desk]:
+    """Open the desk for one command; a second one is refused, after ``wait_s`` seconds."""
     if not (home / SETTINGS_FILE).is_file():
         raise ConfigError(
             f"{home} is no desk: there is no {SETTINGS_FILE} in it",
@@ -47,7 +49,7 @@ def open_for_command(home: Path, session: date | None = None) -> Iterator[Desk]:
         )
     screen = console()
     try:
-        with FileLock(home / DESK_LOCK, timeout=0):
+        with FileLock(home / DESK_LOCK, timeout=wait_s):
             clock = SystemClock()
             tonight = session or calendar.session_at(clock.now())
             desk = open_desk(load(home), clock, say=screen.print, session=tonight)
@@ -62,11 +64,16 @@ def open_for_command(home: Path, session: date | None = None) -> Iterator[Desk]:
         ) from None
 
 
-def _folder(desk: Desk, run_id: str) -> RunFolder:
-    folder = RunFolder(desk.settings.runs / run_id) if run_id else latest_run(desk.settings.runs)
+def folder_of(desk: Desk, run_id: str) -> RunFolder:
+    """Return the folder of an evening, the newest where none is named. Raises UsageError."""
+    return _folder_in(desk.settings.runs, run_id)
+
+
+def _folder_in(runs: Path, run_id: str) -> RunFolder:
+    folder = RunFolder(runs / run_id) if run_id else latest_run(runs)
     if folder is None or not folder.has(MANIFEST):
         raise UsageError(
-            f"there is no evening {run_id or 'yet'} in {desk.settings.runs}",
+            f"there is no evening {run_id or 'yet'} in {runs}",
             hint="prepare one with 'afterclose run'",
         )
     return folder
@@ -93,7 +100,7 @@ def run(home: Path, session: date | None) -> None:
 def approve(home: Path, run_id: str, *, reviewer: str, note: str, exclude: Sequence[str]) -> None:
     """Record a person's yes."""
     with open_for_command(home) as desk:
-        folder = _folder(desk, run_id)
+        folder = folder_of(desk, run_id)
         view = run_files.read_view(folder)
         unknown = set(exclude) - {r.order.order_ref for r in view.audit.rows}
         if unknown:
@@ -117,7 +124,7 @@ def approve(home: Path, run_id: str, *, reviewer: str, note: str, exclude: Seque
 def reject(home: Path, run_id: str, *, reviewer: str, note: str) -> None:
     """Record a person's no."""
     with open_for_command(home) as desk:
-        nightly.reject(desk, _folder(desk, run_id), reviewer=_reviewer(desk, reviewer), note=note)
+        nightly.reject(desk, folder_of(desk, run_id), reviewer=_reviewer(desk, reviewer), note=note)
     console().print("Rejected: nothing of this evening can be sent.")
 
 
@@ -125,25 +132,35 @@ def _reviewer(desk: Desk, named: str) -> str:
     return named or desk.settings.desk.reviewer or getpass.getuser()
 
 
-def send(home: Path, run_id: str, *, follow: bool) -> None:
-    """Send what is approved. Exits 3 when an order's fate is unknown."""
+def send(home: Path, run_id: str, *, follow: bool, confirmed: str) -> None:
+    """Send what is approved. Exits 3 when an order's fate is unknown, 1 when one stays here."""
     with open_for_command(home) as desk:
         until = submit.until_final if follow else submit.until_answered
-        folder = _folder(desk, run_id)
+        folder = folder_of(desk, run_id)
         lives = asyncio.run(
-            nightly.trade(desk, folder, on_event=OrderTicker(console()), follow=until)
+            nightly.trade(
+                desk, folder, on_event=OrderTicker(console()), follow=until, confirmed=confirmed
+            )
         )
-    _show_orders(tuple(lives.values()))
+    show_orders(tuple(lives.values()))
+    staying = sum(life.state is OrderState.INTENDED for life in lives.values())
+    if staying:
+        console().print(
+            f"{staying} orders were not sent; the table says why. Send again when ready."
+        )
+        raise typer.Exit(ExitCode.BLOCKED)
 
 
-def _show_orders(lives: Sequence[OrderLife]) -> None:
+def show_orders(lives: Sequence[OrderLife]) -> None:
+    """Show what is known of each order. Exits 3 when an order's fate is unknown."""
     screen = console()
     screen.print(orders_table(lives, title="Orders"))
     doubtful = [life for life in lives if life.state in {OrderState.UNKNOWN, OrderState.SENT}]
     if doubtful:
         screen.print(
             f"{len(doubtful)} orders have no answer. They are not sent again by themselves: "
-            "look in TWS, then 'afterclose send' or 'afterclose settle' looks again."
+            "look in TWS, then 'afterclose send' or 'afterclose settle' looks again. One that is "
+            "nowhere in TWS: 'afterclose resolve ORDER_REF --never-arrived'."
         )
         raise typer.Exit(ExitCode.OUTSIDE_DOWN)
 
@@ -151,7 +168,7 @@ def _show_orders(lives: Sequence[OrderLife]) -> None:
 def settle(home: Path, run_id: str) -> None:
     """Compare the desk with the account. Exits 1 while anything is open."""
     with open_for_command(home) as desk:
-        folder = _folder(desk, run_id)
+        folder = folder_of(desk, run_id)
         result = asyncio.run(nightly.settle(desk, folder))
     screen = console()
     screen.print(positions_table(result))
@@ -163,18 +180,25 @@ def settle(home: Path, run_id: str) -> None:
 
 
 def status(home: Path, run_id: str) -> None:
-    """Show the newest evening as the journal has it."""
-    with open_for_command(home) as desk:
-        folder = _folder(desk, run_id)
-        manifest = folder.read_json(MANIFEST, RunManifest)
-        lives = tuple(read_books(desk.ledger, (), manifest.session).past.values())
+    """Show the newest evening as the journal has it, also while another command is at work."""
+    settings = load(home)
+    folder = _folder_in(settings.runs, run_id)
+    manifest = folder.read_json(MANIFEST, RunManifest)
+    ledger = SqlLedger(settings.ledger_url)
+    try:
+        halted = ledger.halted()
+        lives = tuple(read_books(ledger, (), manifest.session).past.values())
+    finally:
+        ledger.close()
     screen = console()
     screen.print(
         f"{manifest.run_id}: {manifest.state.value}, {manifest.mode.value} {manifest.account}"
     )
+    if halted is not None:
+        screen.print(f"HALTED {halted.at:%Y-%m-%d %H:%M} UTC by {halted.by}: {halted.reason}")
     for stage in manifest.stages:
         screen.print(
             f"  {stage.name:<10} {stage.status:<7} {stage.findings} findings {stage.error}"
         )
     if lives:
-        _show_orders(lives)
+        show_orders(lives)

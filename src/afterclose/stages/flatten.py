@@ -32,22 +32,43 @@ ORDER_TYPES = ("MKT", "LMT", "ADAPTIVE", "VWAP")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """A contract as a basket file names it: six digits are its month, eight its last day.
+
+    An empty multiplier means any.
+    """
+
+    symbol: str
+    expiry: str
+    multiplier: str = ""
+
+    def names(self, found: QualifiedContract) -> bool:
+        """Whether the gateway's contract is the one that is named."""
+        last = found.last_trade_date
+        days = {found.contract_month.yyyymm, f"{last:%Y%m%d}" if last else ""}
+        if found.symbol != self.symbol or self.expiry not in days:
+            return False
+        return not self.multiplier or Decimal(self.multiplier) == Decimal(found.multiplier)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Which positions: all, those of some roots, of some contracts, or of one model."""
+    """Which positions: all, those of some roots or contracts, of a basket, or of one model."""
 
     everything: bool = False
     roots: frozenset[str] = frozenset()
     contracts: frozenset[str] = frozenset()
+    listed: tuple[Listed, ...] = ()
     model: str = ""
 
     @property
     def chosen(self) -> bool:
         """Whether anything was chosen at all; without it flatten only shows."""
-        return self.everything or bool(self.roots or self.contracts or self.model)
+        return self.everything or bool(self.roots or self.contracts or self.listed or self.model)
 
-    def takes(self, contract: FuturesContract) -> bool:
+    def takes(self, contract: FuturesContract, found: QualifiedContract) -> bool:
         """Whether a contract is meant."""
-        if self.everything or self.model:
+        if self.everything or self.model or any(one.names(found) for one in self.listed):
             return True
         return contract.root in self.roots or contract.symbol in self.contracts
 
@@ -135,7 +156,7 @@ def _row(inputs: FlattenInputs, position: Position) -> FlattenRow | None:
         named = position.symbol in selection.roots
         return unknown if named or selection.everything or not selection.chosen else None
     mapped = _mapped(inputs.specs, found)
-    if selection.chosen and not selection.takes(mapped.contract):
+    if selection.chosen and not selection.takes(mapped.contract, found):
         return None
     qualified = replace(found, contract=mapped.contract)
     quantity, parts, reason = _quantity(inputs, position, mapped.contract)

@@ -1,0 +1,223 @@
+"""The commands of a person's hand: halt, flatten, resolve, and what a sending would do."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+from rich.table import Table
+
+from afterclose import by_hand, nightly
+from afterclose.adapters.files.basket_reading import read_basket
+from afterclose.adapters.ledger.store import SqlLedger
+from afterclose.bootstrap import open_desk
+from afterclose.cli.desk_commands import folder_of, open_for_command, show_orders
+from afterclose.cli.terminal import OrderTicker, console
+from afterclose.clock import SystemClock
+from afterclose.domain.runs import Mode
+from afterclose.errors import (
+    BrokerError,
+    ExitCode,
+    LiveNotAllowed,
+    NotApproved,
+    RunAlreadySubmitted,
+    UsageError,
+)
+from afterclose.evening import Desk
+from afterclose.settings import load
+from afterclose.stages.flatten import ORDER_TYPES, FlattenRow, Listed, Selection
+from afterclose.stages.submit import Departure
+
+#: A sender notices a halt within half a second and then hangs up.
+_SENDER_ENDS_WITHIN_S = 20.0
+
+
+def dry_run(home: Path, run_id: str) -> None:
+    """Show exactly what would be sent now, in this order. Sends nothing."""
+    with open_for_command(home) as desk:
+        leaving = asyncio.run(nightly.rehearse(desk, folder_of(desk, run_id)))
+    screen = console()
+    screen.print(departures_table(leaving))
+    going = sum(d.goes for d in leaving)
+    screen.print(f"{going} orders would go, {len(leaving) - going} would stay. Nothing was sent.")
+
+
+def departures_table(leaving: Sequence[Departure]) -> Table:
+    """Show orders as they would leave: nothing is added to them later."""
+    table = Table(title="Dry run: nothing is sent")
+    for name in ("conId", "side", "quantity", "contract", "price", "type", "tif", "account"):
+        table.add_column(name)
+    table.add_column("orderRef", no_wrap=True)
+    table.add_column("stays, for")
+    for one in leaving:
+        order, found = one.order, one.qualified
+        at_market = order.order_type.upper() in {"MKT", "MOC"}
+        table.add_row(
+            "" if found is None else str(found.con_id),
+            order.action.value,
+            str(order.quantity),
+            order.contract.symbol if found is None else found.local_symbol,
+            "market" if at_market else order.mapped.spec.price_text(order.limit_price),
+            order.order_type,
+            order.tif,
+            order.account,
+            order.order_ref,
+            one.reason,
+            style="" if one.goes else "yellow",
+        )
+    return table
+
+
+def halt(home: Path, *, reason: str, by: str, lift: bool) -> None:
+    """Stop all sending on this desk until it is lifted, and cancel what of ours is working."""
+    who, screen = by or getpass.getuser(), console()
+    desk = open_desk(load(home), SystemClock(), say=screen.print)  # without the lock: at once
+    try:
+        if lift:
+            by_hand.lift(desk, by=who, reason=reason)
+            screen.print("Lifted: this desk may send again. Nothing was sent by that.")
+            return
+        by_hand.halt(desk, by=who, reason=reason)
+        screen.print("Halted: nothing more is sent on this desk until 'afterclose halt --lift'.")
+    finally:
+        if isinstance(desk.ledger, SqlLedger):
+            desk.ledger.close()
+    _cancel_ours(home, who)
+
+
+def _cancel_ours(home: Path, by: str) -> None:
+    screen = console()
+    try:
+        with open_for_command(home, wait_s=_SENDER_ENDS_WITHIN_S) as desk:
+            ended = asyncio.run(by_hand.cancel_ours(desk, by=by, on_event=OrderTicker(screen)))
+    except (BrokerError, RunAlreadySubmitted) as error:
+        screen.print(f"The halt stands, but nothing could be cancelled: {error}")
+        screen.print("Cancel in TWS, or repeat 'afterclose halt' when the gateway answers.")
+        raise typer.Exit(ExitCode.OUTSIDE_DOWN) from None
+    for ref, why in ended.refused.items():
+        screen.print(f"{ref} could not be cancelled: {why}")
+    if not ended.proven:
+        for order in ended.still_open:
+            screen.print(f"STILL WORKING: {order.order_ref} {order.action.value} {order.remaining}")
+        raise typer.Exit(ExitCode.OUTSIDE_DOWN)
+    screen.print(f"{len(ended.asked)} working orders of this desk cancelled; none is left.")
+
+
+def resolve(home: Path, order_ref: str, *, note: str, by: str) -> None:
+    """Write down that an unknown order never arrived."""
+    with open_for_command(home) as desk:
+        life = by_hand.settle_unknown(desk, order_ref, by=by or getpass.getuser(), why=note)
+    console().print(f"{order_ref} is {life.state.value}: {life.text}")
+
+
+def flatten(home: Path, request: by_hand.FlattenRequest, *, send: bool, typed: str) -> None:
+    """Show what would be closed; with ``send`` and the typed confirmation, close it."""
+    screen = console()
+    with open_for_command(home) as desk:
+        shown = asyncio.run(by_hand.preview(desk, request))
+        screen.print(_flatten_table(shown, title=f"Positions of {desk.settings.desk.account}"))
+        orders = sum(row.order is not None for row in shown)
+        if not request.selection.chosen or not send or not orders:
+            screen.print(_how_to_go_on(request, orders=orders))
+            return
+        _confirm(desk, orders, typed)
+        done = asyncio.run(by_hand.carry_out(desk, request, shown, on_event=OrderTicker(screen)))
+    if len(done.rows) < orders:
+        screen.print(f"{orders - len(done.rows)} contracts were left alone: they changed meanwhile")
+    if done.left is None:
+        screen.print("What is left is NOT known: the positions did not come.")
+    elif done.left:
+        screen.print(_flatten_table(done.left, title="Left"))
+    else:
+        screen.print("Nothing is left of what was chosen.")
+    show_orders(tuple(done.lives.values()))
+    if done.left is None or done.left:
+        raise typer.Exit(ExitCode.BLOCKED)
+
+
+def _how_to_go_on(request: by_hand.FlattenRequest, *, orders: int) -> str:
+    if not request.selection.chosen:
+        return "A preview. Choose with --all, --symbol, --basket or --model, and add --send."
+    return f"A preview: {orders} orders would be sent. Nothing was cancelled or sent; add --send."
+
+
+def _confirm(desk: Desk, orders: int, typed: str) -> None:
+    """Raise NotApproved unless a person typed what these orders are worth stopping for."""
+    live = desk.settings.desk.mode is Mode.LIVE
+    wanted = desk.settings.desk.account if live else str(orders)
+    what = "the account's number" if live else "the number of orders"
+    if not typed:
+        typed = typer.prompt(f"Type {what} to send them", default="", show_default=False)
+    if typed.strip() != wanted:
+        refused = f"{what} is {wanted}, {typed.strip()!r} was typed; nothing was sent"
+        raise LiveNotAllowed(refused) if live else NotApproved(refused)
+
+
+def _flatten_table(rows: Sequence[FlattenRow], *, title: str) -> Table:
+    table = Table(title=title)
+    for name in ("contract", "conId", "position", "order", "whose", "ours working", "left alone"):
+        table.add_column(name)
+    for row in rows:
+        order = row.order
+        table.add_row(
+            row.name,
+            str(row.position.con_id),
+            f"{row.position.quantity:+d}",
+            "" if order is None else _order_words(row),
+            " ".join(f"{model} {-part:+d}" for model, part in row.parts.items()) or "nobody's",
+            " ".join(f"{o.action.value} {o.remaining}" for o in row.working),
+            row.reason,
+            style="yellow" if order is None else "",
+        )
+    return table
+
+
+def _order_words(row: FlattenRow) -> str:
+    order = row.order
+    if order is None:
+        return ""
+    price = order.mapped.spec.price_text(order.limit_price)
+    at = "" if order.order_type == "MKT" else f" at {price}"
+    return f"{order.action.value} {order.quantity} {order.order_type}{at}"
+
+
+def request(*, chosen: Selection, order_type: str, ticks: int, by: str) -> by_hand.FlattenRequest:
+    """Read how positions shall be closed. Raises UsageError for a type that is none."""
+    kind = order_type.upper()
+    if kind not in ORDER_TYPES:
+        raise UsageError(
+            f"{order_type} is no order type here", hint=f"one of {', '.join(ORDER_TYPES)}"
+        )
+    return by_hand.FlattenRequest(
+        selection=chosen, order_type=kind, ticks=ticks, by=by or getpass.getuser()
+    )
+
+
+def selection(
+    *, everything: bool, basket: Path | None, symbols: Sequence[str], model: str
+) -> Selection:
+    """Read what was chosen on the command line; symbols are roots or contracts."""
+    chosen = [s.strip().upper() for s in symbols if s.strip()]
+    if sum((everything, basket is not None, bool(chosen), bool(model))) > 1:
+        raise UsageError(
+            "--all, --basket, --symbol and --model exclude each other", hint="choose one of them"
+        )
+    return Selection(
+        everything=everything,
+        roots=frozenset(chosen),
+        contracts=frozenset(chosen),
+        listed=_listed(basket) if basket is not None else (),
+        model=model,
+    )
+
+
+def _listed(basket: Path) -> tuple[Listed, ...]:
+    try:
+        text = basket.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{basket} cannot be read: {error}", hint="name a basket file") from error
+    rows = read_basket(text, source=basket.name)
+    return tuple(Listed(symbol=r.symbol, expiry=r.expiry, multiplier=r.multiplier) for r in rows)
