@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 from afterclose.domain.contracts import QualifiedContract
 from afterclose.domain.orders import (
@@ -37,8 +37,12 @@ class Book:
 
     def fill(self, order: BasketOrder, quantity: int) -> OrderEvent:
         """Execute a part of an order and return the word about it."""
-        fill = make_fill(order, quantity, exec_id=f"e{len(self.fills)}.01")
+        known = self.orders.get(order.order_ref)
+        perm_id = known.perm_id if known else 4711
+        fill = make_fill(order, quantity, exec_id=f"e{len(self.fills)}.01", perm_id=perm_id)
         self.fills.append(fill)
+        if known:
+            self.orders[order.order_ref] = replace(known, filled=known.filled + quantity)
         return OrderEvent(order_ref=order.order_ref, at=NOW, kind=EventKind.FILL, fill=fill)
 
     def read(self, *unknown: str) -> OrderSweep:
@@ -58,8 +62,8 @@ def status_event(order_ref: str, status: str, perm_id: int = 0) -> OrderEvent:
     )
 
 
-#: What the broker answers to a placement: events, at once.
-Answer = Callable[[Book, BasketOrder], list[OrderEvent]]
+#: What the broker answers to a placement: events, at once; None breaks the line.
+Answer = Callable[[Book, BasketOrder], Sequence[OrderEvent | None]]
 
 
 def acknowledge(book: Book, order: BasketOrder) -> list[OrderEvent]:
@@ -85,12 +89,19 @@ def lose(_book: Book, _order: BasketOrder) -> list[OrderEvent]:
 
 
 def break_before(_book: Book, _order: BasketOrder) -> list[OrderEvent]:
+    """No byte left, and the desk vouches for it."""
     raise BrokerUnavailable("the line broke before the order was written")
 
 
-def break_after(book: Book, order: BasketOrder) -> list[OrderEvent]:
+def break_after(book: Book, order: BasketOrder) -> list[OrderEvent | None]:
+    """The order arrives, and the line breaks before a word comes back."""
     book.take(order)
-    raise BrokerUnavailable("the line broke after the order was written")
+    return [None]
+
+
+def break_on_the_way(_book: Book, _order: BasketOrder) -> list[OrderEvent | None]:
+    """The bytes left, and the line broke before they arrived."""
+    return [None]
 
 
 @dataclass
@@ -105,13 +116,17 @@ class SmallDesk:
     queue: asyncio.Queue[OrderEvent | None] = field(default_factory=asyncio.Queue)
     qualified: list[QualifiedContract] = field(default_factory=list)
     sweeps: int = 0
+    broken: bool = False
     #: Set once anything was placed.
     reached: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def place(self, order: BasketOrder, qualified: QualifiedContract) -> None:
+        if self.broken:
+            raise BrokerUnavailable("the line is broken; no byte left")
         self.qualified.append(qualified)
         self.reached.set()
         for event in self.answers.get(order.order_ref, self.answer)(self.book, order):
+            self.broken = self.broken or event is None
             self.queue.put_nowait(event)
 
     async def cancel(self, order_ref: str) -> None:
@@ -120,11 +135,12 @@ class SmallDesk:
     async def events(self) -> AsyncIterator[OrderEvent]:
         while (event := await self.queue.get()) is not None:
             yield event
+        raise BrokerUnavailable("the line broke")
 
     async def sweep(self) -> OrderSweep:
         self.sweeps += 1
         return self.book.read(*(self.unreadable.pop(0) if self.unreadable else ()))
 
     def hang_up(self) -> None:
-        """End the stream of events."""
+        """Break the line."""
         self.queue.put_nowait(None)
