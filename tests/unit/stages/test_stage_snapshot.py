@@ -84,6 +84,9 @@ class Reader:
         missing = Qualification(state=QualificationState.MISSING)
         return {m.contract: found("ESZ26") if m.contract == ES else missing for m in contracts}
 
+    async def describe(self, con_ids: Collection[int]) -> Mapping[int, QualifiedContract]:
+        raise NotImplementedError(f"nobody asks what {con_ids} are")
+
     async def daily_bars(
         self, contracts: Collection[QualifiedContract], *, sessions: int
     ) -> Mapping[FuturesContract, BarsAnswer]:
