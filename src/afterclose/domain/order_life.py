@@ -1,8 +1,9 @@
 """The life of an order, as a pure function of what was seen of it.
 
-IB's own status words are the evidence; messages and error codes never end an order. Silence ends
-nothing either: an order that a *complete* sweep of the broker's book does not show is unknown,
-until it is seen again or a person says what became of it.
+IB's own status words are the evidence; a message or error code alone never ends an order. Silence
+ends nothing either: an order that a *complete* sweep of the broker's book does not show is unknown,
+until it is seen again or a person says what became of it. The two together do: an order that was
+answered with a refusal, never with a status, and that the whole book does not show, was refused.
 """
 
 from __future__ import annotations
@@ -38,6 +39,15 @@ _STATES = {
 }
 
 
+#: Errors by which TWS refuses an order at the door, before it exists: no status follows, and the
+#: order is in no part of the book (TWS API, "Message codes", system and order errors).
+REFUSALS = frozenset(
+    {
+        *(103, 106, 107, 109, 110, 111, 113, 116, 117, 133, 140, 163, 200, 201, 203, 321, 322, 382),
+        *(383, 387, 388, 434, 442, 451, 460, 463, 10268, 10269),
+    }
+)
+
 #: Our own word, beside IB's: the order desk vouches that no byte of the order left this machine.
 NOT_SENT = "NotSent"
 
@@ -70,6 +80,11 @@ class OrderLife:
     def doubled(self) -> bool:
         """Whether the broker has more than one order under this reference."""
         return len(self.incarnations) > 1
+
+    @property
+    def refused(self) -> bool:
+        """Whether all that was ever heard of it is a refusal; the whole book must confirm it."""
+        return self.state is OrderState.SENT and not self.perm_id and self.code in REFUSALS
 
     @property
     def filled(self) -> int:
@@ -136,7 +151,8 @@ def _together(each: Sequence[OrderLife]) -> OrderLife:
 
 def _step(life: OrderLife, event: OrderEvent) -> OrderLife:
     life = replace(life, perm_id=event.perm_id or life.perm_id)
-    if event.text:
+    refused = event.kind is EventKind.ABSENT and life.refused
+    if event.text and not refused:
         life = replace(life, text=event.text, code=event.code)
     if event.kind in {EventKind.FILL, EventKind.COMMISSION} and event.fill is not None:
         return _filled(replace(life, fills=final_fills((*life.fills, event.fill))))
@@ -148,7 +164,7 @@ def _step(life: OrderLife, event: OrderEvent) -> OrderLife:
     if event.kind is EventKind.STATUS:
         return _with_status(life, event)
     if event.kind is EventKind.ABSENT and not life.state.final:
-        return replace(life, state=OrderState.UNKNOWN)
+        return replace(life, state=OrderState.REJECTED if refused else OrderState.UNKNOWN)
     return life
 
 

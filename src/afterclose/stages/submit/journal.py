@@ -79,11 +79,17 @@ class Journal:
             await self.read_book()
 
     async def answered(self, refs: Iterable[str], timeout_s: float) -> bool:
-        """Wait until every one of these orders was answered; False when the time is over."""
+        """Wait until every one of these orders was answered; False when the time is over.
+
+        A refusal ends the waiting: the book is to be asked whether the order exists all the same.
+        """
         waiting = frozenset(refs)
 
         def done() -> bool:
-            return not any(self._lives[ref].state is OrderState.SENT for ref in waiting)
+            return not any(
+                life.state is OrderState.SENT and not life.refused
+                for life in (self._lives[ref] for ref in waiting)
+            )
 
         await self._reached(lambda: self.broken is not None or done(), timeout_s)
         return done()

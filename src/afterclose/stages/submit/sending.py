@@ -240,14 +240,19 @@ class _Sending:
     # Sending
 
     async def send_all(self) -> None:
-        """Send the first alone, then the rest; then wait until each was answered."""
+        """Send one alone until the broker has taken one, then the rest; wait for every answer.
+
+        A first order that is rejected proves nothing for the next one; one without an answer ends
+        it for now.
+        """
         waiting = deque(to_send(self._journal.lives(), self._request.orders))
         proven = False
         while waiting and not proven:
             first = waiting.popleft()
             if await self._send(first, await self._quotes([first])):
-                proven = await self._answered(first)
-                if not proven:
+                state = await self._answered(first)
+                proven = state in _TAKEN
+                if state in {OrderState.SENT, OrderState.UNKNOWN}:
                     return  # one order without an answer is bad enough
             if self._journal.broken is not None:
                 return
@@ -258,14 +263,13 @@ class _Sending:
             await self._send(order, quotes)
         await self._all_answered()
 
-    async def _answered(self, order: BasketOrder) -> bool:
+    async def _answered(self, order: BasketOrder) -> OrderState:
         """Wait for a word on this order; where none comes, look for it in the book."""
-        if await self._journal.answered([order.order_ref], self._request.answer_timeout_s):
-            return True
-        if self._journal.broken is None:
-            await self.read_book()
+        await self._journal.answered([order.order_ref], self._request.answer_timeout_s)
         life = self._journal.lives()[order.order_ref]
-        return life.state not in {OrderState.SENT, OrderState.UNKNOWN}
+        if life.state is OrderState.SENT and self._journal.broken is None:
+            await self.read_book()
+        return self._journal.lives()[order.order_ref].state
 
     async def _all_answered(self) -> None:
         sent = [r for r, life in self._journal.lives().items() if life.state is OrderState.SENT]
