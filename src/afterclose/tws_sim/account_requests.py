@@ -84,7 +84,7 @@ def account_updates_multi(gateway: Gateway, client: Client, reader: FieldReader)
         return
     gateway.process()
     name = gateway.account.name
-    for key, text, currency in gateway.account_values():
+    for key, text, currency in gateway.value.account_values():
         client.send(messages.account_update_multi(request_id, name, key, text, currency))
     if "accountUpdatesMulti" not in gateway.scenario.missing_end:
         client.send(messages.account_update_multi_end(request_id))
@@ -109,7 +109,7 @@ def account_summary(gateway: Gateway, client: Client, reader: FieldReader) -> No
     gateway.process()
     client.wants.summaries[request_id] = tags
     name = gateway.account.name
-    for key, text, currency in _summary(gateway.account_values(), tags, gateway.account.base):
+    for key, text, currency in _summary(gateway.value.account_values(), tags, gateway.account.base):
         client.send(messages.account_summary(request_id, name, key, text, currency))
     if "accountSummary" not in gateway.scenario.missing_end:
         client.send(messages.account_summary_end(request_id))
@@ -141,7 +141,7 @@ def profit_and_loss(gateway: Gateway, client: Client, reader: FieldReader) -> No
     if len(client.wants.profit) >= _MOST_REQUESTS:
         client.error(request_id, 322, "Error processing request.-'bH' : cause - Too many requests")
         return
-    now = gateway.profit()
+    now = gateway.value.profit()
     client.wants.profit[request_id] = now
     client.send(messages.profit_and_loss(request_id, *now))
 
@@ -163,7 +163,7 @@ def profit_and_loss_single(gateway: Gateway, client: Client, reader: FieldReader
         zero = Decimal(0)
         client.send(messages.profit_and_loss_single(request_id, zero, zero, zero, zero, zero))
         return
-    price = gateway.price(position.listing)
+    price = gateway.value.price(position.listing)
     value = position.value(price)
     unrealized = position.unrealized(price)
     client.send(

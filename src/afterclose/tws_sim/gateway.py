@@ -13,28 +13,18 @@ from decimal import Decimal
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from afterclose.tws_sim import messages, order_messages, quotes
-from afterclose.tws_sim.account import Account, AccountSpec, Totals
-from afterclose.tws_sim.account_values import Value, ledger_values, totals_values
+from afterclose.tws_sim import messages, quotes, telling
+from afterclose.tws_sim.account import Account, AccountSpec
 from afterclose.tws_sim.clock import GatewayClock
 from afterclose.tws_sim.contracts import Instrument, Listing
 from afterclose.tws_sim.directory import Directory
-from afterclose.tws_sim.exchange import (
-    BookEvent,
-    Cancelled,
-    Exchange,
-    Filled,
-    HeldUntilOpen,
-    Settled,
-    StatusChanged,
-)
+from afterclose.tws_sim.exchange import BookEvent, Exchange, Filled, Settled
+from afterclose.tws_sim.ids import OrderIds
 from afterclose.tws_sim.market import Market
 from afterclose.tws_sim.orders import Order
 from afterclose.tws_sim.prices import Prices, Quote
 from afterclose.tws_sim.scenario import Connectivity, Scenario
-
-_EPOCH = date(2020, 1, 1)
-_PERM_IDS_PER_DAY = 100_000
+from afterclose.tws_sim.valuation import Valuation
 
 
 @dataclass(slots=True, kw_only=True)
@@ -91,11 +81,17 @@ class Gateway:
         self.directory = Directory(market, self.today)
         self.prices = Prices(market, lambda: self.scenario)
         self.account = Account(name=account.account, base=account.base, cash=account.cash)
+        self.value = Valuation(
+            market=market,
+            prices=self.prices,
+            account=self.account,
+            now=clock.now,
+            today=lambda: self.today,
+        )
         self.clients: dict[int, Client] = {}
-        self.next_order_ids: dict[int, int] = {}
+        self.ids = OrderIds()
         self.by_client: dict[tuple[int, int], Order] = {}
         self.orders_seen = 0
-        self.perm_ids = 0
         self.changed = False
         """Whether the book has changed since it was saved."""
         self.exchange = Exchange(
@@ -108,10 +104,10 @@ class Gateway:
             listing = self.directory.by_root(holding.root, holding.contract_month)
             if listing is None:
                 raise ValueError(f"no contract {holding.root} {holding.contract_month} is listed")
-            price = self.price(listing)
+            price = self.value.price(listing)
             average = holding.average_price * listing.product.vendor_scale
             self.account.hold(listing, holding.quantity, average, price)
-        self.totals()  # raises where a currency has no rate
+        self.value.totals()  # raises where a currency has no rate
 
     # -- time and value ----------------------------------------------------------------------
 
@@ -130,34 +126,6 @@ class Gateway:
         """The calendar day of the gateway's user."""
         return self.now.astimezone(ZoneInfo(messages.ZONE)).date()
 
-    def price(self, item: Instrument) -> Decimal:
-        """Return the current price of an instrument, 0 where none is known."""
-        quote = self.prices.quote(item, self.now)
-        return Decimal(0) if quote is None else quote.last
-
-    def rate(self, currency: str) -> Decimal | None:
-        """Return dollars per unit of a currency."""
-        return self.market.usd_per_unit(currency, self.today)
-
-    def totals(self) -> Totals:
-        """Value the account now."""
-        return self.account.totals(self.price, self.rate)
-
-    def account_values(self) -> list[Value]:
-        """Return every account value, totals first."""
-        totals = self.totals()
-        gross = sum(
-            (
-                abs(position.value(self.price(position.listing)))
-                * self.account.to_base(position.listing.currency, self.rate)
-                for position in self.account.held()
-            ),
-            Decimal(0),
-        )
-        base = self.account.base
-        ledger = ledger_values(self.account, totals, self.price, self.rate)
-        return totals_values(totals, gross, base) + ledger
-
     def process(self) -> None:
         """Make everything happen that is due by now."""
         now = self.now
@@ -173,30 +141,10 @@ class Gateway:
 
     def _refresh_profit(self, client: Client) -> None:
         for request_id, sent in client.wants.profit.items():
-            now = self.profit()
+            now = self.value.profit()
             if now != sent:
                 client.wants.profit[request_id] = now
                 client.send(messages.profit_and_loss(request_id, *now))
-
-    def profit(self) -> tuple[Decimal, Decimal, Decimal]:
-        """Return the result of the day, open and realized, in the account's base currency."""
-        totals = self.totals()
-        return totals.unsettled, totals.unrealized, totals.realized
-
-    # -- ids ---------------------------------------------------------------------------------
-
-    def next_perm_id(self) -> int:
-        """Return a new permId; ids of another day never come again."""
-        self.perm_ids += 1
-        return (self.today - _EPOCH).days * _PERM_IDS_PER_DAY + self.perm_ids
-
-    def next_order_id(self, client_id: int) -> int:
-        """Return the next order id a client may use."""
-        return self.next_order_ids.get(client_id, 1)
-
-    def saw_order_id(self, client_id: int, order_id: int) -> None:
-        """Remember an order id as used."""
-        self.next_order_ids[client_id] = max(self.next_order_id(client_id), order_id + 1)
 
     def befalls(self, fault: str) -> bool:
         """Say whether the scenario has a fault for the order that came last."""
@@ -207,18 +155,18 @@ class Gateway:
     def joined(self, client: Client) -> None:
         """Greet a client that started its session."""
         if self.scenario.roll_back_ids:
-            self.next_order_ids.pop(client.client_id, None)
+            self.ids.roll_back(client.client_id)
         self.clients[client.client_id] = client
         client.send(
             messages.managed_accounts(self.account.name),
-            messages.next_valid_id(self.next_order_id(client.client_id)),
+            messages.next_valid_id(self.ids.next_order_id(client.client_id)),
         )
         farms = {2104: "usfuture", 2106: "ushmds", 2158: "secdefil"}
         names = {2104: "Market data farm", 2106: "HMDS data farm", 2158: "Sec-def data farm"}
         for code, farm in farms.items():
             client.error(-1, code, f"{names[code]} connection is OK:{farm}")
         if self.scenario.connectivity is Connectivity.LOST:
-            self._say_connectivity(client)
+            self._announce(client)
 
     def left(self, client: Client) -> None:
         """Forget a client that is gone; its orders stay."""
@@ -233,17 +181,11 @@ class Gateway:
         self.exchange.schedule_all()
         for client in list(self.clients.values()):
             if changed:
-                self._say_connectivity(client)
+                self._announce(client)
             self.refresh_quotes(client)
 
-    def _say_connectivity(self, client: Client) -> None:
-        lost = "Connectivity between IBKR and Trader Workstation has been lost."
-        restored = "Connectivity between IBKR and Trader Workstation has been restored"
-        said = {
-            Connectivity.LOST: (1100, lost),
-            Connectivity.RESTORED_DATA_LOST: (1101, f"{restored} - data lost."),
-            Connectivity.RESTORED: (1102, f"{restored} - data maintained."),
-        }.get(self.scenario.connectivity)
+    def _announce(self, client: Client) -> None:
+        said = telling.connectivity_error(self.scenario.connectivity)
         if said is not None:
             client.error(-1, *said)
 
@@ -256,7 +198,8 @@ class Gateway:
             return
         client = self.clients.get(event.order.client_id)
         if client is not None:
-            self.deliver(event.order, self._frames(client, event))
+            frames = telling.event_frames(client.version, event, self.account.name)
+            self.deliver(event.order, frames)
         if isinstance(event, Filled) and isinstance(event.order.instrument, Listing):
             self._after_change(event.order.instrument)
 
@@ -272,38 +215,6 @@ class Gateway:
             frames = [each for one in frames for each in (one, one)]
         client.send(*frames, delay_s=self.scenario.late_callbacks_s)
 
-    def order_frames(self, client: Client, order: Order) -> list[bytes]:
-        """Return openOrder and orderStatus of an order."""
-        opened = order_messages.open_order(client.version, order, self.account.name)
-        return [opened, order_messages.order_status(order)]
-
-    def _frames(self, client: Client, event: BookEvent) -> list[bytes]:
-        version = client.version
-        match event:
-            case StatusChanged(order=order):
-                return self.order_frames(client, order)
-            case HeldUntilOpen(order=order, opens=opens):
-                text = (
-                    f"Order Message:\n{order.ticket.action} {order.ticket.quantity.normalize():f} "
-                    f"{order.instrument.label}\nWarning: Your order will not be placed at the "
-                    f"exchange until {messages.local_time(opens)}"
-                )
-                return [messages.error(version, order.order_id, 399, text)]
-            case Filled(order=order, execution=execution):
-                return [
-                    messages.execution_details(version, -1, execution),
-                    *self.order_frames(client, order),
-                    messages.commission_report(execution),
-                ]
-            case Cancelled(order=order, reason=reason):
-                text = f"Order Canceled - reason:{reason}"
-                return [
-                    messages.error(version, order.order_id, 202, text),
-                    order_messages.order_status(order),
-                ]
-            case _:
-                return []
-
     def _after_change(self, listing: Listing) -> None:
         if self.scenario.connectivity is Connectivity.LOST:
             return
@@ -314,35 +225,17 @@ class Gateway:
                 client.send(self.portfolio_frame(listing), *self.account_frames())
 
     def position_frame(self, listing: Listing) -> bytes:
-        """Return the position message of a contract."""
-        held = self.account.positions.get(listing.con_id)
-        name = self.account.name
+        """Return the position message of a contract, as the scenario has it."""
         exchange = "" if self.scenario.empty_exchange else listing.exchange
-        if held is None:
-            zero = Decimal(0)
-            return messages.position(name, listing, zero, zero, exchange=exchange)
-        cost = held.average_cost
-        return messages.position(name, listing, held.quantity, cost, exchange=exchange)
+        return telling.position_frame(self.account, listing, exchange=exchange)
 
     def portfolio_frame(self, listing: Listing) -> bytes:
-        """Return the portfolio line of a contract; its price is in major currency units."""
-        held = self.account.positions.get(listing.con_id)
-        price = self.price(listing)
-        quantity = cost = unrealized = realized = Decimal(0)
-        if held is not None:
-            quantity, cost = held.quantity, held.average_cost
-            unrealized, realized = held.unrealized(price), held.realized
-        major = price / listing.magnifier
-        name = self.account.name
-        return messages.portfolio_value(name, listing, quantity, major, cost, unrealized, realized)
+        """Return the portfolio line of a contract."""
+        return telling.portfolio_frame(self.account, listing, self.value.price(listing))
 
     def account_frames(self) -> list[bytes]:
         """Return all account values as account update messages."""
-        name = self.account.name
-        return [
-            messages.account_value(key, text, currency, name)
-            for key, text, currency in self.account_values()
-        ] + [messages.account_value("AccountReady", "true", "", name)]
+        return telling.account_frames(self.account.name, self.value.account_values())
 
     def refresh_quotes(self, client: Client) -> None:
         """Send the ticks that changed to a client's running quote requests."""

@@ -2,7 +2,7 @@
 
 ``bars.csv``       root,contract_month,session,open,high,low,close,volume
 ``fx.csv``         currency,session,usd_per_unit
-``contracts.csv``  root,contract_month,last_trade_date      (optional)
+``contracts.csv``  root,contract_month,last_trade_date      (optional; the date may be empty)
 
 Roots and price units are the data vendor's; months are yyyymm, dates yyyy-mm-dd, numbers decimal
 text. Open, high and low may be empty (a close is all that is known); prices may be negative.
@@ -92,7 +92,7 @@ class Market:
         *,
         histories: Mapping[tuple[str, str], History],
         fx: Mapping[str, Mapping[date, Decimal]],
-        last_trade_dates: Mapping[tuple[str, str], date],
+        last_trade_dates: Mapping[tuple[str, str], date | None],
     ) -> None:
         self._histories = dict(histories)
         self._fx = {
@@ -115,11 +115,12 @@ class Market:
         fx: defaultdict[str, dict[date, Decimal]] = defaultdict(dict)
         for line, row in _rows(folder / "fx.csv", _FX_COLUMNS):
             fx[row[0]][_day(row[1], line)] = _positive(row[2], line)
-        stated = {}
+        stated: dict[tuple[str, str], date | None] = {}
         if (folder / "contracts.csv").exists():
             for line, row in _rows(folder / "contracts.csv", _CONTRACT_COLUMNS):
-                if row[2]:  # left empty: the gateway's own rule
-                    stated[row[0], _month(row[1], line)] = _day(row[2], line)
+                # Left empty, the month is listed all the same, and ends by the gateway's own rule.
+                day = _day(row[2], line) if row[2] else None
+                stated[row[0], _month(row[1], line)] = day
         histories = {key: History(bars) for key, bars in rows.items()}
         return cls(histories=histories, fx=fx, last_trade_dates=stated)
 

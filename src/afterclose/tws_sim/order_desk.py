@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import MappingProxyType
 
-from afterclose.tws_sim import messages, order_messages
+from afterclose.tws_sim import messages, order_messages, telling
 from afterclose.tws_sim.account import maintenance_of
 from afterclose.tws_sim.contracts import CashPair, Instrument
 from afterclose.tws_sim.gateway import Client, Gateway
@@ -40,13 +40,13 @@ def place_order(gateway: Gateway, client: Client, reader: FieldReader) -> None:
         client.error(request.order_id, 321, _READ_ONLY)
         return
     known = gateway.by_client.get((client.client_id, request.order_id))
-    if known is None and request.order_id < gateway.next_order_id(client.client_id):
+    if known is None and request.order_id < gateway.ids.next_order_id(client.client_id):
         client.error(request.order_id, 103, "Duplicate order id")
         return
     item = _instrument(gateway, client, request)
     if item is None:
         return
-    gateway.saw_order_id(client.client_id, request.order_id)
+    gateway.ids.saw(client.client_id, request.order_id)
     if request.ticket.what_if:
         _preview(gateway, client, request, item)
     elif known is None:
@@ -75,7 +75,7 @@ def _preset(gateway: Gateway, order: Order) -> None:
 def _take(gateway: Gateway, client: Client, request: OrderRequest, item: Instrument) -> None:
     ticket = request.ticket
     order = Order(
-        perm_id=gateway.next_perm_id(),
+        perm_id=gateway.ids.next_perm_id(gateway.today),
         client_id=client.client_id,
         order_id=request.order_id,
         instrument=item,
@@ -94,7 +94,9 @@ def _take(gateway: Gateway, client: Client, request: OrderRequest, item: Instrum
     if not ticket.tif:
         _preset(gateway, order)
     if gateway.befalls("double_perm_ids"):
-        twin = replace(order, perm_id=gateway.next_perm_id(), filled=Decimal(0), silent=False)
+        twin = replace(
+            order, perm_id=gateway.ids.next_perm_id(gateway.today), filled=Decimal(0), silent=False
+        )
         gateway.exchange.submit(twin)
 
 
@@ -118,7 +120,7 @@ def _refuse(gateway: Gateway, client: Client, order: Order, refusal: Refusal) ->
         order.completed_at, order.completed_text = gateway.now, refusal.text
         gateway.by_client[client.client_id, order.order_id] = order
         gateway.exchange.adopt(order)
-        frames += gateway.order_frames(client, order)
+        frames += telling.order_frames(client.version, order, gateway.account.name)
     gateway.deliver(order, frames)
 
 
@@ -169,11 +171,11 @@ def _preview(gateway: Gateway, client: Client, request: OrderRequest, item: Inst
 
 
 def _margin_preview(gateway: Gateway, item: Instrument, ticket: Ticket) -> Preview:
-    totals = gateway.totals()
+    totals = gateway.value.totals()
     after, fee = totals.initial_margin, Decimal(2)
     if not isinstance(item, CashPair):
         change = Action(ticket.action).sign * ticket.quantity
-        after = gateway.account.margin(gateway.rate, {item.con_id: (item, change)})
+        after = gateway.account.margin(gateway.value.rate, {item.con_id: (item, change)})
         fee = item.product.commission * ticket.quantity
     return Preview(
         initial_before=totals.initial_margin,
@@ -236,7 +238,7 @@ def _list_open(gateway: Gateway, client: Client, mine: Callable[[Order], bool]) 
     gateway.process()
     for order in gateway.exchange.working.values():
         if mine(order):
-            client.send(*gateway.order_frames(client, order))
+            client.send(*telling.order_frames(client.version, order, gateway.account.name))
     if "openOrders" not in gateway.scenario.missing_end:
         client.send(messages.open_order_end())
 
@@ -313,4 +315,4 @@ _SIDES: Mapping[Action, frozenset[str]] = MappingProxyType(
 def request_ids(gateway: Gateway, client: Client, reader: FieldReader) -> None:
     """Say the next order id; the number asked for means nothing."""
     reader.skip(2)
-    client.send(messages.next_valid_id(gateway.next_order_id(client.client_id)))
+    client.send(messages.next_valid_id(gateway.ids.next_order_id(client.client_id)))

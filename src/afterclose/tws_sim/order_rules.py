@@ -167,7 +167,7 @@ def _sizes(entry: Entry) -> Refusal | None:
         text = f"The order size {entry.ticket.quantity} exceeds the Size Limit of {limit}."
         return Refusal(code=383, text=text)
     most = entry.gateway.scenario.value_limit
-    price = entry.ticket.limit_price or entry.gateway.price(entry.instrument)
+    price = entry.ticket.limit_price or entry.gateway.value.price(entry.instrument)
     value = abs(price) * entry.ticket.quantity * entry.instrument.point_value
     if most and value > most:
         text = f"The order value estimate of {value:.2f} exceeds the Total Value Limit of {most}."
@@ -212,9 +212,9 @@ def _funds(entry: Entry) -> Refusal | None:
     if isinstance(item, CashPair):
         return None
     try:
-        totals = gateway.totals()
+        totals = gateway.value.totals()
         change = Action(entry.ticket.action).sign * entry.ticket.quantity
-        after = gateway.account.margin(gateway.rate, {item.con_id: (item, change)})
+        after = gateway.account.margin(gateway.value.rate, {item.con_id: (item, change)})
     except MissingRateError as error:
         return Refusal(code=201, text=f"{_REJECTED}{error}")
     if not gateway.scenario.margin_check or entry.ticket.what_if or after <= totals.initial_margin:

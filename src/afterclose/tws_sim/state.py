@@ -33,9 +33,9 @@ def save(gateway: Gateway, path: Path) -> None:
         "format": _FORMAT,
         "account": gateway.account.name,
         "at": gateway.exchange.at.isoformat(),
-        "perm_ids": gateway.perm_ids,
+        "perm_ids": gateway.ids.perm_ids,
         "last_execution": gateway.exchange.last_execution,
-        "next_order_ids": {str(key): value for key, value in gateway.next_order_ids.items()},
+        "next_order_ids": {str(key): value for key, value in gateway.ids.next_by_client.items()},
         "cash": _amounts(gateway.account.cash),
         "realized": _amounts(gateway.account.realized),
         "positions": [_plain(each) for each in gateway.account.positions.values()],
@@ -71,8 +71,8 @@ def _restore(gateway: Gateway, document: Mapping[str, Any]) -> None:
     account, exchange = gateway.account, gateway.exchange
     exchange.at = min(datetime.fromisoformat(document["at"]), gateway.now)
     exchange.last_execution = int(document["last_execution"])
-    gateway.perm_ids = int(document["perm_ids"])
-    gateway.next_order_ids = {
+    gateway.ids.perm_ids = int(document["perm_ids"])
+    gateway.ids.next_by_client = {
         int(key): int(value) for key, value in document["next_order_ids"].items()
     }
     account.cash = {key: Decimal(value) for key, value in document["cash"].items()}

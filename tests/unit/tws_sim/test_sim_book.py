@@ -122,7 +122,7 @@ def test_wealth_changes_by_the_prices_moves_and_the_commissions_alone(
         result = each.action.sign * each.quantity * (close - each.price) * value
         expected += result - each.commission * (1 if is_crude else euros)
 
-    assert abs(gateway.totals().net_liquidation - expected) < Decimal("0.05")
+    assert abs(gateway.value.totals().net_liquidation - expected) < Decimal("0.05")
 
 
 @settings(max_examples=25, deadline=None)

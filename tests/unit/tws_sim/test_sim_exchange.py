@@ -199,7 +199,7 @@ def test_a_price_jump_by_scenario_fills_what_was_resting(make_gateway: MakeGatew
 def test_margin_follows_the_position_in_the_accounts_currency(make_gateway: MakeGateway) -> None:
     gateway = make_gateway(holding("FESX", "202512", -2, "5600"))
 
-    totals = gateway.totals()
+    totals = gateway.value.totals()
 
     # 2,637.07 euros each, at 1.1611 dollars.
     assert totals.initial_margin == 2 * Decimal("2637.07") * Decimal("1.1611")
@@ -212,7 +212,7 @@ def test_an_order_in_a_currency_without_rate_is_refused(make_gateway: MakeGatewa
     wire.start()
     gilt = gateway.directory.by_root("LFT", "202512")
     assert isinstance(gilt, Listing)
-    gateway.rate = lambda currency: None if currency == "GBP" else Decimal(1)  # type: ignore[method-assign]  # a market without sterling
+    gateway.value.rate = lambda currency: None if currency == "GBP" else Decimal(1)  # type: ignore[method-assign]  # a market without sterling
     footsie = ("", "Z", "FUT", "202512", "", "", "", "ICEEU", "", "GBP", "", "")
 
     found = errors_of(wire.receive(order_message(1, kind="MKT", contract=footsie)))

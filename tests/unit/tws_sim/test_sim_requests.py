@@ -176,17 +176,20 @@ def test_the_less_common_types_trade_where_they_should(
 def test_stated_last_trading_days_are_taken_over_the_rules(tmp_path: Path) -> None:
     folder = write_market(tmp_path)
     (folder / "contracts.csv").write_text(
-        "root,contract_month,last_trade_date\nCL,202601,2025-12-18\nES,202709,2027-09-16\n",
+        "root,contract_month,last_trade_date\nCL,202601,2025-12-18\nES,202709,2027-09-16\nES,202712,\n",
         encoding="utf-8",
     )
     directory = Directory(tws_sim.Market.from_folder(folder), date(2025, 12, 1))
 
     crude, far = directory.by_root("CL", "202601"), directory.by_root("ES", "202709")
+    unstated = directory.by_root("ES", "202712")
 
     assert crude is not None
     assert far is not None
+    assert unstated is not None
     assert crude.last_trade_date == date(2025, 12, 18)
     assert far.last_trade_date == date(2027, 9, 16)
+    assert unstated.last_trade_date == date(2027, 12, 17)
 
 
 def test_the_account_says_what_it_lacks() -> None:

@@ -241,7 +241,7 @@ def test_the_account_keeps_its_sum_when_money_is_exchanged(make_gateway: MakeGat
     gateway = make_gateway()
     wire = Wire(gateway)
     wire.start()
-    before = gateway.totals().net_liquidation
+    before = gateway.value.totals().net_liquidation
     euro = ("", "EUR", "CASH", "", "", "", "", "IDEALPRO", "", "USD", "", "")
 
     wire.receive(order_message(1, action="SELL", quantity="20000", kind="MKT", contract=euro))
@@ -249,7 +249,7 @@ def test_the_account_keeps_its_sum_when_money_is_exchanged(make_gateway: MakeGat
     assert gateway.account.cash["EUR"] == 30_000
     # Sold at the bid of 1.1611, for a commission of two dollars.
     assert gateway.account.cash["USD"] == Decimal(1023220)
-    assert before - gateway.totals().net_liquidation == 2
+    assert before - gateway.value.totals().net_liquidation == 2
 
 
 def test_a_ticker_id_is_used_once_and_a_hundred_lines_are_the_most(
