@@ -284,7 +284,7 @@ class Settings(BaseSettings):
             raise ValueError(f"desk.mode is live but limits.{', limits.'.join(unset)} not set")
         if account:
             expected = PAPER_ACCOUNT if mode is Mode.PAPER else LIVE_ACCOUNT
-            if not expected.match(account):
+            if not expected.fullmatch(account):
                 kind = "DU or DF" if mode is Mode.PAPER else "U or F"
                 raise ValueError(
                     f"desk.account {account} is no {mode.value} account: those start with {kind}"

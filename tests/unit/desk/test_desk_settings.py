@@ -15,6 +15,17 @@ from afterclose.settings import LOCAL_FILE, SETTINGS_FILE, Settings, load, real_
 
 MODEL = '[[models]]\nname = "{name}"\nentry_point = "models/x.py"\n'
 
+#: Limits of last resort, all of them: without each a live desk does not start.
+LIMITS = """\
+[limits]
+orders_per_evening = 100
+quantity_per_order = 20
+notional_per_order = 2e6
+notional_per_root = 4e6
+notional_total = 2e7
+price_band = 0.05
+"""
+
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,13 +121,14 @@ def test_paper_never_talks_to_a_live_port(tmp_path: Path, port: int) -> None:
 
 @pytest.mark.parametrize("port", [7497, 4002])
 def test_live_never_talks_to_a_paper_port(tmp_path: Path, port: int) -> None:
-    text = f'[desk]\nmode = "live"\naccount = "U1234567"\n[broker]\nport = {port}\n'
+    text = f'[desk]\nmode = "live"\naccount = "U1234567"\n[broker]\nport = {port}\n' + LIMITS
 
     assert "broker.port" in refused(tmp_path, text)
 
 
 @pytest.mark.parametrize(
-    "account", ["U1234567", "F1234567", "I1234567", "du1234567", "DU", "DU 1234567", "X"]
+    "account",
+    ["U1234567", "F1234567", "I1234567", "du1234567", "DU", "DU 1234567", "X", "DU1234567\\n"],
 )
 def test_paper_takes_paper_accounts_only(tmp_path: Path, account: str) -> None:
     assert "desk.account" in refused(tmp_path, f'[desk]\naccount = "{account}"\n')
@@ -129,15 +141,24 @@ def test_paper_accounts_are_known(tmp_path: Path, account: str) -> None:
 
 @pytest.mark.parametrize("account", ["DU1234567", "DF1234567", "u1234567", "U12", "Z1234567"])
 def test_live_takes_live_accounts_only(tmp_path: Path, account: str) -> None:
-    text = f'[desk]\nmode = "live"\naccount = "{account}"\n[broker]\nport = 7496\n'
+    text = f'[desk]\nmode = "live"\naccount = "{account}"\n[broker]\nport = 7496\n' + LIMITS
 
     assert "desk.account" in refused(tmp_path, text)
 
 
 def test_a_live_desk_says_so_in_all_three_places(tmp_path: Path) -> None:
-    text = '[desk]\nmode = "live"\naccount = "U1234567"\n[broker]\nport = 4001\n'
+    text = '[desk]\nmode = "live"\naccount = "U1234567"\n[broker]\nport = 4001\n' + LIMITS
 
     assert desk(tmp_path, text).desk.mode is Mode.LIVE
+
+
+@pytest.mark.parametrize("line", LIMITS.splitlines()[1:])
+def test_a_live_desk_does_not_start_without_each_limit(tmp_path: Path, line: str) -> None:
+    text = '[desk]\nmode = "live"\naccount = "U1234567"\n[broker]\nport = 4001\n'
+
+    assert f"limits.{line.split(maxsplit=1)[0]}" in refused(
+        tmp_path, text + LIMITS.replace(line, "")
+    )
 
 
 def test_broken_toml_names_its_file(tmp_path: Path) -> None:
