@@ -150,7 +150,7 @@ class Session:
         """
         number = await self._pace.turn()
         try:
-            if not self.lost:
+            if not self.lost and not self.client.conn.transport.is_closing():
                 send()
                 return number
         except ConnectionError as error:

@@ -94,6 +94,15 @@ class Journal:
         await self._reached(lambda: self.broken is not None or done(), timeout_s)
         return done()
 
+    async def unanswered_below(self, most: int, timeout_s: float) -> bool:
+        """Wait until fewer than this many orders are without an answer; False when time is over."""
+
+        def done() -> bool:
+            sent = (life.state is OrderState.SENT for life in self._lives.values())
+            return self.broken is not None or sum(sent) < most
+
+        return await self._reached(done, timeout_s)
+
     def _all_over(self) -> bool:
         return self.broken is not None or not any(
             life.state not in _NOT_AWAITED and not life.state.final for life in self._lives.values()

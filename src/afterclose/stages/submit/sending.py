@@ -44,6 +44,11 @@ from afterclose.stages.submit.journal import Journal
 AskQuotes = Callable[[Collection[QualifiedContract]], Awaitable[Mapping[FuturesContract, Quote]]]
 #: TWS is back after it had lost IBKR's servers: what happened meanwhile is not told again.
 _SERVERS_BACK = frozenset({1101, 1102})
+#: Orders on their way without an answer, at most. Fifty messages a second and an answer within a
+#: seventh of one never fill it.
+IN_FLIGHT = 8
+#: Request not valid: with a read-only API, every order.
+_NOT_VALID = 321
 _HALT_EVERY_S = 0.5
 
 
@@ -252,16 +257,29 @@ class _Sending:
             if await self._send(first, await self._quotes([first])):
                 state = await self._answered(first)
                 proven = state in _TAKEN
-                if state in {OrderState.SENT, OrderState.UNKNOWN}:
+                if state in {OrderState.SENT, OrderState.UNKNOWN} or self._read_only(first):
                     return  # one order without an answer is bad enough
             if self._journal.broken is not None:
                 return
         quotes = await self._quotes(waiting)
         for order in waiting:
-            if self._journal.broken is not None:
+            if not await self._room() or self._journal.broken is not None:
                 return
             await self._send(order, quotes)
         await self._all_answered()
+
+    async def _room(self) -> bool:
+        """Wait until few enough orders are without an answer; False when they stay so.
+
+        Should the line break unnoticed, no more than these can be in doubt.
+        """
+        await asyncio.sleep(0)  # hear what has come before more is said
+        for look_in_book in (True, False):
+            if await self._journal.unanswered_below(IN_FLIGHT, self._request.answer_timeout_s):
+                return True
+            if look_in_book and self._journal.broken is None:
+                await self.read_book()
+        return False
 
     async def _answered(self, order: BasketOrder) -> OrderState:
         """Wait for a word on this order; where none comes, look for it in the book."""
@@ -270,6 +288,11 @@ class _Sending:
         if life.state is OrderState.SENT and self._journal.broken is None:
             await self.read_book()
         return self._journal.lives()[order.order_ref].state
+
+    def _read_only(self, order: BasketOrder) -> bool:
+        """Whether the gateway takes no orders at all (321), as its settings say."""
+        life = self._journal.lives()[order.order_ref]
+        return life.state is OrderState.REJECTED and life.code == _NOT_VALID
 
     async def _all_answered(self) -> None:
         sent = [r for r, life in self._journal.lives().items() if life.state is OrderState.SENT]

@@ -1,0 +1,137 @@
+"""Every fault of the paper gateway that can meet an order, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from random import Random
+from types import MappingProxyType
+
+from afterclose.stages.submit.sending import IN_FLIGHT
+from integration.sending.evenings import Evening, Outcome, make_orders
+
+SCENARIOS: Mapping[str, str] = MappingProxyType(
+    {
+        "healthy": "",
+        "unknown contract": '[contracts]\nunknown = ["CL"]',
+        "ambiguous contract": '[contracts]\nambiguous = ["CL"]',
+        "rejected (201)": '[orders]\nreject = { ES = "No trading permission." }',
+        "partial fills": "[orders]\npartial_fills = { ES = 1, CL = 1, ZC = 1, ZN = 1 }",
+        "no callback, first order": "[orders]\nno_callback = [1]",
+        "no callback, second order": "[orders]\nno_callback = [2]",
+        "line breaks before the first order": "[orders]\ndrop_before = [1]",
+        "line breaks before the second order": "[orders]\ndrop_before = [2]",
+        "line breaks after the first order": "[orders]\ndrop_after = [1]",
+        "line breaks after the second order": "[orders]\ndrop_after = [2]",
+        "read-only API (321)": "[orders]\nread_only = true",
+        "callbacks twice": "[orders]\nduplicate_callbacks = true",
+        "callbacks reversed": "[orders]\nreverse_callbacks = true",
+        "callbacks twice and reversed": (
+            "[orders]\nduplicate_callbacks = true\nreverse_callbacks = true"
+        ),
+        "callbacks late": "[orders]\nlate_callbacks_s = 0.1",
+        "size limit (383)": "[orders]\nsize_limit = 2",
+        "value limit (451)": "[orders]\nvalue_limit = 200000",
+        "price limit (163)": "[orders]\nprice_limit_percent = 1.5",
+        "price band (201)": "[orders]\nprice_band_percent = 1.0",
+        "two orders for one, first": "[orders]\ndouble_perm_ids = [1]",
+        "two orders for one, second": "[orders]\ndouble_perm_ids = [2]",
+        "faults by chance": (
+            "[chance]\nno_callback_percent = 8\ndrop_before_percent = 4\n"
+            "drop_after_percent = 4\ndouble_perm_ids_percent = 4"
+        ),
+        "no end of the open orders": '[connection]\nmissing_end = ["openOrders"]',
+        "no end of the completed orders": '[connection]\nmissing_end = ["completedOrders"]',
+        "no end of the executions": '[connection]\nmissing_end = ["executions"]',
+        "slow answers": "[connection]\nslow_answers_s = 0.05",
+        "clock off by 90 s": "[connection]\nclock_skew_s = 90",
+        "order numbers start again": "[connection]\nroll_back_ids = true",
+        "servers lost (1100)": '[connection]\nconnectivity = "lost"',
+        "servers back, data lost (1101)": '[connection]\nconnectivity = "restored, data lost"',
+        "servers back, data kept (1102)": '[connection]\nconnectivity = "restored, data kept"',
+        "line breaks after 8 messages": "[connection]\ndrop_after_messages = 8",
+        "message rate 50 a second": "[connection]\nmessages_per_second = 50",
+    }
+)
+#: Only here may orders stay unknown without a crash of ours: their bytes left this machine and the
+#: line broke before the gateway had read them, so that nobody can say what became of them.
+UNKNOWN_WITHOUT_CRASH = frozenset(
+    {
+        "line breaks before the first order",
+        "line breaks before the second order",
+        "line breaks after the second order",
+        "faults by chance",
+        "line breaks after 8 messages",
+    }
+)
+#: Only here does the gateway refuse an order without keeping it in its book.
+REFUSING = frozenset(
+    {
+        "unknown contract",
+        "ambiguous contract",
+        "read-only API (321)",
+        "size limit (383)",
+        "value limit (451)",
+        "price limit (163)",
+    }
+)
+#: Writes of an evening of three orders, to journal and wire, that can be the last.
+JOURNAL_POINTS = 20
+
+
+def every_point() -> Iterator[tuple[str, Evening]]:
+    """Three orders: every fault × a crash before and after every write."""
+    for seed, (name, scenario) in enumerate(SCENARIOS.items()):
+        orders = make_orders(3, seed=seed)
+        yield name, Evening(scenario=scenario, orders=orders, seed=seed)
+        for point in range(1, JOURNAL_POINTS + 1):
+            for after in (False, True):
+                yield (
+                    name,
+                    Evening(
+                        scenario=scenario,
+                        orders=orders,
+                        crash_at=point,
+                        crash_after=after,
+                        seed=seed,
+                    ),
+                )
+
+
+def larger(sizes: Mapping[int, int]) -> Iterator[tuple[str, Evening]]:
+    """Evenings of each size, so many per fault, with crashes anywhere in them or nowhere."""
+    draw = Random(9)
+    for size, each in sizes.items():
+        for name, scenario in SCENARIOS.items():
+            for _ in range(each):
+                seed = draw.randrange(1_000_000)
+                yield (
+                    name,
+                    Evening(
+                        scenario=scenario,
+                        orders=make_orders(size, seed=seed),
+                        crash_at=draw.randrange(size * 7),
+                        crash_after=draw.random() < 0.5,
+                        seed=seed,
+                    ),
+                )
+
+
+def doubts(name: str, evening: Evening, outcome: Outcome) -> list[str]:
+    """Name every order left in doubt that need not be.
+
+    A crash of ours may leave one unknown, whose intent was written and whose bytes may or may not
+    have left; a broken line those that were without an answer. Where the gateway refuses without
+    keeping the order, the refusals that a crash swallowed are also unknown.
+    """
+    found: list[str] = []
+    unknown = outcome.states["unknown"]
+    if unknown and not evening.crash_at and name not in UNKNOWN_WITHOUT_CRASH:
+        found.append(f"{unknown} unknown without a crash")
+    crashed_off = evening.crash_at and name not in REFUSING | UNKNOWN_WITHOUT_CRASH
+    if unknown > 1 and crashed_off:
+        found.append(f"{unknown} unknown after one crash")
+    if unknown > 3 * IN_FLIGHT:
+        found.append(f"{unknown} unknown, more than can have been on their way")
+    if outcome.refused and name not in REFUSING:
+        found.append(f"said to be refused: {outcome.refused}")
+    return found
