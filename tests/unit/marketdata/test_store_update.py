@@ -163,6 +163,22 @@ def test_a_bar_that_vanished_or_appeared_between_is_a_revision(tmp_path: Path, g
     assert len(store.bars(SEPTEMBER)) == (2 if gone else 3)
 
 
+def test_a_contract_whose_bars_all_vanished_is_followed_again_when_they_return(
+    tmp_path: Path,
+) -> None:
+    source = vendor()
+    updated(tmp_path, source, TUESDAY)
+    closes = dict(source.closes[MAY_OIL])
+    with MarketStoreWriter(tmp_path) as writer:
+        writer.revise(MAY_OIL, bars(MAY_OIL, {}), recorded_at=NOW)
+    assert len(MarketStore.open(tmp_path).bars(MAY_OIL)) == 0
+    result = update_store(tmp_path, source, session=TUESDAY, now=NOW)
+    assert {root.root: root.bars for root in result.roots} == {"CL": 3, "ES": 0}
+    store = MarketStore.open(tmp_path)
+    assert store.bars(MAY_OIL).close.tolist() == list(closes.values())
+    verify_store(tmp_path)
+
+
 def test_facts_and_rates_that_changed_are_logged(tmp_path: Path) -> None:
     source = vendor()
     updated(tmp_path, source, TUESDAY)

@@ -137,9 +137,6 @@ class LayeredSeries:
 
     def __init__(self, files: Sequence[SeriesFile]) -> None:
         self._files = tuple(files)
-        bases = [at for at, file in enumerate(self._files) if file.kind is LayerKind.BASE]
-        if bases:
-            self._files = self._files[bases[-1] :]
 
     @classmethod
     def open(cls, folder: Path, layers: Sequence[Layer]) -> Self:
@@ -148,7 +145,7 @@ class LayeredSeries:
 
     @property
     def files(self) -> tuple[SeriesFile, ...]:
-        """The files that still count, oldest first."""
+        """The files, oldest first."""
         return self._files
 
     def all_keys(self) -> Iterator[str]:
