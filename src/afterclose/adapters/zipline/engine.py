@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import pandas as pd
@@ -21,7 +22,7 @@ from afterclose.adapters.zipline.blotter import RepeatableBlotter
 from afterclose.adapters.zipline.checkpoint import StateNotKept, own_names, put_state, take_state
 from afterclose.adapters.zipline.portal import CausalPortal
 from afterclose.adapters.zipline.reader import StoreBarReader
-from afterclose.adapters.zipline.rolls import TabledVolumeRollFinder
+from afterclose.adapters.zipline.rolls import RollHistory, TabledVolumeRollFinder
 from afterclose.adapters.zipline.sessions import RunCalendar, session_axis
 from afterclose.adapters.zipline.strategy import Strategy, user_lines
 from afterclose.adapters.zipline.tables import RunTables, run_tables
@@ -44,8 +45,17 @@ class Simulation:
     state_missing: str
 
 
-def open_market(store: BarStore, request: ModelRequest) -> Market:
-    """Prepare the market of a request. Raises DataError when the store cannot serve it."""
+def open_market(
+    store: BarStore,
+    request: ModelRequest,
+    *,
+    known_rolls: RollHistory | None = None,
+    through: date | None = None,
+) -> Market:
+    """Prepare the market of a request. Raises DataError when the store cannot serve it.
+
+    ``known_rolls`` are those of an earlier run on the same history, up to the session ``through``.
+    """
     calendar = RunCalendar()
     axis = session_axis(calendar)
     last = request.last_session
@@ -68,7 +78,9 @@ def open_market(store: BarStore, request: ModelRequest) -> Market:
         bars=bars,
         finder=finder,
         rates=ExchangeRates(store, axis, base=request.base_currency),
-        portal=(CausalPortal if causal else _hindsight_portal)(finder, reader, calendar),
+        portal=CausalPortal(finder, reader, calendar, known=known_rolls, through=through)
+        if causal
+        else _hindsight_portal(finder, reader, calendar),
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from itertools import pairwise
 from typing import Any
 
@@ -22,10 +23,12 @@ from zipline.utils.math_utils import number_of_decimal_places
 
 from afterclose.adapters.zipline.bars import FIELDS, FloatArray
 from afterclose.adapters.zipline.reader import StoreBarReader
-from afterclose.adapters.zipline.rolls import CausalRollFinder
+from afterclose.adapters.zipline.rolls import CausalRollFinder, RollHistory
 
 #: What Zipline rounds to when a contract has no tick size.
 DEFAULT_DECIMALS = 3
+#: So many sessions are laid out before the first window that is asked for.
+SPARE_SESSIONS = 250
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +54,7 @@ class ContinuousHistory:
         decimals: Sequence[int],
         additive: bool,
     ) -> None:
-        self._first = first
+        self.first = first
         self._raw = raw
         self._steps = tuple(steps)
         self._decimals = decimals
@@ -70,7 +73,7 @@ class ContinuousHistory:
         if stop - 1 < self._seen:
             self._rewind()
         self._advance(stop - 1)
-        low, high = start - self._first, stop - self._first
+        low, high = start - self.first, stop - self.first
         if low >= 0 and high <= len(self._rounded):
             return self._rounded[low:high]
         out = np.full(stop - start, np.nan)
@@ -85,14 +88,14 @@ class ContinuousHistory:
             step = self._steps[self._applied]
             if step.position > position:
                 break
-            before = self._adjusted[: step.position - self._first]
+            before = self._adjusted[: step.position - self.first]
             if self._additive:
                 before += step.value
             else:
                 before *= step.value
             self._applied += 1
             changed = True
-        places = self._decimals[min(max(position - self._first, 0), len(self._decimals) - 1)]
+        places = self._decimals[min(max(position - self.first, 0), len(self._decimals) - 1)]
         if changed or places != self._places:
             self._places = places
             self._rounded = self._adjusted.round(places)
@@ -101,7 +104,15 @@ class ContinuousHistory:
 class CausalPortal(DataPortal):  # type: ignore[misc]  # Zipline is untyped
     """Zipline's data portal with causal volume rolls, and daily history from fixed pasts."""
 
-    def __init__(self, asset_finder: Any, reader: StoreBarReader, calendar: Any) -> None:
+    def __init__(
+        self,
+        asset_finder: Any,
+        reader: StoreBarReader,
+        calendar: Any,
+        *,
+        known: RollHistory | None = None,
+        through: date | None = None,
+    ) -> None:
         super().__init__(
             asset_finder,
             trading_calendar=calendar,
@@ -109,9 +120,10 @@ class CausalPortal(DataPortal):  # type: ignore[misc]  # Zipline is untyped
             future_daily_reader=reader,
         )
         self._reader = reader
-        self._rolls = CausalRollFinder(calendar, asset_finder, reader)
-        self._roll_finders["volume"] = self._rolls
+        self.rolls = CausalRollFinder(calendar, asset_finder, reader, known=known, through=through)
+        self._roll_finders["volume"] = self.rolls
         self._stamps = calendar.sessions.asi8
+        self._first = int(np.searchsorted(self._stamps, reader.first_trading_day.value))
         self._continuous: dict[tuple[int, str], ContinuousHistory] = {}
         self._tick_decimals: dict[int, int] = {}
 
@@ -136,22 +148,23 @@ class CausalPortal(DataPortal):  # type: ignore[misc]  # Zipline is untyped
 
     def _window(self, asset: Any, field: str, start: int, stop: int) -> FloatArray:
         if isinstance(asset, ContinuousFuture):
-            return self._history(asset, field).window(start, stop)
+            return self._history(asset, field, start).window(start, stop)
         values = self._reader.series(asset.sid).slice(field, start, stop)
         return values.round(self._decimals(asset))
 
-    def _history(self, future: Any, field: str) -> ContinuousHistory:
+    def _history(self, future: Any, field: str, start: int) -> ContinuousHistory:
+        """The past of a continuation, from some time before ``start`` on; more when asked for."""
         key = (future.sid, field)
         found = self._continuous.get(key)
-        if found is None:
-            found = self._continuous[key] = self._lay_out(future, field)
+        if found is None or start < found.first:
+            first = max(start - SPARE_SESSIONS, self._first)
+            found = self._continuous[key] = self._lay_out(future, field, min(start, first))
         return found
 
-    def _lay_out(self, future: Any, field: str) -> ContinuousHistory:
-        first = int(np.searchsorted(self._stamps, self._reader.first_trading_day.value))
+    def _lay_out(self, future: Any, field: str, first: int) -> ContinuousHistory:
         stop = int(np.searchsorted(self._stamps, self._reader.last_available_dt.value)) + 1
         sessions = self.trading_calendar.sessions
-        rolls = self._rolls.get_rolls(
+        rolls = self.rolls.get_rolls(
             future.root_symbol, sessions[first], sessions[stop - 1], future.offset
         )
         pieces, start = [], first
@@ -189,7 +202,7 @@ class CausalPortal(DataPortal):  # type: ignore[misc]  # Zipline is untyped
 
     def _decimals_by_session(self, root: str, first: int, stop: int) -> list[int]:
         """The decimals of the tick of the month next to close, for each session."""
-        chain = self._rolls.chain(root)
+        chain = self.rolls.chain(root)
         closes = np.maximum.accumulate(chain.auto_close)
         fronts = np.searchsorted(closes, self._stamps[first:stop], side="right")
         places = [self._decimals(asset) for asset in chain.assets]

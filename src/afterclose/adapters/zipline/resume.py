@@ -14,6 +14,7 @@ from typing import Any
 
 from afterclose.adapters.zipline import wire
 from afterclose.adapters.zipline.bars import BarStore, StoredContract
+from afterclose.adapters.zipline.rolls import RollHistory
 from afterclose.adapters.zipline.strategy import Strategy
 from afterclose.adapters.zipline.tables import RunTables, read_tables
 from afterclose.domain.runs import ModelRequest, RollRule
@@ -37,6 +38,7 @@ class Checkpoint:
     runs_in_a_row: int
     state: bytes
     tables: RunTables
+    rolls: RollHistory
 
 
 def made_from(
@@ -90,7 +92,13 @@ def _engine_digest() -> str:
 
 
 def write_checkpoint(
-    folder: Path, *, origin: Mapping[str, Any], last: date, runs_in_a_row: int, state: bytes
+    folder: Path,
+    *,
+    origin: Mapping[str, Any],
+    last: date,
+    runs_in_a_row: int,
+    state: bytes,
+    rolls: RollHistory,
 ) -> None:
     """Leave a checkpoint beside the tables of a run; the JSON comes last and makes it valid."""
     (folder / STATE_FILE).write_bytes(state)
@@ -101,6 +109,7 @@ def write_checkpoint(
             "last_session": last.isoformat(),
             "runs_in_a_row": runs_in_a_row,
             "state_sha256": hashlib.sha256(state).hexdigest(),
+            "rolls": {root: [list(roll) for roll in history] for root, history in rolls.items()},
         },
     )
 
@@ -135,6 +144,10 @@ def read_checkpoint(
         runs_in_a_row=content["runs_in_a_row"] + 1,
         state=state,
         tables=read_tables(folder),
+        rolls={
+            root: [(symbol, date.fromisoformat(day)) for symbol, day in history]
+            for root, history in content["rolls"].items()
+        },
     )
 
 

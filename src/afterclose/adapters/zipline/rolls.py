@@ -14,10 +14,13 @@ those on which both volumes are known); near the auto-close, in Zipline's ``GRAC
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from zipline.assets.roll_finder import RollFinder, VolumeRollFinder
 
@@ -122,16 +125,47 @@ class ActivePair:
         return settled
 
 
-class CausalRollFinder(RollFinder):  # type: ignore[misc]  # Zipline is untyped
-    """Volume rolls from the data up to each session, one way only."""
+#: Per root the months that were current, each with its first session: symbol, day.
+RollHistory = Mapping[str, Sequence[tuple[str, date]]]
 
-    def __init__(self, calendar: Any, asset_finder: Any, reader: StoreBarReader) -> None:
+
+class CausalRollFinder(RollFinder):  # type: ignore[misc]  # Zipline is untyped
+    """Volume rolls from the data up to each session, one way only.
+
+    ``known`` are the rolls of an earlier run on the same history, up to the session ``through``.
+    """
+
+    def __init__(
+        self,
+        calendar: Any,
+        asset_finder: Any,
+        reader: StoreBarReader,
+        *,
+        known: RollHistory | None = None,
+        through: date | None = None,
+    ) -> None:
         self.trading_calendar = calendar
         self.asset_finder = asset_finder
         self._reader = reader
         self._stamps: IndexArray = calendar.sessions.asi8
         self._stop = int(np.searchsorted(self._stamps, reader.last_available_dt.value)) + 1
+        self._known = known or {}
+        self._through = 0 if through is None else self._at(through) + 1
         self._paths: dict[str, tuple[Chain, int, IndexArray]] = {}
+
+    def history(self) -> dict[str, list[tuple[str, date]]]:
+        """All rolls of the roots asked for so far, for a later run to go on from."""
+        sessions = self.trading_calendar.sessions
+        found = {}
+        for root, (chain, first, path) in sorted(self._paths.items()):
+            starts = [0, *(np.flatnonzero(np.diff(path)) + 1)]
+            found[root] = [
+                (chain.assets[path[at]].symbol, sessions[first + at].date()) for at in starts
+            ]
+        return found
+
+    def _at(self, day: date) -> int:
+        return int(np.searchsorted(self._stamps, pd.Timestamp(day).value))
 
     def get_contract_center(self, root_symbol: str, dt: Any, offset: int) -> Any:
         """The contract the continuation points to at a session; None where there is none."""
@@ -173,12 +207,23 @@ class CausalRollFinder(RollFinder):  # type: ignore[misc]  # Zipline is untyped
         found = self._paths.get(root)
         if found is None:
             chain = read_chain(self.asset_finder.get_ordered_contracts(root))
-            first = int(np.searchsorted(self._stamps, chain.start.min()))
-            first = min(max(first, 2), self._stop - 1)
             rule = TakeOver(chain=chain, stamps=self._stamps, reader=self._reader)
-            path = walk(rule, first, self._stop)
-            found = self._paths[root] = (chain, first, path)
+            first, past = self._past(root, chain)
+            month = int(past[-1]) if len(past) else 0
+            rest = walk(rule, first + len(past), self._stop, month)
+            found = self._paths[root] = (chain, first, np.concatenate([past, rest]))
         return found
+
+    def _past(self, root: str, chain: Chain) -> tuple[int, IndexArray]:
+        """The first session of the path, and what an earlier run already knows of it."""
+        position = {asset.symbol: number for number, asset in enumerate(chain.assets)}
+        rolls = self._known.get(root, ())
+        if not rolls or any(symbol not in position for symbol, _ in rolls):
+            first = int(np.searchsorted(self._stamps, chain.start.min()))
+            return min(max(first, 2), self._stop - 1), np.empty(0, dtype=np.int64)
+        starts = [self._at(day) for _, day in rolls]
+        lengths = np.diff([*starts, self._through])
+        return starts[0], np.repeat([position[symbol] for symbol, _ in rolls], lengths)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -189,23 +234,43 @@ class TakeOver:
     stamps: IndexArray
     reader: StoreBarReader
 
-    def session(self, front: int, start: int, stop: int) -> int:
-        """The first session from ``start`` on that belongs to the month after ``front``."""
-        chain, back = self.chain, front + 1
-        end = min(stop, int(np.searchsorted(self.stamps, chain.gone[front], side="right")))
-        if start >= end:
-            return start
-        before = self.stamps[start - 1 : end - 1]
-        taken = self._confirmed(front, start, end) | self._near_the_end(front, start, end)
-        taken |= chain.start[front] > before
-        taken &= chain.start[back] <= before
-        at = np.flatnonzero(taken)
-        return start + int(at[0]) if len(at) else end
+    def leave(self, front: int, start: int, stop: int) -> tuple[int, int]:
+        """The first session from ``start`` on that belongs to a later month, and which month.
 
-    def _confirmed(self, front: int, start: int, end: int) -> BoolArray:
+        Only months listed by then count: one that is listed later between two others changes
+        nothing before its listing. ``stop`` and ``front`` when it is not left before ``stop``.
+        """
+        gone = int(np.searchsorted(self.stamps, self.chain.gone[front], side="right"))
+        end, at = max(start, min(stop, gone)), start
+        while at < end and front + 1 < len(self.chain):
+            back, upto = self._next_listed(front, at, end)
+            if back is not None:
+                taken = np.flatnonzero(self._taken(front, back, at, upto))
+                if len(taken):
+                    return at + int(taken[0]), back
+            at = upto
+        if end >= stop or front + 1 == len(self.chain):
+            return stop, front
+        return end, self._next_listed(front, end, end + 1)[0] or front + 1
+
+    def _next_listed(self, front: int, at: int, end: int) -> tuple[int | None, int]:
+        """The next month with a session before ``at``, and up to which session it is the next."""
+        starts = self.chain.start[front + 1 :]
+        listed = np.flatnonzero(starts <= self.stamps[at - 1])
+        nearer = starts[: listed[0]] if len(listed) else starts
+        if len(nearer):
+            end = min(end, int(np.searchsorted(self.stamps, nearer.min())) + 1)
+        return (front + 1 + int(listed[0]) if len(listed) else None), end
+
+    def _taken(self, front: int, back: int, start: int, end: int) -> BoolArray:
+        taken = self._confirmed(front, back, start, end) | self._near(front, back, start, end)
+        taken |= self.chain.start[front] > self.stamps[start - 1 : end - 1]
+        return taken
+
+    def _confirmed(self, front: int, back: int, start: int, end: int) -> BoolArray:
         """The later month led on each of the last sessions on which both volumes are known."""
         low = start - _LOOK_BACK
-        front_volume, back_volume = self._volumes(front, low, end - 1)
+        front_volume, back_volume = self._volumes(front, back, low, end - 1)
         known = np.flatnonzero(np.isfinite(front_volume) & np.isfinite(back_volume))
         if not len(known):
             return np.zeros(end - start, dtype=bool)
@@ -217,31 +282,32 @@ class TakeOver:
         confirmed[seen] = streak[latest[seen]] == CONFIRMING_SESSIONS
         return confirmed
 
-    def _near_the_end(self, front: int, start: int, end: int) -> BoolArray:
+    def _near(self, front: int, back: int, start: int, end: int) -> BoolArray:
         """In the grace days, the larger volume of the session before; an unknown one is none."""
         close = int(np.searchsorted(self.stamps, self.chain.auto_close[front]))
         grace = max(close - VolumeRollFinder.GRACE_DAYS, 0)
-        front_volume, back_volume = self._volumes(front, start - 1, end - 1)
+        front_volume, back_volume = self._volumes(front, back, start - 1, end - 1)
         larger = np.nan_to_num(back_volume) > np.nan_to_num(front_volume)
         near: BoolArray = larger & (np.arange(start, end) >= grace)
         return near
 
-    def _volumes(self, front: int, start: int, stop: int) -> tuple[FloatArray, FloatArray]:
+    def _volumes(
+        self, front: int, back: int, start: int, stop: int
+    ) -> tuple[FloatArray, FloatArray]:
         assets = self.chain.assets
-        first, second = (self.reader.series(int(assets[n])) for n in (front, front + 1))
+        first, second = (self.reader.series(int(assets[month])) for month in (front, back))
         name = "known_volume"
         return first.slice(name, start, stop), second.slice(name, start, stop)
 
 
-def walk(rule: TakeOver, start: int, stop: int) -> IndexArray:
-    """The position in the chain for sessions ``start`` up to ``stop``, one way only."""
+def walk(rule: TakeOver, start: int, stop: int, month: int) -> IndexArray:
+    """The position in the chain for sessions ``start`` up to ``stop``, from ``month`` on."""
     path = np.empty(stop - start, dtype=np.int64)
-    at, month = start, 0
+    at = start
     while at < stop:
-        last = month + 1 == len(rule.chain)
-        until = stop if last else rule.session(month, at, stop)
+        until, following = rule.leave(month, at, stop)
         path[at - start : until - start] = month
-        at, month = until, month + 1
+        at, month = until, following
     return path
 
 

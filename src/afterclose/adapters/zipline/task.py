@@ -75,7 +75,12 @@ def run_on_store(
     """Simulate on the market store, going on from an earlier run where that is possible."""
     checkpoint, started = _checkpoint(store, request, strategy, earlier)
     say(started)
-    market = open_market(store, request)
+    market = open_market(
+        store,
+        request,
+        known_rolls=checkpoint.rolls if checkpoint else None,
+        through=checkpoint.last_session if checkpoint else None,
+    )
     run = simulate(
         market,
         request,
@@ -93,6 +98,7 @@ def run_on_store(
             last=request.last_session,
             runs_in_a_row=checkpoint.runs_in_a_row if checkpoint else 0,
             state=run.state,
+            rolls=market.portal.rolls.history(),
         )
     elif run.state_missing:
         facts["checkpoint"] = f"none: {run.state_missing}"
