@@ -1,0 +1,284 @@
+"""Flattening at the paper gateway: what the account holds, whose it was, and what is left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from afterclose import by_hand, tws_sim
+from afterclose.adapters.files.contract_table import packaged_specs
+from afterclose.adapters.ibkr.desk import open_desk
+from afterclose.adapters.ibkr.reader import open_reader
+from afterclose.adapters.ledger.store import SqlLedger
+from afterclose.domain.contracts import ContractMonth, FuturesContract, RootSymbol
+from afterclose.domain.orders import Action, BasketOrder, OrderState
+from afterclose.errors import BrokerTimeout, SafetyError
+from afterclose.evening import Desk, read_books
+from afterclose.settings import load
+from afterclose.stages.flatten import FlattenRow, Selection
+from integration.ibkr.gateways import GatewayTime, desk_of, qualified_by
+from unit.ibkr.ibkr_values import ACCOUNT, CL, ES, EVENING, order
+from unit.tws_sim.sim_market import TUESDAY_OPEN, account, holding, write_market
+
+pytestmark = pytest.mark.anyio
+
+#: Five minutes into the session of Tuesday, which belongs to the evening of Monday.
+OPEN = TUESDAY_OPEN + timedelta(minutes=5)
+CRUDE = FuturesContract(RootSymbol("CL"), ContractMonth(2026, 1))
+INDEX = FuturesContract(RootSymbol("ES"), ContractMonth(2025, 12))
+EVERYTHING = Selection(everything=True)
+
+
+@dataclass
+class Stage:
+    """A gateway with two crude and minus one index future, and a desk before it."""
+
+    gateway: tws_sim.RunningGateway
+    desk: Desk
+    ledger: SqlLedger
+
+    def request(self, selection: Selection, **terms: Any) -> by_hand.FlattenRequest:
+        return by_hand.FlattenRequest(selection=selection, by="Ann", **terms)
+
+    async def shown(self, selection: Selection, **terms: Any) -> tuple[FlattenRow, ...]:
+        return await by_hand.preview(self.desk, self.request(selection, **terms))
+
+    async def flatten(
+        self, selection: Selection, shown: Sequence[FlattenRow] | None = None, **terms: Any
+    ) -> by_hand.Flattened:
+        rows = await self.shown(selection, **terms) if shown is None else shown
+        request = self.request(selection, **terms)
+        return await by_hand.carry_out(self.desk, request, rows, on_event=lambda _event: None)
+
+    def positions(self) -> dict[str, Decimal]:
+        return {f"{p.root}{p.contract_month}": p.quantity for p in self.gateway.positions()}
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory: pytest.TempPathFactory) -> tws_sim.Market:
+    return tws_sim.Market.from_folder(write_market(tmp_path_factory.mktemp("market")))
+
+
+@pytest.fixture
+def stage(market: tws_sim.Market, tmp_path: Path) -> Iterator[Stage]:
+    held = (holding("CL", "202601", 2, "59"), holding("ES", "202512", -1, "6800"))
+    with ExitStack() as stack:
+        gateway = stack.enter_context(
+            tws_sim.running(market=market, account=account(*held), clock=tws_sim.FrozenClock(OPEN))
+        )
+        ledger = SqlLedger(f"sqlite:///{(tmp_path / 'ledger.sqlite').as_posix()}")
+        stack.callback(ledger.close)
+        yield Stage(gateway, make_desk(tmp_path, gateway, ledger), ledger)
+
+
+def make_desk(home: Path, gateway: tws_sim.RunningGateway, ledger: SqlLedger) -> Desk:
+    settings = f'[desk]\nname = "desk"\naccount = "{ACCOUNT}"\n[broker]\nport = {gateway.port}\n'
+    (home / "afterclose.toml").write_text(settings, encoding="utf-8")
+    address: dict[str, Any] = {"host": gateway.host, "port": gateway.port, "timeout_s": 5.0}
+    clock = GatewayTime(gateway)
+    nothing = cast("Any", None)  # flattening asks for no bars, no models and no files
+    return Desk(
+        settings=load(home),
+        specs=packaged_specs(),
+        clock=clock,
+        market=nothing,
+        runner=nothing,
+        ledger=ledger,
+        baskets=nothing,
+        open_reader=lambda: open_reader(**address, client_id=17, account=ACCOUNT, clock=clock),
+        open_order_desk=lambda yes: open_desk(**address, client_id=18, approval=yes, clock=clock),
+        code_version="test",
+        say=lambda _text: None,
+    )
+
+
+async def work(stage: Stage, wanted: BasketOrder, *, client_id: int) -> None:
+    """Let an order stand in the market, of this desk (client 18) or of another program."""
+    if client_id == 18:
+        stage.ledger.record_orders("run", [wanted])
+    found = await qualified_by(stage.gateway, wanted.mapped)
+    terms: dict[str, Any] = {"at": EVENING, "expires_at": OPEN + timedelta(hours=2)}
+    async with desk_of(stage.gateway, wanted, client_id=client_id, **terms) as desk:
+        await desk.place(wanted, found)
+        await desk.sweep()
+
+
+def waiting(**terms: Any) -> BasketOrder:
+    """Buy one crude far below the market: it stands."""
+    return order(CL, **{"quantity": 1, "limit_price": Decimal("57.00"), **terms})
+
+
+async def test_everything_is_closed_by_opposite_orders_at_the_market(stage: Stage) -> None:
+    done = await stage.flatten(EVERYTHING)
+
+    assert stage.positions() == {}
+    assert done.left == ()
+    assert {(o.root, o.action, int(o.quantity), o.order_type) for o in stage.gateway.orders()} == {
+        ("CL", "SELL", 2, "MKT"),
+        ("ES", "BUY", 1, "MKT"),
+    }
+    assert {o.order_ref for o in stage.gateway.orders()} == {
+        "desk-20251201-CLF26-F1",
+        "desk-20251201-ESZ25-F1",
+    }
+
+
+async def test_a_preview_shows_positions_and_sends_nothing(stage: Stage) -> None:
+    rows = await stage.shown(Selection())
+
+    assert {(r.name, r.position.quantity) for r in rows} == {("CLF26", 2), ("ESZ25", -1)}
+    assert stage.gateway.orders() == ()
+
+
+async def test_a_symbol_closes_that_root_alone(stage: Stage) -> None:
+    chosen = Selection(roots=frozenset({"CL"}), contracts=frozenset({"CL"}))
+    await stage.flatten(chosen)
+
+    assert stage.positions() == {"ES202512": Decimal(-1)}
+
+
+async def test_done_twice_it_does_nothing_the_second_time(stage: Stage) -> None:
+    await stage.flatten(EVERYTHING)
+    again = await stage.flatten(EVERYTHING)
+
+    assert again.lives == {}
+    assert len(stage.gateway.orders()) == 2
+
+
+async def test_what_was_flattened_is_held_by_no_model_any_more(stage: Stage) -> None:
+    stage.ledger.adopt("TF", {CRUDE: 3, INDEX: -1}, at=EVENING, note="test")
+    stage.ledger.adopt("MR", {CRUDE: -1}, at=EVENING, note="test")
+    await stage.flatten(EVERYTHING)
+
+    assert stage.ledger.held("TF") == {}
+    assert stage.ledger.held("MR") == {}
+    assert stage.ledger.models() == ["MR", "TF"]
+    assert stage.ledger.flattened("TF") == {"CL", "ES"}
+    books = read_books(stage.ledger, (), EVENING.date())
+    assert books.done["TF"] == {CRUDE: -3, INDEX: 1}
+    assert books.held_together() == {}
+
+
+async def test_one_model_is_closed_and_the_other_keeps_what_it_holds(stage: Stage) -> None:
+    stage.ledger.adopt("TF", {CRUDE: 1}, at=EVENING, note="test")
+    stage.ledger.adopt("MR", {CRUDE: 1, INDEX: -1}, at=EVENING, note="test")
+    await stage.flatten(Selection(model="TF"))
+
+    assert stage.positions() == {"CL202601": Decimal(1), "ES202512": Decimal(-1)}
+    assert stage.ledger.held("TF") == {}
+    assert stage.ledger.held("MR") == {CRUDE: 1, INDEX: -1}
+
+
+async def test_a_model_is_never_closed_through_the_accounts_own_position(stage: Stage) -> None:
+    stage.ledger.adopt("TF", {CRUDE: 5, INDEX: 2}, at=EVENING, note="test")
+    rows = {row.name: row for row in await stage.shown(Selection(model="TF"))}
+    await stage.flatten(Selection(model="TF"))
+
+    assert rows["ESZ25"].order is None
+    assert "left alone" in rows["ESZ25"].reason
+    assert stage.positions() == {"ES202512": Decimal(-1)}
+    assert stage.ledger.held("TF") == {CRUDE: 3, INDEX: 2}
+
+
+async def test_our_own_working_order_is_cancelled_first_and_proven_gone(stage: Stage) -> None:
+    await work(stage, waiting(), client_id=18)
+    done = await stage.flatten(EVERYTHING)
+
+    assert done.cancelling.asked == (waiting().order_ref,)
+    assert done.cancelling.proven
+    first = stage.gateway.orders()[0]
+    assert (first.order_ref, first.status) == (waiting().order_ref, "Cancelled")
+    assert stage.positions() == {}
+
+
+async def test_a_strangers_working_order_blocks_its_contract_and_is_named(stage: Stage) -> None:
+    await work(stage, waiting(order_ref="somebody-else"), client_id=5)
+    rows = {row.name: row for row in await stage.shown(EVERYTHING)}
+    done = await stage.flatten(EVERYTHING)
+
+    assert rows["CLF26"].order is None
+    assert "somebody-else" in rows["CLF26"].reason
+    assert "client 5" in rows["CLF26"].reason
+    assert stage.positions() == {"CL202601": Decimal(2)}
+    assert done.left is not None
+    assert [row.name for row in done.left] == ["CLF26"]
+    assert stage.gateway.orders()[0].status != "Cancelled"
+
+
+async def test_a_position_that_changed_after_it_was_shown_is_left_alone(stage: Stage) -> None:
+    shown = await stage.shown(EVERYTHING)
+    buy = waiting(order_type="MKT", order_ref="by-hand")
+    await work(stage, buy, client_id=5)
+    await stage.flatten(EVERYTHING, shown)
+
+    assert stage.positions() == {"CL202601": Decimal(3)}
+
+
+async def test_nothing_happens_while_the_positions_are_unknown(stage: Stage) -> None:
+    missing = tws_sim.Scenario.from_toml('[connection]\nmissing_end = ["positions"]')
+    stage.gateway.switch(missing)
+    settings = stage.desk.settings
+    quick = settings.broker.model_copy(update={"timeout_s": 0.5})
+    address: dict[str, Any] = {
+        "host": quick.host,
+        "port": stage.gateway.port,
+        "timeout_s": quick.timeout_s,
+    }
+    impatient = replace(
+        stage.desk,
+        open_reader=lambda: open_reader(
+            **address, client_id=17, account=ACCOUNT, clock=stage.desk.clock
+        ),
+    )
+
+    with pytest.raises(BrokerTimeout, match="positions"):
+        await by_hand.preview(impatient, stage.request(EVERYTHING))
+
+    assert stage.gateway.orders() == ()
+
+
+async def test_limits_reach_beyond_the_market_by_ticks(stage: Stage) -> None:
+    rows = {r.name: r.order for r in await stage.shown(EVERYTHING, order_type="LMT", ticks=3)}
+    at_market = {r.name: r.order for r in await stage.shown(EVERYTHING, order_type="LMT")}
+    crude, index = rows["CLF26"], rows["ESZ25"]
+    assert crude is not None
+    assert index is not None
+    assert at_market["CLF26"] is not None
+    assert at_market["ESZ25"] is not None
+
+    assert (crude.action, index.action) == (Action.SELL, Action.BUY)
+    assert at_market["CLF26"].limit_price - crude.limit_price == Decimal("0.03")
+    assert index.limit_price - at_market["ESZ25"].limit_price == Decimal("0.75")
+
+
+async def test_a_halted_desk_flattens_nothing(stage: Stage) -> None:
+    shown = await stage.shown(EVERYTHING)
+    by_hand.halt(stage.desk, by="Ann", reason="test")
+
+    with pytest.raises(SafetyError, match="halted"):
+        await stage.flatten(EVERYTHING, shown)
+
+    assert stage.gateway.orders() == ()
+
+
+async def test_a_halt_cancels_what_is_ours_and_leaves_what_is_not(stage: Stage) -> None:
+    await work(stage, waiting(), client_id=18)
+    stranger = order(ES, order_ref="somebody-else", limit_price=Decimal(6500), quantity=1)
+    await work(stage, stranger, client_id=5)
+    by_hand.halt(stage.desk, by="Ann", reason="test")
+    ended = await by_hand.cancel_ours(stage.desk, by="Ann")
+
+    assert ended.proven
+    assert [(o.order_ref, o.status) for o in stage.gateway.orders()] == [
+        (waiting().order_ref, "Cancelled"),
+        ("somebody-else", "Submitted"),
+    ]
+    past = read_books(stage.ledger, (), EVENING.date()).past
+    assert past[waiting().order_ref].state is OrderState.CANCELLED
