@@ -19,6 +19,8 @@ VENV = ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 PINS = (ROOT / "pyproject.toml", ROOT / "constraints.txt")
+#: Environments of the client libraries that the paper gateway is proved with; the tests make them.
+CLIENTS = ROOT / ".clients"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 OLDEST = (3, 11)
 
@@ -83,6 +85,7 @@ def test(arguments: Sequence[str]) -> None:
     run(PYTHON, "-m", "ruff", "format", "--check", ".")
     run(PYTHON, "-m", "mypy")
     run(BIN / "lint-imports")
+    os.environ.setdefault("AFTERCLOSE_CLIENT_ENVIRONMENTS", str(CLIENTS))
     run(PYTHON, "-m", "pytest", "--numprocesses", "auto", "--dist", "worksteal", *arguments)
 
 

@@ -362,3 +362,32 @@ def sim_serve(
         wire_log=wire_log,
         quiet=quiet,
     )
+
+
+@sim_app.command("record")
+def sim_record(
+    output: Annotated[Path, typer.Argument(help="File that gets one JSON line per message.")],
+    port: Annotated[int, typer.Option("--port", help="Where your program connects.")] = 7499,
+    gateway_port: Annotated[
+        int, typer.Option("--gateway-port", help="Where the true TWS listens.")
+    ] = 7497,
+    gateway_host: Annotated[str, typer.Option("--gateway-host")] = "127.0.0.1",
+) -> None:
+    """Record what a program and a true TWS say, with account numbers replaced."""
+    from afterclose.cli import sim_command  # noqa: PLC0415 - costs time
+
+    sim_command.record(
+        port=port, gateway_host=gateway_host, gateway_port=gateway_port, output=output
+    )
+
+
+@sim_app.command("replay")
+def sim_replay(
+    recording: Annotated[Path, typer.Argument(help="File that 'sim record' wrote.")],
+    port: Annotated[int, typer.Option("--port", help="Where to listen.")] = 7499,
+    connection: Annotated[int, typer.Option("--connection", help="Which of its sessions.")] = 1,
+) -> None:
+    """Play a recording to a client that asks the same in the same order."""
+    from afterclose.cli import sim_command  # noqa: PLC0415 - costs time
+
+    sim_command.replay(port=port, recording=recording, connection=connection)

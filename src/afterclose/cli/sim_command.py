@@ -1,13 +1,16 @@
-"""``afterclose sim serve``: the paper gateway with a live view of what clients ask and get."""
+"""``afterclose sim``: the paper gateway with a live view, and a recorder of true ones."""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from afterclose import tws_sim
 from afterclose.cli.terminal import console
 from afterclose.errors import UsageError
+from afterclose.tws_sim import recorder
 from afterclose.tws_sim.serving import serve as serve_gateway
 
 
@@ -65,3 +68,69 @@ def _moment(text: str) -> datetime | None:
     if moment.tzinfo is None:
         raise UsageError(f"{text!r} has no zone", hint="end it with Z or with an offset")
     return moment.astimezone(UTC)
+
+
+def record(*, port: int, gateway_host: str, gateway_port: int, output: Path) -> None:
+    """Stand between clients and a true TWS and write down what both say, until interrupted."""
+    screen = console()
+
+    def work(stop: threading.Event) -> None:
+        recorder.record(
+            port=port,
+            gateway_host=gateway_host,
+            gateway_port=gateway_port,
+            output=output,
+            on_ready=lambda listening: screen.print(
+                f"recording: connect your program to 127.0.0.1:{listening}; it talks to "
+                f"{gateway_host}:{gateway_port} through here. Stop it with Ctrl-C"
+            ),
+            stop=stop,
+        )
+
+    _until_interrupted(work)
+    screen.print(f"wrote {output}; read it before you give it to anybody", soft_wrap=True)
+
+
+def replay(*, port: int, recording: Path, connection: int) -> None:
+    """Play a recording to every client that connects, until interrupted."""
+    screen = console()
+    differences: list[str] = []
+
+    def work(stop: threading.Event) -> None:
+        differences.extend(
+            recorder.replay(
+                port=port,
+                recording=recording,
+                connection=connection,
+                on_ready=lambda listening: screen.print(f"replaying on 127.0.0.1:{listening}"),
+                stop=stop,
+            )
+        )
+
+    _until_interrupted(work)
+    for difference in differences:
+        screen.print(f"not in the recording: {difference}", markup=False)
+
+
+def _until_interrupted(work: Callable[[threading.Event], None]) -> None:
+    """Run work in a thread until it ends or the user interrupts. Raises UsageError."""
+    stop = threading.Event()
+    problems: list[Exception] = []
+
+    def guarded() -> None:
+        try:
+            work(stop)
+        except (ValueError, OSError) as error:
+            problems.append(error)
+
+    thread = threading.Thread(target=guarded)
+    thread.start()
+    try:
+        thread.join()
+    except KeyboardInterrupt:
+        stop.set()
+        thread.join()
+    if problems:
+        raise UsageError(
+            f"it cannot start: {problems[0]}", hint="correct the file or the port it names"
+        ) from problems[0]
