@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -46,35 +47,39 @@ def market(
 def by_the_rule(records: list[ContractRecord], volumes: Volumes, days: list[date]) -> list[int]:
     """The rule in plain words: which month each session belongs to.
 
-    Move on when the month has closed, or when the next one traded more on the last three sessions
-    on which both volumes are known, or near the close (seven sessions) on the last session.
+    Move on to the next listed month when the current one has closed, or when the next traded more
+    on the last three sessions on which both volumes are known, or near the close (seven sessions)
+    on the last session.
     """
     chosen, month = [], 0
     for number in range(len(days)):
-        while month + 1 < len(records) and moves_on(records, volumes, days, number, month):
-            month += 1
+        while (following := next_month(records, volumes, days, number, month)) is not None:
+            month = following
         chosen.append(month)
     return chosen
 
 
-def moves_on(
+def next_month(
     records: list[ContractRecord], volumes: Volumes, days: list[date], number: int, month: int
-) -> bool:
-    front, back = records[month], records[month + 1]
+) -> int | None:
+    """The month to move to, or None to stay."""
+    front, yesterday = records[month], days[max(0, number - 1)]
+    later = range(month + 1, len(records))
+    listed = [other for other in later if number and records[other].first_session <= yesterday]
     if days[number] > front.auto_close:
-        return True
-    if number == 0 or back.first_session > days[number - 1]:
-        return False
-    if front.first_session > days[number - 1]:
-        return True
-    own, next_one = volumes[front.symbol], volumes[back.symbol]
-    past = [day for day in days[:number] if day in own and day in next_one]
-    confirming = [next_one[day] > own[day] for day in past[-3:]]
-    if len(confirming) == 3 and all(confirming) and past[-1] >= days[max(0, number - 25)]:
-        return True
-    yesterday = days[number - 1]
+        return listed[0] if listed else (month + 1 if later else None)
+    if not listed:
+        return None
+    if front.first_session > yesterday:
+        return listed[0]
+    own, other = volumes[front.symbol], volumes[records[listed[0]].symbol]
+    past = [day for day in days[:number] if day in own and day in other]
+    more = [other[day] > own[day] for day in past[-3:]]
+    if len(more) == 3 and all(more) and past[-1] >= days[max(0, number - 25)]:
+        return listed[0]
     near = front.auto_close in days and days.index(front.auto_close) - number <= 7
-    return near and next_one.get(yesterday, 0.0) > own.get(yesterday, 0.0)
+    leads = other.get(yesterday, 0.0) > own.get(yesterday, 0.0)
+    return listed[0] if near and leads else None
 
 
 @pytest.mark.parametrize("noise", NOISE)
@@ -166,3 +171,31 @@ def test_ziplines_own_rule_from_tables_gives_ziplines_own_rolls(noise: float) ->
 
         assert tabled.get_rolls("CL", start, end, 0) == plain.get_rolls("CL", start, end, 0)
         assert tabled.get_contract_center("CL", end, 0) == plain.get_contract_center("CL", end, 0)
+
+
+def test_a_month_listed_later_changes_nothing_before_its_listing() -> None:
+    with_it = stored(0.5)
+    calendar = RunCalendar()
+    records = [record for record in with_it.data.contracts if record.symbol == "CLU18"]
+    listing = date(2018, 7, 2)
+    late = replace(records[0], first_session=listing)
+    names = {
+        "late": [late if r.symbol == "CLU18" else r for r in with_it.data.contracts],
+        "never": [r for r in with_it.data.contracts if r.symbol != "CLU18"],
+    }
+    paths = {}
+    for name, contracts in names.items():
+        store = MemoryStore(data=replace(with_it.data, contracts=tuple(contracts)))
+        bars = MarketBars(store, session_axis(calendar), roots=["CL"], last=LAST)
+        symbols = {contract_id(contract): symbol for symbol, contract in bars.contracts.items()}
+        finder = contract_finder(bars.contracts.values())
+        reader = StoreBarReader(bars, calendar, symbols)
+        rolls = CausalRollFinder(calendar, finder, reader)
+        paths[name] = [
+            rolls.get_contract_center("CL", day, 0).symbol
+            for day in reader.sessions
+            if day.date() <= listing
+        ]
+
+    assert paths["late"] == paths["never"]
+    assert len(paths["late"]) > 100
