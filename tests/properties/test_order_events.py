@@ -70,18 +70,21 @@ def test_filled_is_the_end(events: list[OrderEvent], later: list[OrderEvent]) ->
 
 
 @given(histories())
-def test_messages_change_no_state(events: list[OrderEvent]) -> None:
-    silent = [e for e in events if e.kind is not EventKind.MESSAGE]
+def test_messages_alone_change_no_state(events: list[OrderEvent]) -> None:
+    heard = [e for e in events if e.kind is not EventKind.ABSENT]
+    silent = [e for e in heard if e.kind is not EventKind.MESSAGE]
 
-    assert live(ORDER, events).state is live(ORDER, silent).state
+    assert live(ORDER, heard).state is live(ORDER, silent).state
 
 
 @given(histories())
-def test_only_the_brokers_words_and_executions_end_an_order(events: list[OrderEvent]) -> None:
+def test_only_words_executions_or_a_refusal_the_book_confirms_end_an_order(
+    events: list[OrderEvent],
+) -> None:
     ends = {"Cancelled", "ApiCancelled", "Inactive"}
-    state = live(ORDER, events).state
-    if state.final:
-        assert executed(events) >= 6 or any(e.status in ends for e in events)
+    refused = {201} <= {e.code for e in events} and any(e.kind is EventKind.ABSENT for e in events)
+    if live(ORDER, events).state.final:
+        assert executed(events) >= 6 or any(e.status in ends for e in events) or refused
 
 
 @given(histories())
