@@ -224,16 +224,24 @@ def _wanted(
 _ENTERING = frozenset({TradeKind.ENTRY, TradeKind.REVERSAL})
 
 
-def terms(desk: Desk, session: Session, books: Books) -> basket.OrderTerms:
+def terms(
+    desk: Desk, session: Session, books: Books, contracts: Iterable[FuturesContract]
+) -> basket.OrderTerms:
     """What all orders of the evening share."""
     chosen = desk.settings.basket
+    moves = {c.symbol: desk.market.daily_move(c, session) for c in contracts}
     return basket.OrderTerms(
         desk=desk.settings.desk.name,
         account=desk.settings.desk.account,
         session=session,
         rounding=chosen.rounding,
+        rounding_buy=chosen.rounding_buy,
+        rounding_sell=chosen.rounding_sell,
         entry_offset_ticks=chosen.entry_offset_ticks,
         exit_offset_ticks=chosen.exit_offset_ticks,
+        entry_offset_moves=chosen.entry_offset_moves,
+        exit_offset_moves=chosen.exit_offset_moves,
+        daily_moves={symbol: move for symbol, move in moves.items() if move is not None},
         past=books.states,
     )
 

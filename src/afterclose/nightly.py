@@ -129,7 +129,7 @@ def _mapping(run: Run, nights: Nights) -> Trades:
 
 def _basket(run: Run, trades: Trades) -> basket.Basket:
     with run.journal.stage("basket") as stage:
-        shared = terms(run.desk, run.session, run.books)
+        shared = terms(run.desk, run.session, run.books, trades.contracts.mapped)
         mapped = {c.symbol: m for c, m in trades.contracts.mapped.items()}
         tonight = basket.merge(
             run.session, [basket.basket_orders(group, mapped, shared) for group in trades.made]

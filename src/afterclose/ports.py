@@ -69,6 +69,12 @@ class MarketData(Protocol):
     def last_close(self, contract: FuturesContract, session: Session) -> Decimal | None:
         """Last known close up to ``session``, exact, in vendor units; None where there is none."""
 
+    def daily_move(self, contract: FuturesContract, session: Session) -> Decimal | None:
+        """Standard deviation of the last twenty changes of the close, in vendor units.
+
+        None where fewer are known.
+        """
+
     def vendor_contract(self, contract: FuturesContract) -> VendorContract | None:
         """What the vendor knows of the contract itself; None where it does not list it."""
 

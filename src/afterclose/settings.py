@@ -142,9 +142,15 @@ class BasketSettings(_Section):
 
     trades_from: TradesFrom = TradesFrom.ORDERS
     rounding: Rounding = Rounding.NEAREST
+    #: Of one side alone, before the one above: down for purchases and up for sales never pays more.
+    rounding_buy: Rounding | None = None
+    rounding_sell: Rounding | None = None
     #: Ticks by which a limit reaches beyond the last close, towards being filled.
     entry_offset_ticks: int = 0
     exit_offset_ticks: int = 0
+    #: The same in daily moves of the contract: 0.1 is a tenth of what a day moves it.
+    entry_offset_moves: Decimal = Decimal(0)
+    exit_offset_moves: Decimal = Decimal(0)
     #: Positions the model holds and the desk does not: opened only on request.
     catch_up_entries: bool = False
 

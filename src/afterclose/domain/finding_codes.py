@@ -20,7 +20,7 @@ FIXED: frozenset[str] = frozenset(
 #: What a desk may make lighter or heavier.
 CONFIGURABLE: frozenset[str] = frozenset(
     {
-        "AC101", "AC102", "AC104", "AC107", "AC108", "AC109", "AC112", "AC113", "AC114",
+        "AC101", "AC102", "AC104", "AC107", "AC108", "AC109", "AC111", "AC112", "AC113", "AC114",
         "AC115", "AC209", "AC210", "AC214", "AC215", "AC216", "AC217", "AC301", "AC302",
         "AC306", "AC310", "AC313", "AC314", "AC315", "AC316", "AC401", "AC402", "AC406",
         "AC408", "AC409", "AC410", "AC412", "AC414", "AC415", "AC501", "AC502", "AC503",

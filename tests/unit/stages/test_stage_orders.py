@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -166,3 +167,46 @@ def test_baskets_of_several_models_are_laid_together() -> None:
     assert both.orders == one.orders
     assert both.excluded == other.excluded
     assert both.notes == one.notes
+
+
+@pytest.mark.parametrize(("action", "expected"), [(Action.BUY, "6000"), (Action.SELL, "6000.25")])
+def test_each_side_may_have_a_direction_of_its_own(action: Action, expected: str) -> None:
+    given = replace(terms(), rounding_buy=Rounding.DOWN, rounding_sell=Rounding.UP)
+    kind = TradeKind.ENTRY
+
+    assert limit_price(make_spec(), D("6000.10"), action=action, kind=kind, terms=given) == D(
+        expected
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "limit"),
+    [(0, 2, "6004.00"), (0, -2, "5996.00"), (2, 0, "5980.00"), (-2, 0, "6020.00")],
+)
+def test_a_limit_can_reach_by_the_contracts_own_daily_moves(
+    before: int, after: int, limit: str
+) -> None:
+    # A day moves it by 40: a tenth for what opens, half for what closes.
+    given = replace(
+        terms(),
+        entry_offset_moves=D("0.1"),
+        exit_offset_moves=D("0.5"),
+        daily_moves={"ESZ26": D(40)},
+    )
+    trade = DeskTrade(
+        trade=make_trade(before=before, after=after), quantity=after - before, held_before=before
+    )
+    made = basket_orders(DeskTrades(trades=(trade,), excluded=()), {"ESZ26": make_mapped()}, given)
+
+    assert made.orders[0].limit_price == D(limit)
+    assert made.orders[0].reference_price == D(6000)
+
+
+def test_a_daily_move_nobody_knows_leaves_the_limit_at_its_price_and_says_so() -> None:
+    given = replace(terms(), entry_offset_moves=D("0.1"))
+    trade = DeskTrade(trade=make_trade(), quantity=2, held_before=0)
+    made = basket_orders(DeskTrades(trades=(trade,), excluded=()), {"ESZ26": make_mapped()}, given)
+    (order,) = made.orders
+
+    assert order.limit_price == D(6000)
+    assert codes(made.notes[order.order_ref]) == ["AC111"]

@@ -43,6 +43,9 @@ class Market:
     def last_close(self, contract: FuturesContract, session: date) -> Decimal | None:
         raise NotImplementedError(f"nobody asks for {contract} on {session}")
 
+    def daily_move(self, contract: FuturesContract, session: date) -> Decimal | None:
+        raise NotImplementedError(f"nobody asks for {contract} on {session}")
+
     def vendor_contract(self, contract: FuturesContract) -> VendorContract | None:
         raise NotImplementedError(f"nobody asks for {contract}")
 

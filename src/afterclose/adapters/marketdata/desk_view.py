@@ -19,6 +19,8 @@ from afterclose.domain.market import VendorContract
 
 #: A market without any bar for so long has ended; it is not late.
 ENDED_AFTER = timedelta(days=30)
+#: Changes of the close that make a daily move.
+_MOVES = 20
 
 
 class DeskMarketData:
@@ -65,13 +67,24 @@ class DeskMarketData:
 
     def last_close(self, contract: FuturesContract, session: Session) -> Decimal | None:
         """Last known close up to ``session``, as the shortest text of its float."""
+        known = self._closes(contract, session)
+        return Decimal(repr(known[-1])) if known else None
+
+    def daily_move(self, contract: FuturesContract, session: Session) -> Decimal | None:
+        """Standard deviation (about zero) of the last twenty changes of the close."""
+        closes = self._closes(contract, session)[-(_MOVES + 1) :]
+        if len(closes) <= _MOVES:
+            return None
+        changes = np.diff(np.array(closes))
+        return Decimal(repr(float(np.sqrt(np.mean(changes**2)))))
+
+    def _closes(self, contract: FuturesContract, session: Session) -> list[float]:
         symbol = self._months.get((contract.root, contract.month.yyyymm))
         if symbol is None:
-            return None
+            return []
         bars = self._store.bars(symbol)
         end = int(np.searchsorted(bars.sessions, np.datetime64(session, "D"), side="right"))
-        known = [float(c) for c in bars.close[:end] if isfinite(c)]
-        return Decimal(repr(known[-1])) if known else None
+        return [float(c) for c in bars.close[:end] if isfinite(c)]
 
     def vendor_contract(self, contract: FuturesContract) -> VendorContract | None:
         """Point value, first notice and last trade, as the source of the store knows them."""

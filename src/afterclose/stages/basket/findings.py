@@ -169,3 +169,15 @@ def open_attempt(trade: ModelTrade, *, ref: str, state: str) -> Finding:
         hint="wait until it is final, or cancel it, then prepare the evening again",
         evidence={"order_ref": ref, "state": state},
     )
+
+
+def move_unknown(trade: ModelTrade, *, moves: Decimal) -> Finding:
+    """AC111: the limit should reach by daily moves, and nobody knows how far one is."""
+    return Finding(
+        code="AC111",
+        severity=Severity.WARN,
+        subject=trade.contract.symbol,
+        message=f"the limit does not reach by {moves:f} daily moves: too few closes are known",
+        hint="the limit stands at its price; look whether it will fill",
+        evidence={"moves": str(moves)},
+    )

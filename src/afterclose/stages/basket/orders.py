@@ -12,6 +12,7 @@ from afterclose.domain.orders import (
     Action,
     BasketOrder,
     ExcludedTrade,
+    ModelTrade,
     OrderState,
     TradeKind,
     order_ref,
@@ -22,14 +23,24 @@ from afterclose.stages.basket.targets import DeskTrade, DeskTrades
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderTerms:
-    """What all orders of the evening share. Offsets are ticks towards being filled."""
+    """What all orders of the evening share.
+
+    Offsets reach towards being filled: in ticks, and in the contract's own daily moves
+    (``daily_moves``, vendor units by symbol). ``rounding_buy`` and ``rounding_sell`` go before
+    ``rounding``.
+    """
 
     desk: str
     account: str
     session: Session
     rounding: Rounding = Rounding.NEAREST
+    rounding_buy: Rounding | None = None
+    rounding_sell: Rounding | None = None
     entry_offset_ticks: int = 0
     exit_offset_ticks: int = 0
+    entry_offset_moves: Decimal = Decimal(0)
+    exit_offset_moves: Decimal = Decimal(0)
+    daily_moves: Mapping[str, Decimal] = field(default_factory=dict)
     #: State of every order this desk already named for this session.
     past: Mapping[str, OrderState] = field(default_factory=dict)
 
@@ -85,7 +96,9 @@ def _order(
         return None, (blocked,)
     action = Action.of(made.quantity)
     price = mapped.spec.to_ib(trade.price)
-    limit = limit_price(mapped.spec, price, action=action, kind=trade.kind, terms=terms)
+    reach, unknown = _reach(trade, action, terms)
+    wanted = price + mapped.spec.to_ib(reach)
+    limit = limit_price(mapped.spec, wanted, action=action, kind=trade.kind, terms=terms)
     order = BasketOrder(
         order_ref=name,
         model=trade.model,
@@ -104,8 +117,22 @@ def _order(
         stop_level=None if trade.stop_level is None else mapped.spec.to_ib(trade.stop_level),
         catch_up=made.catch_up,
     )
-    off_grid = not mapped.spec.on_tick(price)
-    return order, (say.off_grid(trade, price=price, limit=limit),) if off_grid else ()
+    if not mapped.spec.on_tick(price):
+        unknown = (*unknown, say.off_grid(trade, price=price, limit=limit))
+    return order, unknown
+
+
+def _reach(
+    trade: ModelTrade, action: Action, terms: OrderTerms
+) -> tuple[Decimal, tuple[Finding, ...]]:
+    """Return how far the limit reaches by daily moves, in vendor units, signed."""
+    moves = terms.exit_offset_moves if trade.kind.closes else terms.entry_offset_moves
+    if moves == 0:
+        return Decimal(0), ()
+    daily = terms.daily_moves.get(trade.contract.symbol)
+    if daily is None:
+        return Decimal(0), (say.move_unknown(trade, moves=moves),)
+    return action.sign * moves * daily, ()
 
 
 def limit_price(
@@ -113,7 +140,8 @@ def limit_price(
 ) -> Decimal:
     """Return the limit in IB units: the price on its tick, reaching by the offset."""
     offset = terms.exit_offset_ticks if kind.closes else terms.entry_offset_ticks
-    return spec.to_tick(price, terms.rounding) + action.sign * offset * spec.tick_size
+    side = terms.rounding_buy if action is Action.BUY else terms.rounding_sell
+    return spec.to_tick(price, side or terms.rounding) + action.sign * offset * spec.tick_size
 
 
 def _name(made: DeskTrade, terms: OrderTerms) -> tuple[str, Finding | None]:
