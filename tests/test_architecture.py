@@ -115,6 +115,8 @@ NOT_DOCUMENTED_YET = {
     "afterclose mapping check",
     "afterclose resolve",
     "afterclose review",
+    "afterclose sim record",
+    "afterclose sim replay",
 }
 
 
