@@ -119,11 +119,20 @@ def until(page: Page, expression: str, *, within_s: int = 30) -> None:
         if details is None:
             return
         if "not in time" in str(details):
-            shown = page.ask("document.body.innerText.slice(0, 3000)")
+            shown = page.ask(
+                "['standing', 'sent', 'decision', 'sheet']"
+                ".map(i => document.getElementById(i)?.innerText ?? '').join(' | ')"
+            )
             raise AssertionError(f"never true: {expression}\n{shown}")
     raise AssertionError(f"the page never stood still for: {expression}")
 
 
+_VIRTUAL_KEYS = {"Tab": 9, "Enter": 13, "Escape": 27}
+#: Every order of the small desk is out, and none is over; some market opens later.
+ALL_OUT = (
+    "document.querySelectorAll('.life tr:is([data-state=working], [data-state=acknowledged])')"
+    ".length === 4"
+)
 READY = "document.documentElement.dataset.review === 'ready'"
 
 
@@ -149,7 +158,7 @@ def phase(page: Page, name: str) -> None:
 def press(page: Page, key: str) -> None:
     """Press and release one key."""
     text = "\r" if key == "Enter" else key if len(key) == 1 else ""
-    extra = {"text": text} if text else {}
+    extra = {"windowsVirtualKeyCode": _VIRTUAL_KEYS.get(key, 0), **({"text": text} if text else {})}
     page.call("Input.dispatchKeyEvent", type="keyDown", key=key, code=key, **extra)
     page.call("Input.dispatchKeyEvent", type="keyUp", key=key, code=key)
 

@@ -14,6 +14,7 @@ import pytest
 from afterclose import tws_sim
 from browser.chromium import Page, chromium, find_chromium
 from browser.review_desk import (
+    ALL_OUT,
     Served,
     approve,
     enter,
@@ -33,7 +34,7 @@ BINARY = find_chromium()
 ES = "small-20261021-BUY-ESZ26-O1"
 HG = "small-20261021-BUY-HGZ26-O1"
 #: Nothing fills: every quote is far above what the desk would pay.
-FAR = '[data.price_shift]\nES = "5%"\nHG = "5%"\nZC = "5%"\nZN = "5%"\n'
+FAR = '[data.price_shift]\nES = "2%"\nHG = "2%"\nZC = "2%"\nZN = "2%"\n'
 
 pytestmark = [
     pytest.mark.browser,
@@ -207,15 +208,15 @@ def test_a_line_that_breaks_is_told_and_taken_up_again(browser: Page, opened: Op
     page, site = browser, opened(FAR)
     approve(page)
     send(page)
-    until(page, "document.querySelectorAll('.life tr[data-state=working]').length === 4")
+    until(page, ALL_OUT)
     site.gateway.drop_connections()
     phase(page, "orders not followed")
     reload(page)
     assert "NOBODY LISTENS" in page.ask("document.getElementById('standing').innerText")
 
     page.click("#do-follow")
-    phase(page, "orders followed")
-    until(page, "!document.getElementById('trouble')")
+    until(page, "document.getElementById('standing').dataset.connected === 'yes'")
+    assert page.ask("document.getElementById('trouble')") is None
     site.gateway.switch(tws_sim.Scenario())
     site.gateway.advance_to(NEXT_EVENING)
     phase(page, "orders final")
@@ -226,11 +227,11 @@ def test_one_order_is_cancelled_and_then_all(browser: Page, opened: Open) -> Non
     page, site = browser, opened(FAR)
     approve(page)
     send(page)
-    until(page, "document.querySelectorAll('.life tr[data-state=working]').length === 4")
+    until(page, ALL_OUT)
     sheet(page, f"[id='cancel-{ES}']")
     page.click("#sheet button[type=submit]")
     until(page, f"document.getElementById('sent-{ES}').dataset.state === 'cancelled'")
-    assert states(page).count("working") == 3
+    assert states(page).count("cancelled") == 1
 
     sheet(page, "#do-cancel-all")
     page.click("#sheet button[type=submit]")
@@ -281,6 +282,7 @@ def second_tab(page: Page, site: Served) -> str:
     """Open the same page in another tab and go on there; return the first one's session."""
     first, page._session = page._session, ""
     page.attach()
+    page.call("Page.bringToFront")
     page.show(width=1440)
     enter(page, site)
     return first

@@ -25,6 +25,11 @@ class DeskAccess:
         self._standing = open_desk()
 
     @property
+    def desk(self) -> Desk:
+        """The desk as it was at the start, to be read."""
+        return self._standing
+
+    @property
     def settings(self) -> Settings:
         """Settings as they were at the start."""
         return self._standing.settings

@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from afterclose import nightly
 from afterclose.artifacts import RunFolder
 from afterclose.domain.orders import Approval
-from afterclose.domain.runs import Mode
-from afterclose.errors import AfterCloseError, ApprovalVoid, LiveNotAllowed, NotApproved, UsageError
+from afterclose.errors import AfterCloseError, ApprovalVoid, NotApproved, UsageError
 from afterclose.report.words import counted, moment
 from afterclose.web import notes
 from afterclose.web.access import DeskAccess
@@ -132,16 +131,11 @@ class Acts:
                 return
             _require(standing, form, decision=True)
             _require_sendable(standing)
-            account, mode = standing.records.audit.account, standing.records.manifest.mode
-            if mode is Mode.LIVE and form.typed != account:
-                raise LiveNotAllowed(
-                    f"the account was not typed: {form.typed!r} is not {account}",
-                    hint="type the account exactly as it is shown",
-                )
+            nightly.require_confirmed(self.access.desk, form.typed)
             self.sender.require_idle()
             said = self._note(Act.SEND, evening, form)
             notes.write(folder, said(by=_reviewer(form)))
-            self.sender.send(folder)
+            self.sender.send(folder, confirmed=form.typed)
 
     def follow(self, folder: RunFolder, form: Form) -> None:
         """Listen to the gateway again; nothing is sent. Raises SafetyError."""

@@ -32,12 +32,12 @@ from starlette.routing import Route
 from afterclose import run_files
 from afterclose.artifacts import RunFolder
 from afterclose.errors import AfterCloseError, ExitCode
+from afterclose.past_evenings import past_evenings
 from afterclose.report.render import page_script, page_style
 from afterclose.web.access import DeskAccess
 from afterclose.web.acts import Acts, Form
 from afterclose.web.evenings import Evening, Evenings
 from afterclose.web.pages import Explain, Pages
-from afterclose.web.past import past_evenings
 from afterclose.web.security import Guard, Keys
 from afterclose.web.sending import Sender
 from afterclose.web.standing import Standing
@@ -97,7 +97,9 @@ class Site:
         """Return a text that differs whenever the page would."""
         standing = self.evenings.read(folder).standing
         records = standing.records
-        return f"{standing.version} {standing.phase.value} {records.heard} {len(records.notes)}"
+        halted = "" if records.halted is None else records.halted.at.isoformat()
+        counts = f"{records.heard} {len(records.notes)} {records.connected} {halted}"
+        return f"{standing.version} {standing.phase.value} {counts}"
 
     def past(self) -> str:
         """Draw the list of evenings."""
@@ -162,7 +164,7 @@ def make_app(access: DeskAccess, *, keys: Keys, explain: Explain, reviewer: str)
 
     """
     sender = Sender(access)
-    evenings = Evenings(access, sender.followed)
+    evenings = Evenings(access, sender)
     acts = Acts(access, evenings, sender)
     site = Site(access, evenings, acts, Pages(explain=explain, reviewer=reviewer, csrf=keys.csrf))
 

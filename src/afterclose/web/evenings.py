@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from afterclose.report.evening import EveningView
 from afterclose.stages.review import shown_digest
 from afterclose.web import notes
 from afterclose.web.access import DeskAccess
+from afterclose.web.sending import Sender
 from afterclose.web.standing import Records, Standing, standing
 
 _KEPT = 4
@@ -50,9 +50,9 @@ class _Parsed:
 class Evenings:
     """The evenings of one desk. Parsed reports are kept while their files stay as they are."""
 
-    def __init__(self, access: DeskAccess, followed: Callable[[str], bool]) -> None:
+    def __init__(self, access: DeskAccess, sender: Sender) -> None:
         self._access = access
-        self._followed = followed
+        self._sender = sender
         self._parsed: dict[str, _Parsed] = {}
         self._lock = threading.Lock()
 
@@ -86,7 +86,9 @@ class Evenings:
             notes=notes.read(folder),
             account=self._access.settings.desk.account,
             now=self._access.clock.now(),
-            followed=self._followed(manifest.run_id),
+            followed=self._sender.followed(manifest.run_id),
+            connected=self._sender.connected(manifest.run_id),
+            halted=ledger.halted(),
             heard=len(events),
             last_heard=events[-1].at if events else None,
         )

@@ -50,6 +50,9 @@ _MEANINGS = {
     OrderState.UNKNOWN: "nobody knows: look in TWS. It is not sent again by itself",
 }
 
+#: TWS's code of a rejection; its text says which.
+_REJECTED = 201
+
 Explain = Callable[[int, str], str]
 
 
@@ -140,9 +143,12 @@ class Pages:
     def _plain_words(self, life: OrderLife) -> tuple[str, str]:
         """Return what the gateway said of an order, and what that means."""
         said = " ".join(life.text.split())
-        if life.code is None:
+        code = life.code
+        if code is None and life.state is OrderState.REJECTED:
+            code = _REJECTED  # the broker's book tells the reason alone
+        if code is None:
             return said, ""
-        return f"{life.code}: {said}" if said else str(life.code), self._explain(life.code, said)
+        return f"{code}: {said}" if said else str(code), self._explain(code, said)
 
     def _body(self, evening: Evening) -> _Body:
         key = (evening.run_id, evening.digest)

@@ -43,9 +43,14 @@ _ENTRY = (
 )
 _LOCKED = (
     '<!doctype html><html lang="en"><meta charset="utf-8"><title>afterclose: locked</title>'
-    "<h1>Locked</h1><p>Open the address that <code>afterclose review</code> printed: it carries "
-    "the key to this page. After a restart there is a new one.</p>"
+    '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    '<link rel="icon" href="data:,"><link rel="stylesheet" href="/static/report.css">'
+    "<main><section><h1>Locked</h1><p>Open the address that <code>afterclose review</code> "
+    "printed: it carries the key to this page. After a restart there is a new one.</p>"
+    "</section></main>"
 )
+#: Style and script of the product are no secret, and the locked page wants its looks.
+_PUBLIC = "/static/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +89,8 @@ class Guard:
         host = request.headers.get("host", "")
         if _host_name(host) not in keys.hosts:
             return _refused(421, f"this page does not answer to the name {host!r}")
+        if request.url.path.startswith(_PUBLIC) and request.method == "GET":
+            return None
         offered = request.query_params.get("token")
         if offered is not None and request.method == "GET":
             return self._entered(request, offered)

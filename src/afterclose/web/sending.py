@@ -38,6 +38,7 @@ class _Job:
     run_id: str
     folder: RunFolder
     act: Act
+    confirmed: str = ""
     opened: threading.Event = field(default_factory=threading.Event)
     loop: asyncio.AbstractEventLoop | None = None
     order_desk: OrderDesk | None = None
@@ -59,6 +60,11 @@ class Sender:
         job = self._job
         return job is not None and job.run_id == run_id
 
+    def connected(self, run_id: str) -> bool:
+        """Whether the gateway is on the line for this evening."""
+        job = self._job
+        return job is not None and job.run_id == run_id and job.order_desk is not None
+
     def require_idle(self) -> None:
         """Raise RunAlreadySubmitted while something is sent or followed already."""
         job = self._job
@@ -68,16 +74,17 @@ class Sender:
                 hint="look at that evening",
             )
 
-    def send(self, folder: RunFolder) -> None:
+    def send(self, folder: RunFolder, *, confirmed: str) -> None:
         """Start to send what is approved, each order exactly once, and follow it to its end.
 
-        Raises RunAlreadySubmitted when something is being sent or followed already.
+        ``confirmed`` is what a person typed. Raises RunAlreadySubmitted when something is being
+        sent or followed already.
         """
-        self._start(folder, Act.SEND)
+        self._start(_Job(folder.path.name, folder, Act.SEND, confirmed))
 
     def follow(self, folder: RunFolder) -> None:
         """Start to listen again, sending nothing. Raises RunAlreadySubmitted likewise."""
-        self._start(folder, Act.FOLLOW)
+        self._start(_Job(folder.path.name, folder, Act.FOLLOW))
 
     def cancel(self, folder: RunFolder, refs: Sequence[str]) -> None:
         """Ask the gateway to cancel orders; whether it did comes as their state.
@@ -111,10 +118,9 @@ class Sender:
         if job.thread is not None:
             job.thread.join(_GATEWAY_WITHIN_S)
 
-    def _start(self, folder: RunFolder, act: Act) -> None:
+    def _start(self, job: _Job) -> None:
         with self._lock:
             self.require_idle()
-            job = _Job(folder.path.name, folder, act)
             job.thread = threading.Thread(target=self._run, args=(job,), name="sending")
             self._job = job
             job.thread.start()
@@ -141,13 +147,13 @@ class Sender:
         job.loop = asyncio.get_running_loop()
         job.task = asyncio.current_task()
         remembering = replace(desk, open_order_desk=_remembering(job, desk.open_order_desk))
-        act = nightly.trade if job.act is Act.SEND else nightly.watch
-        await act(
-            remembering,
-            job.folder,
-            on_event=self._listener(job),
-            follow=submit.until_final,
-        )
+        heard, until = self._listener(job), submit.until_final
+        if job.act is Act.SEND:
+            await nightly.trade(
+                remembering, job.folder, on_event=heard, follow=until, confirmed=job.confirmed
+            )
+        else:
+            await nightly.watch(remembering, job.folder, on_event=heard, follow=until)
 
     def _listener(self, job: _Job) -> Callable[[OrderEvent], None]:
         def heard(event: OrderEvent) -> None:

@@ -14,6 +14,7 @@ from afterclose.domain.findings import Verdict
 from afterclose.domain.order_life import OrderLife
 from afterclose.domain.orders import Approval, BasketOrder, OrderState
 from afterclose.domain.runs import RunManifest, RunState
+from afterclose.domain.sending import Halt
 from afterclose.stages.review import orders_going
 from afterclose.web.notes import Note, cancels_asked, excluded, last_trouble
 
@@ -35,7 +36,10 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Records:
-    """Everything on record about one evening. ``followed``: somebody listens to the gateway."""
+    """Everything on record about one evening.
+
+    ``followed``: this page sends or listens; ``connected``: and the gateway is on the line.
+    """
 
     manifest: RunManifest
     audit: AuditReport
@@ -46,6 +50,8 @@ class Records:
     account: str
     now: datetime
     followed: bool = False
+    connected: bool = False
+    halted: Halt | None = None
     #: How many things were ever seen of the session's orders, and when the last of them.
     heard: int = 0
     last_heard: datetime | None = None
