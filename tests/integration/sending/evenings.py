@@ -32,7 +32,7 @@ from afterclose.errors import AfterCloseError
 from afterclose.ports import OrderDesk
 from afterclose.stages import submit
 from integration.ibkr.gateways import GatewayTime, reader_of
-from unit.ibkr.ibkr_values import CL, ES, ZC, approval, mapped, order
+from unit.ibkr.ibkr_values import CL, ES, QUALIFIED_ES, ZC, approval, mapped, order
 from unit.tws_sim.sim_market import MONDAY_EVENING, TUESDAY_OPEN, account
 
 ZN = mapped("ZN", "202603", ib_exchange="CBOT", multiplier="1000", tick_size=Decimal("0.015625"))
@@ -205,6 +205,23 @@ async def qualify(market: tws_sim.Market) -> Mapping[FuturesContract, QualifiedC
         async with reader_of(gateway) as reader:
             found = await reader.qualify([ES, ESH, CL, ZC, ZN])
     return {c: q.qualified for c, q in found.items() if q.qualified is not None}
+
+
+def contracts(con_ids: Mapping[str, int]) -> dict[FuturesContract, QualifiedContract]:
+    """Name contracts by number, for a process that was told no more."""
+    known = {m.contract.symbol: m for m in (ES, ESH, CL, ZC, ZN)}
+    return {
+        known[symbol].contract: replace(
+            QUALIFIED_ES,
+            contract=known[symbol].contract,
+            con_id=con_id,
+            symbol=known[symbol].spec.ib_symbol,
+            exchange=known[symbol].spec.ib_exchange,
+            multiplier=known[symbol].spec.multiplier,
+            trading_class=known[symbol].spec.trading_class,
+        )
+        for symbol, con_id in con_ids.items()
+    }
 
 
 def gateway_of(market: tws_sim.Market, scenario: str, *, seed: int) -> tws_sim.RunningGateway:
