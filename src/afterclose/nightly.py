@@ -15,6 +15,7 @@ from decimal import Decimal
 from afterclose import clock as calendar
 from afterclose import run_files
 from afterclose.artifacts import RunFolder, findings_csv
+from afterclose.books import Books, read_books
 from afterclose.domain.audit import AuditReport, Reconciliation
 from afterclose.domain.contracts import Session
 from afterclose.domain.market import MarketSnapshot, QualificationState
@@ -23,7 +24,6 @@ from afterclose.domain.orders import Action, Approval, OrderEvent, OrderState
 from afterclose.domain.runs import Mode, ModelResult, RunManifest, RunState
 from afterclose.errors import LiveNotAllowed, NotApproved
 from afterclose.evening import (
-    Books,
     Desk,
     ViewParts,
     account_holdings,
@@ -36,7 +36,6 @@ from afterclose.evening import (
     model_requests,
     order_notes,
     other_rule,
-    read_books,
     size_openings,
     terms,
     vendor_contracts,

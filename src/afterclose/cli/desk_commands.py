@@ -16,6 +16,7 @@ from afterclose import clock as calendar
 from afterclose import nightly, run_files
 from afterclose.adapters.ledger.store import SqlLedger
 from afterclose.artifacts import RunFolder, latest_run
+from afterclose.books import read_books
 from afterclose.bootstrap import open_desk
 from afterclose.cli.terminal import (
     OrderTicker,
@@ -31,7 +32,7 @@ from afterclose.domain.order_life import OrderLife
 from afterclose.domain.orders import OrderState
 from afterclose.domain.runs import RunManifest, RunState
 from afterclose.errors import ConfigError, ExitCode, RunAlreadySubmitted, UsageError
-from afterclose.evening import Desk, read_books
+from afterclose.evening import Desk
 from afterclose.journal import DESK_LOCK, MANIFEST
 from afterclose.settings import SETTINGS_FILE, load
 from afterclose.stages import submit

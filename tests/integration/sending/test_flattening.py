@@ -17,10 +17,11 @@ from afterclose.adapters.files.contract_table import packaged_specs
 from afterclose.adapters.ibkr.desk import open_desk
 from afterclose.adapters.ibkr.reader import open_reader
 from afterclose.adapters.ledger.store import SqlLedger
+from afterclose.books import read_books
 from afterclose.domain.contracts import ContractMonth, FuturesContract, RootSymbol
 from afterclose.domain.orders import Action, BasketOrder, OrderState
 from afterclose.errors import BrokerTimeout, SafetyError
-from afterclose.evening import Desk, read_books
+from afterclose.evening import Desk
 from afterclose.settings import load
 from afterclose.stages.flatten import FlattenRow, Selection
 from integration.ibkr.gateways import GatewayTime, desk_of, qualified_by

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from afterclose.adapters.ledger.store import SqlLedger
+from afterclose.books import read_books
 from afterclose.domain.findings import Severity
 from afterclose.domain.market import FxRate, FxRates
 from afterclose.domain.orders import OrderState
 from afterclose.domain.runs import TradesFrom
-from afterclose.evening import capital, order_notes, other_rule, read_books
+from afterclose.evening import capital, order_notes, other_rule
 from afterclose.settings import Settings, load
 from afterclose.stages.basket import Basket
 from afterclose.stages.mapping import ContractMap
