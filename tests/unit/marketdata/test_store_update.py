@@ -129,6 +129,15 @@ def test_a_session_brings_new_bars_new_listings_and_says_so_market_by_market(
     assert store.bars(JUNE).close.tolist() == [2869.25, 2815.5, 2731.0, 2790.75]
 
 
+def test_a_listing_is_stored_with_its_first_bar_and_not_before(tmp_path: Path) -> None:
+    source = vendor()
+    source.listed["ESZ20"] = replace(contract("ESZ20", month="202012"), currency="EUR")
+    source.closes["ESZ20"] = {"2020-04-22": 2788.0}
+    assert "ESZ20" not in updated(tmp_path, source, TUESDAY).symbols()
+    store = updated(tmp_path, source, WEDNESDAY)
+    assert store.contract("ESZ20").first_session == WEDNESDAY
+
+
 def test_a_changed_close_in_the_last_weeks_is_fetched_whole_and_logged(tmp_path: Path) -> None:
     source = vendor()
     updated(tmp_path, source, TUESDAY)
@@ -161,6 +170,8 @@ def test_a_bar_that_vanished_or_appeared_between_is_a_revision(tmp_path: Path, g
     assert {change.symbol for change in store.revisions()} == {JUNE if gone else SEPTEMBER}
     assert len(store.bars(JUNE)) == (2 if gone else 3)
     assert len(store.bars(SEPTEMBER)) == (2 if gone else 3)
+    first = date(2020, 4, 20) if gone else date(2020, 4, 17)
+    assert store.contract(SEPTEMBER).first_session == first
 
 
 def test_a_contract_whose_bars_all_vanished_is_followed_again_when_they_return(
