@@ -13,7 +13,7 @@ from afterclose.adapters.marketdata.store import MarketStoreWriter
 from afterclose.adapters.zipline.runner import run_model
 from afterclose.domain.runs import ModelRef, ModelRequest, ModelResult
 
-FOLDER = os.environ.get("AFTERCLOSE_REAL_DATA")  # noqa: TID251 - where the data are is no setting
+FOLDER = os.environ.get("AFTERCLOSE_REAL_DATA")
 
 pytestmark = [
     pytest.mark.slow,
