@@ -13,7 +13,8 @@ FIXED: frozenset[str] = frozenset(
     {
         "AC105", "AC106", "AC110", "AC202", "AC203", "AC204", "AC205", "AC206", "AC207",
         "AC208", "AC211", "AC212", "AC303", "AC304", "AC305", "AC307", "AC308", "AC309",
-        "AC312", "AC403", "AC404", "AC405", "AC407", "AC411", "AC413", "AC504", "AC506", "AC507",
+        "AC312", "AC403", "AC404", "AC405", "AC407", "AC411", "AC413", "AC504", "AC505",
+        "AC506", "AC507",
     }
 )  # fmt: skip
 
@@ -24,6 +25,6 @@ CONFIGURABLE: frozenset[str] = frozenset(
         "AC115", "AC209", "AC210", "AC214", "AC215", "AC216", "AC217", "AC301", "AC302",
         "AC306", "AC310", "AC313", "AC314", "AC315", "AC316", "AC401", "AC402", "AC406",
         "AC408", "AC409", "AC410", "AC412", "AC414", "AC415", "AC501", "AC502", "AC503",
-        "AC505", "AC508", "AC510", "AC511", "AC512", "AC513",
+        "AC508", "AC510", "AC511", "AC512", "AC513",
     }
 )  # fmt: skip

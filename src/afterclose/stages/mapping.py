@@ -172,7 +172,7 @@ def months_to_check(spec: ContractSpec, session: Session, *, count: int) -> list
 
     The first one is named after, and last trades in, a later month than tonight's.
     """
-    letters = spec.months.split(" ", 1)[0]
+    letters = spec.months.split(" ", 1)[0] or MONTH_CODES
     offset = spec.last_trade_month_offset or 0
     found: list[FuturesContract] = []
     number = session.year * 12 + session.month - 1  # months since year 0

@@ -289,6 +289,7 @@ def sized(order: BasketOrder, band: str | None) -> dict[str, Any]:
         (SHORT_ENTRY, "6010", "6009.75", False),
         (ENTRY, None, "5980", False),
         (replace(ENTRY, stop_level=D(5990)), None, "5980", True),  # the model's own stop
+        (replace(ENTRY, kind=TradeKind.ROLL_OPEN, stop_level=D(5990)), None, "5980", False),
     ],
 )
 def test_an_entry_whose_stop_is_crossed_already_is_void(

@@ -108,6 +108,7 @@ def test_every_reason_is_given_at_once() -> None:
         ("FGHJKMNQUVXZ", -2, ["ESG27", "ESH27"]),
         ("FGHJKMNQUVXZ", 1, ["ESZ26", "ESF27"]),
         ("HMUZ (+serial)", None, ["ESZ26", "ESH27"]),
+        ("", None, ["ESZ26", "ESF27"]),  # nobody said which: any
     ],
 )
 def test_the_months_asked_for_surely_still_trade(

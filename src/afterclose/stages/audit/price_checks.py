@@ -8,6 +8,7 @@ from decimal import Decimal
 from afterclose.domain import contract_facts
 from afterclose.domain.contract_facts import LEVEL_TOLERANCE
 from afterclose.domain.findings import Finding, Severity
+from afterclose.domain.orders import TradeKind
 from afterclose.stages.audit.context import RowContext, deviation
 
 #: Settlement and last trade of one session may differ by so many ticks without a word.
@@ -138,9 +139,14 @@ def exit_reason_gone(row: RowContext) -> Iterator[Finding]:
 
 
 def stop_already_crossed(row: RowContext) -> Iterator[Finding]:
-    """AC414: the market is already beyond the stop of what would be opened."""
+    """AC414: the market is already beyond the stop of what would be entered.
+
+    Not asked of a roll: it keeps a position that the model has not given up.
+    """
     price = row.quote.price
     if price is None or row.stop is None or not row.opens:
+        return
+    if row.order.kind is TradeKind.ROLL_OPEN:
         return
     if (price - row.stop) * row.order.action.sign <= 0:
         yield row.shown_on_closings(
