@@ -385,9 +385,10 @@ def _refuse_overtaken(ledger: Ledger, waiting: Sequence[BasketOrder]) -> None:
         for life in known
         if not life.state.final and life.state is not OrderState.INTENDED
     ]
+    books = {model: ledger.held(model) for model in {o.model for o in waiting} - {DESK_MODEL}}
     for order in waiting:
         rivals = [other.order_ref for other in abroad if _rivals(order, other)]
-        held = ledger.held(order.model).get(order.contract, 0)
+        held = books.get(order.model, {}).get(order.contract, 0)
         overtaken = order.model != DESK_MODEL and held != order.held_before
         if rivals or overtaken:
             why = f"{rivals[0]} is not final" if rivals else f"it now holds {held:+d}"
