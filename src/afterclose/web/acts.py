@@ -23,7 +23,7 @@ from afterclose.web.sending import Sender
 from afterclose.web.standing import Phase, Standing, Version
 
 #: How long a decision waits for the report of the one before to be written.
-_DESK_WITHIN_S = 10.0
+_DESK_WITHIN_S = 5.0
 _REPORT_WITHIN_S = 60.0
 
 

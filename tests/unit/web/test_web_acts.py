@@ -1,0 +1,244 @@
+"""What a person can do on the page, once each, and what the second one is told."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from afterclose.domain.runs import Mode
+from unit.report.make_view import make_view
+from unit.web.web_site import PAPER, Site, attribute, site
+
+pytestmark = pytest.mark.anyio
+
+ES = "main-20261120-TF-ESZ26-O1"
+LIVE = """\
+[desk]
+name = "main"
+account = "U1234567"
+mode = "live"
+[broker]
+port = 7496
+[limits]
+orders_per_evening = 99
+quantity_per_order = 99
+notional_per_order = 1000000000
+notional_per_root = 1000000000
+notional_total = 1000000000
+price_band = 0.5
+"""
+
+
+MINUTE = timedelta(minutes=1)
+
+
+async def choose(known: Site, ref: str, goes: str, why: str = "") -> int:
+    form = {"ref": ref, "goes": goes, "why": why, "seen": await known.seen()}
+    return (await known.post("choose", form)).status_code
+
+
+def left_out(html: str) -> list[str]:
+    return attribute(html, "data-left-out").split()
+
+
+async def test_a_choice_outlives_the_server(tmp_path: Path) -> None:
+    async with site(tmp_path) as known:
+        assert await choose(known, ES, "no", "index roll") == 200
+    async with site(tmp_path) as again:
+        html = await again.live()
+
+        assert left_out(html) == [ES]
+        assert "index roll" in html
+        assert await choose(again, ES, "yes") == 200
+        assert left_out(await again.live()) == []
+
+
+async def test_a_choice_is_of_exactly_what_was_shown(tmp_path: Path) -> None:
+    async with site(tmp_path) as known:
+        await choose(known, ES, "no")
+        view = make_view()
+        known.show(replace(view, audit=replace(view.audit, as_of=view.audit.as_of + MINUTE)))
+
+        assert left_out(await known.live()) == []
+
+
+async def test_an_order_that_is_none_cannot_be_left_out(tmp_path: Path) -> None:
+    async with site(tmp_path) as known:
+        assert await choose(known, "main-20261120-TF-XXZ26-O1", "no") == 400
+
+
+async def test_rows_with_warnings_want_a_reason(tmp_path: Path) -> None:
+    async with site(tmp_path) as known:
+        answer = await known.approve(note="")
+
+        assert answer.status_code == 409
+        assert "no reason was given" in answer.text
+        assert known.approvals() == []
+
+
+async def test_the_clear_ones_can_go_alone_without_a_reason(tmp_path: Path) -> None:
+    view = make_view()
+    clear = [r for r in view.audit.rows if r.verdict.word == "clear" and r.final_quantity]
+    async with site(tmp_path) as known:
+        answer = await known.approve(note="", only="clear")
+
+        assert answer.status_code == 204
+        assert answer.headers["hx-trigger"] == "done"
+        assert known.approvals() == [("Ann", len(clear))]
+        assert await known.phase() == "approved"
+
+
+async def test_what_was_left_out_is_not_approved(tmp_path: Path) -> None:
+    cleared = {o.order_ref for o in make_view().audit.cleared_orders()}
+    async with site(tmp_path) as known:
+        await choose(known, ES, "no")
+        await known.approve()
+
+        assert ES in cleared
+        assert known.approvals() == [("Ann", len(cleared) - 1)]
+
+
+async def test_a_form_counts_once(tmp_path: Path) -> None:
+    async with site(tmp_path) as known:
+        seen = await known.seen()
+        first = await known.approve(once="k1", seen=seen)
+        second = await known.approve(once="k1", seen=seen)
+        notes = (known.folder.path / "54-review.jsonl").read_text(encoding="utf-8")
+
+    assert (first.status_code, second.status_code) == (204, 204)
+    assert notes.count('"approve"') == 1
+
+
+async def test_of_two_people_one_wins_and_the_other_is_told(tmp_path: Path) -> None:
+    async with site(tmp_path) as known:
+        seen = await known.seen()
+        await known.approve(reviewer="Ann", once="a", seen=seen)
+        late = await known.approve(reviewer="Bob", once="b", seen=seen)
+        later = await known.post(
+            "reject", {"reviewer": "Cy", "note": "no", "once": "c", "seen": seen}
+        )
+
+        for answer in (late, later):
+            assert answer.status_code == 409
+            assert "Ann approved" in answer.text
+            assert "before you" in answer.text
+        assert known.approvals()[0][0] == "Ann"
+
+
+async def test_choices_changed_by_another_are_told_before_the_yes(tmp_path: Path) -> None:
+    async with site(tmp_path) as known:
+        seen = await known.seen()
+        await choose(known, ES, "no")
+        answer = await known.approve(seen=seen)
+
+        assert answer.status_code == 409
+        assert "left orders out" in answer.text
+        assert known.approvals() == []
+
+
+async def test_a_basket_prepared_again_is_not_approved_unseen(tmp_path: Path) -> None:
+    async with site(tmp_path) as known:
+        seen = await known.seen()
+        view = make_view()
+        known.show(replace(view, audit=replace(view.audit, as_of=view.audit.as_of + MINUTE)))
+        answer = await known.approve(seen=seen)
+
+        assert answer.status_code == 409
+        assert "prepared again" in answer.text
+        assert known.approvals() == []
+
+
+async def test_a_rejection_wants_a_reason_and_a_name(tmp_path: Path) -> None:
+    async with site(tmp_path) as known:
+        seen = await known.seen()
+        silent = await known.post("reject", {"reviewer": "Ann", "note": " ", "seen": seen})
+        nameless = await known.post("reject", {"reviewer": "", "note": "no", "seen": seen})
+        said = await known.post("reject", {"reviewer": "Ann", "note": "stale", "seen": seen})
+
+        assert (silent.status_code, nameless.status_code, said.status_code) == (409, 409, 204)
+        assert await known.phase() == "rejected"
+        assert "stale" in await known.live()
+
+
+async def test_a_yes_can_be_taken_back_before_anything_left(tmp_path: Path) -> None:
+    async with site(tmp_path) as known:
+        await known.approve()
+        form = {"reviewer": "Ann", "note": "margin call", "seen": await known.seen()}
+        answer = await known.post("reject", form)
+
+        assert answer.status_code == 204
+        assert known.approvals() == [("Ann", 0)]
+        assert (await known.post("send", form)).status_code == 409
+
+
+async def test_an_expired_approval_is_told_in_words_and_sends_nothing(tmp_path: Path) -> None:
+    async with site(tmp_path) as known:
+        await known.approve()
+        known.clock.move(known.clock.now() + timedelta(hours=12))
+        answer = await known.post("send", {"reviewer": "Ann", "seen": await known.seen()})
+
+        assert await known.phase() == "approval expired"
+        assert answer.status_code == 409
+        assert "expired at 2026-11-21" in answer.text
+
+
+async def test_nothing_is_sent_before_a_yes(tmp_path: Path) -> None:
+    async with site(tmp_path) as known:
+        answer = await known.post("send", {"reviewer": "Ann", "seen": await known.seen()})
+
+        assert answer.status_code == 409
+        assert "nothing can be sent now" in answer.text.lower()
+
+
+async def test_live_wants_the_account_typed(tmp_path: Path) -> None:
+    view = make_view()
+    view = replace(
+        view,
+        manifest=replace(view.manifest, mode=Mode.LIVE, account="U1234567"),
+        audit=replace(view.audit, account="U1234567"),
+    )
+    async with site(tmp_path, view=view, settings=LIVE) as known:
+        await known.approve()
+        sheet = (await known.client.get(f"{known.evening}/sheet/send")).text
+        form = {"reviewer": "Ann", "typed": "U123456", "seen": await known.seen()}
+        answer = await known.post("send", form)
+
+        assert "for account U1234567" in sheet
+        assert 'name="typed"' in sheet
+        assert answer.status_code == 409
+        assert "U1234567" in answer.text
+
+
+async def test_the_report_is_written_again_with_the_decision(tmp_path: Path) -> None:
+    async with site(tmp_path) as known:
+        await known.approve(note="because of the note")
+    content = json.loads((known.folder.path / "45-evening.json").read_text(encoding="utf-8"))
+
+    assert content["approval"]["reviewer"] == "Ann"
+    assert "because of the note" in (known.folder.path / "50-review.html").read_text("utf-8")
+
+
+@pytest.mark.slow
+async def test_another_command_at_work_is_told(tmp_path: Path) -> None:
+    async with site(tmp_path) as known:
+        with FileLock(tmp_path / ".afterclose.lock"):
+            answer = await known.approve()
+
+        assert answer.status_code == 409
+        assert "another command is at work" in answer.text.lower()
+        assert known.approvals() == []
+
+
+async def test_what_somebody_wrote_is_shown_and_never_run(tmp_path: Path) -> None:
+    async with site(tmp_path, settings=PAPER) as known:
+        await choose(known, ES, "no", '<script>alert(1)</script>" onfocus="x')
+        html = await known.page()
+
+    assert "<script>alert" not in html
+    assert "&lt;script&gt;alert(1)" in html
+    assert 'onfocus="x' not in html
