@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from afterclose.adapters.marketdata.arrange import cut_after
 from afterclose.adapters.marketdata.calendars import earlier_session, later_session
 from afterclose.adapters.marketdata.market_calendar import market_calendar
 from afterclose.adapters.marketdata.quality import check_store
@@ -225,6 +226,27 @@ def test_history_can_be_fingerprinted_per_contract_up_to_a_day(tmp_path: Path) -
     assert store.currencies() == ["EUR"]
     assert store.source == "by hand"
     assert store.path == tmp_path
+
+
+def test_history_up_to_a_day_is_that_of_a_store_that_ends_there(tmp_path: Path) -> None:
+    data = three_contracts()
+    monday = date(2020, 4, 20)
+    early = stored(tmp_path / "early", cut_after(data, monday))
+    whole = stored(tmp_path / "whole", data)
+    assert early.last_session == monday
+    assert whole.history_fingerprint(monday) == early.history_fingerprint(monday)
+    assert whole.history_fingerprint(date(2020, 4, 17)) != early.history_fingerprint(monday)
+    assert whole.history_fingerprint(date(2020, 4, 19)) == early.history_fingerprint(
+        date(2020, 4, 17)
+    )
+
+
+def test_the_same_bar_on_another_day_is_another_history(tmp_path: Path) -> None:
+    june = [contract(JUNE, month="202006")]
+    monday = stored(tmp_path / "a", market(june, [bars(JUNE, {"2020-04-20": 2815.5})]))
+    tuesday = stored(tmp_path / "b", market(june, [bars(JUNE, {"2020-04-21": 2815.5})]))
+    assert monday.fingerprint_of(JUNE) != tuesday.fingerprint_of(JUNE)
+    assert monday.fingerprint != tuesday.fingerprint
 
 
 @pytest.mark.parametrize(
