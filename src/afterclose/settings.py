@@ -81,10 +81,29 @@ class BrokerSettings(_Section):
     timeout_s: float = Field(default=20.0, gt=0)
 
 
+class DataSource(StrEnum):
+    """Where new bars come from."""
+
+    #: Norgate Data, through the vendor's own package.
+    NORGATE = "norgate"
+    #: A folder of CSV or Parquet tables (docs/market-store.md).
+    FOLDER = "folder"
+    #: A folder of real history: contracts.parquet and its companions.
+    HISTORY = "history"
+    #: The generated market.
+    GENERATED = "generated"
+
+
 class DataSettings(_Section):
     """Market data."""
 
     store: Path = Path("store")
+    source: DataSource | None = None
+    #: The folder of the sources that read one.
+    folder: Path | None = None
+    #: Markets to keep; empty: all that the source has.
+    roots: tuple[str, ...] = ()
+    seed: int = 0
     #: Above this share of late markets the whole evening is blocked, not only their rows.
     max_late_share: Fraction = Decimal("0.25")
 

@@ -10,7 +10,7 @@ import logging
 import sys
 import tempfile
 import traceback
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -27,8 +27,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 mapping_app = typer.Typer(help="The mapping from your symbols to Interactive Brokers'.")
+data_app = typer.Typer(help="Look at the market data of a desk.")
 sim_app = typer.Typer(help="The paper gateway, for any TWS API client.")
 app.add_typer(mapping_app, name="mapping", no_args_is_help=True)
+app.add_typer(data_app, name="data", no_args_is_help=True)
 app.add_typer(sim_app, name="sim", no_args_is_help=True)
 
 Desk = Annotated[Path, typer.Option("--desk", help="The desk's folder, with afterclose.toml.")]
@@ -75,6 +77,17 @@ def day(text: str) -> date | None:
         return date.fromisoformat(text)
     except ValueError:
         raise UsageError(f"{text!r} is no date", hint="write it as yyyy-mm-dd") from None
+
+
+def duration(text: str) -> timedelta:
+    """Read a stretch of time, ``90m`` or ``3h``; nothing for an empty text. Raises UsageError."""
+    if not text:
+        return timedelta()
+    units = {"m": timedelta(minutes=1), "h": timedelta(hours=1)}
+    number, unit = text[:-1], units.get(text[-1:])
+    if unit is None or not number.isdecimal():
+        raise UsageError(f"{text!r} is no stretch of time", hint="write it as 90m or 3h")
+    return int(number) * unit
 
 
 @app.callback(invoke_without_command=True)
@@ -135,6 +148,40 @@ def basket(
         model=model,
         form=form,
     )
+
+
+@app.command()
+def update(
+    desk: Desk = Path(),
+    session: SessionText = "",
+    wait: Annotated[str, typer.Option("--wait", help="Wait for late markets: 90m, 3h.")] = "",
+) -> None:
+    """Bring the market data to the last session; show what was new, revised and late."""
+    from afterclose.cli import data_commands  # noqa: PLC0415 - costs time
+
+    data_commands.update(desk, day(session), wait=duration(wait))
+
+
+@data_app.command("show")
+def data_show(
+    name: Annotated[str, typer.Argument(help="A market (ES) or a contract (ESZ26).")],
+    desk: Desk = Path(),
+) -> None:
+    """Show a market's chain, its rolls and its holes, or one contract's bars."""
+    from afterclose.cli import data_commands  # noqa: PLC0415 - costs time
+
+    data_commands.show(desk, name)
+
+
+@data_app.command("check")
+def data_check(
+    desk: Desk = Path(),
+    days: Annotated[int, typer.Option("--days", help="How far back.", min=1)] = 10,
+) -> None:
+    """Check the newest bars: spikes, unit slips, off-tick prices, holes, holidays."""
+    from afterclose.cli import data_commands  # noqa: PLC0415 - costs time
+
+    data_commands.check(desk, days=days)
 
 
 @app.command()
