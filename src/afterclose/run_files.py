@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
 from afterclose.artifacts import RunFolder, csv_text, to_json_line
 from afterclose.domain.account import AccountSnapshot
 from afterclose.domain.audit import AuditReport, Reconciliation
-from afterclose.domain.contracts import FuturesContract
+from afterclose.domain.contracts import FuturesContract, Session
 from afterclose.domain.market import BarsAnswer, FxRates, MarketSnapshot, Qualification, Quote
 from afterclose.domain.order_life import OrderLife
 from afterclose.domain.orders import Action, ExcludedTrade, ModelTrade
@@ -18,6 +19,7 @@ from afterclose.report.evening import EveningView
 from afterclose.report.render import render_evening
 from afterclose.report.tables import audit_csv
 
+SNAPSHOT = "35-snapshot.json"
 VIEW = "45-evening.json"
 REPORT = "50-review.html"
 
@@ -61,6 +63,7 @@ class _Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _SnapshotFile:
+    session: Session
     as_of: str
     server_time: str
     contracts: tuple[_Seen, ...]
@@ -111,6 +114,7 @@ def write_excluded(folder: RunFolder, excluded: Sequence[ExcludedTrade]) -> Path
 def write_snapshot(folder: RunFolder, live: MarketSnapshot) -> Path:
     """Write everything the gateway said."""
     content = _SnapshotFile(
+        session=live.session,
         as_of=live.as_of.isoformat(),
         server_time=live.server_time.isoformat() if live.server_time else "",
         contracts=tuple(
@@ -125,7 +129,25 @@ def write_snapshot(folder: RunFolder, live: MarketSnapshot) -> Path:
         fx=live.fx,
         account=live.account,
     )
-    return folder.write_json("35-snapshot.json", content)
+    return folder.write_json(SNAPSHOT, content)
+
+
+def read_snapshot(folder: RunFolder) -> MarketSnapshot:
+    """Read back what the gateway said on an evening, to be audited again (``RecordedReader``).
+
+    Raises DataError when it is missing or not what it was.
+    """
+    kept = folder.read_json(SNAPSHOT, _SnapshotFile)
+    return MarketSnapshot(
+        as_of=datetime.fromisoformat(kept.as_of),
+        server_time=datetime.fromisoformat(kept.server_time) if kept.server_time else None,
+        session=kept.session,
+        qualifications={seen.contract: seen.qualification for seen in kept.contracts},
+        bars={seen.contract: seen.bars for seen in kept.contracts if seen.bars is not None},
+        quotes={seen.contract: seen.quote for seen in kept.contracts if seen.quote is not None},
+        fx=kept.fx,
+        account=kept.account,
+    )
 
 
 def write_audit(folder: RunFolder, report: AuditReport) -> tuple[Path, ...]:
