@@ -6,8 +6,8 @@
 
 ``loop`` runs every algorithm in a process of its own, under plain ``zipline.run_algorithm`` and
 under the engine (with Zipline's own rolls, where fills are compared, and with causal rolls, as the
-desk uses them), on all 71 roots with prices that a bundle can hold. CPU per session is taken between
-the first and the last evening of the slice. Everything is measured here and now.
+desk uses them), on all 71 roots with prices that a bundle can hold. CPU per session is taken
+between the first and the last evening of the slice. Everything is measured here and now.
 """
 
 from __future__ import annotations
