@@ -1,0 +1,143 @@
+"""The commands of a person's hand, as a user meets them, on a desk with positions."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from afterclose import tws_sim
+from afterclose.adapters.ledger.store import SqlLedger
+from afterclose.artifacts import RunFolder
+from afterclose.clock import ManualClock
+from afterclose.domain.orders import EventKind, OrderEvent
+from afterclose.domain.runs import Mode, RunManifest, RunState, TradesFrom
+from afterclose.journal import DESK_LOCK, RunJournal
+from afterclose.settings import load
+from e2e.small_desk import ACCOUNT, EVENING, SESSION, SmallDesk, make_small_desk
+from make import make_order
+
+pytestmark = pytest.mark.slow
+
+#: The machine's clock decides the session of a flattening; the gateway's clock does not matter.
+UNKNOWN = make_order(order_ref="small-20261021-BUY-ESZ26-O1", session=SESSION)
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> SmallDesk:
+    return make_small_desk(tmp_path_factory.mktemp("hand"))
+
+
+@pytest.fixture(scope="module")
+def gateway(desk: SmallDesk) -> Iterator[tws_sim.RunningGateway]:
+    with desk.gateway() as running:
+        desk.configure(port=running.port)
+        write_evening(desk.home)
+        yield running
+
+
+def write_evening(home: Path) -> None:
+    """An evening whose one order nobody heard of again."""
+    manifest = RunManifest(
+        run_id="2026-10-21-0badcafe",
+        session=SESSION,
+        mode=Mode.PAPER,
+        account=ACCOUNT,
+        state=RunState.SUBMITTED,
+        code_version="test",
+        inputs_digest="0badcafe",
+        trades_from=TradesFrom.ORDERS,
+    )
+    RunJournal.start(RunFolder(home / "runs" / manifest.run_id), manifest, ManualClock(EVENING))
+    with closing(SqlLedger(load(home).ledger_url)) as ledger:
+        ledger.record_orders("run", [UNKNOWN])
+        now = datetime(2026, 10, 21, 22, 10, tzinfo=UTC)
+        for kind in (EventKind.INTENT, EventKind.ABSENT):
+            ledger.append_events(
+                "run", [OrderEvent(order_ref=UNKNOWN.order_ref, at=now, kind=kind)]
+            )
+
+
+def afterclose(desk: SmallDesk, *arguments: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "afterclose", *arguments],
+        cwd=desk.home,
+        env={**os.environ},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+        timeout=120,
+    )
+    said = " ".join((done.stdout + done.stderr).split())
+    assert "Traceback" not in said
+    assert "an error of ours" not in said
+    return done.returncode, said
+
+
+@pytest.mark.usefixtures("gateway")
+def test_status_tells_the_truth_while_another_command_is_at_work(desk: SmallDesk) -> None:
+    with FileLock(desk.home / DESK_LOCK):
+        code, said = afterclose(desk, "status")
+
+    assert code == 3
+    assert f"{UNKNOWN.order_ref} BUY ESZ26 0 of 2 unknown" in " ".join(
+        said.replace("│", " ").split()
+    )
+
+
+@pytest.mark.usefixtures("gateway")
+def test_an_unknown_order_is_settled_by_a_persons_word_alone(desk: SmallDesk) -> None:
+    code, said = afterclose(desk, "resolve", UNKNOWN.order_ref)
+    assert code == 2
+    assert "where you looked" in said
+    word = ("--never-arrived", "--note", "TWS has no such order", "--by", "Ann")
+    assert afterclose(desk, "resolve", UNKNOWN.order_ref, *word)[0] == 0
+    code, said = afterclose(desk, "resolve", UNKNOWN.order_ref, *word)
+
+    assert code == 2
+    assert "is rejected, not unknown" in said
+    assert afterclose(desk, "status")[0] == 0
+
+
+@pytest.mark.usefixtures("gateway")
+def test_a_halt_stands_until_it_is_lifted(desk: SmallDesk) -> None:
+    code, said = afterclose(desk, "halt", "--reason", "strange prices", "--by", "Ann")
+    assert code == 0, said
+    assert "0 working orders of this desk cancelled" in said
+    assert "HALTED" in afterclose(desk, "status")[1]
+    assert afterclose(desk, "halt", "--lift", "--by", "Ann")[0] == 0
+
+    assert "HALTED" not in afterclose(desk, "status")[1]
+
+
+@pytest.mark.usefixtures("gateway")
+def test_flatten_without_a_choice_is_a_preview(desk: SmallDesk) -> None:
+    code, said = afterclose(desk, "flatten")
+
+    assert code == 0
+    assert "A preview." in said
+    code, said = afterclose(desk, "flatten", "--all", "--symbol", "ES")
+    assert (code, "exclude each other" in said) == (2, True)
+    code, said = afterclose(desk, "flatten", "--all", "--type", "STOP")
+    assert (code, "no order type" in said) == (2, True)
+
+
+def test_a_live_desk_does_not_start_without_every_limit(tmp_path: Path) -> None:
+    (tmp_path / "afterclose.toml").write_text(
+        '[desk]\nmode = "live"\naccount = "U1234567"\n[broker]\nport = 7496\n'
+        "[limits]\norders_per_evening = 60\n",
+        encoding="utf-8",
+    )
+    code, said = afterclose(SmallDesk(tmp_path), "halt")
+
+    assert code == 2
+    assert "limits.quantity_per_order" in said
+    assert "orders_per_evening" not in said
