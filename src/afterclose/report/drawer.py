@@ -116,11 +116,31 @@ def _count_steps(row: AuditRow, sizing: Sizing, base: str) -> tuple[Step, ...]:
             working=f"{number} × {per_contract}",
             result=f"{amount(sizing.risk_per_trade)} {base}",
         ),
+        *_difference(sizing),
         Step(
             name="Final quantity",
             working=f"model {quantity(row.order.model_quantity)}, "
             f"basket {quantity(row.order.quantity)}, sized {number}",
             result=quantity(row.final_quantity),
+        ),
+    )
+
+
+def _difference(sizing: Sizing) -> tuple[Step, ...]:
+    """Say why the model's size is another, cause by cause in contracts; nothing where it is not."""
+    if not sizing.parts:
+        return ()
+    told = [
+        f"{name} {fixed(part, 2, sign=True)}"
+        for name, part in sizing.parts
+        if name == "rest" or fixed(part, 2) != "0.00"
+    ]
+    total = sum((part for _, part in sizing.parts), Decimal(0))
+    return (
+        Step(
+            name="The model's size",
+            working=f"differs by {', '.join(told)}",
+            result=fixed(total, 0, sign=True),
         ),
     )
 
