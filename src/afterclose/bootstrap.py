@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,14 +32,34 @@ if TYPE_CHECKING:
 _OLDEST = date(2000, 1, 3)
 
 
+@dataclass(frozen=True, slots=True)
 class ProcessRunner:
-    """Runs each model in a process of its own."""
+    """Runs each model in a process of its own, from its last evening on where that can be.
+
+    A checkpoint that was made from anything else than tonight's bars, model and libraries is
+    refused, and every sixth evening starts from inception by itself.
+    """
+
+    resume: bool = True
 
     def run(self, request: ModelRequest, *, on_progress: Callable[[str], None]) -> ModelResult:
         """Run one model to its last session. Raises ModelError with the user's own lines."""
         from afterclose.adapters.zipline.runner import run_model  # noqa: PLC0415 - see above
 
-        return run_model(request, on_progress=on_progress)
+        earlier = earlier_run(request) if self.resume else None
+        return run_model(request, on_progress=on_progress, resume_from=earlier)
+
+
+def earlier_run(request: ModelRequest) -> Path | None:
+    """Return the folder of the model's newest run of an earlier session on this desk."""
+    run = request.output.parents[1]
+    before = request.last_session.isoformat()
+    done = run.parent.glob(f"????-??-??-*/zipline/{request.model.name}/result.json")
+    earlier = [p for p in done if p.parents[2].name[: len(before)] < before]
+    if not earlier:
+        return None
+    newest = max(earlier, key=lambda p: (p.parents[2].name[: len(before)], p.stat().st_mtime_ns))
+    return newest.parent
 
 
 def specs(

@@ -140,3 +140,28 @@ def test_an_order_without_an_answer_is_unknown_and_never_sent_again(desk: SmallD
         assert first in {0, 3}, said
         assert again in {0, 3}
         assert len(refs) == len(set(refs))
+
+
+def test_the_second_evening_goes_on_from_the_first_and_comes_to_the_same(desk: SmallDesk) -> None:
+    """Nobody listens at the port: the models run all the same, and that is what is compared."""
+    desk.configure(port=free_port())
+    runs = desk.home / "runs"
+
+    def model(session: str, *flags: str) -> dict[str, object]:
+        done = afterclose("run", "--session", session, *flags, home=desk.home)
+        assert_told(done, 3)
+        newest = max(runs.glob(f"{session}-*"), key=lambda p: p.stat().st_mtime_ns)
+        result: dict[str, object] = json.loads(
+            (newest / "zipline" / "BUY" / "result.json").read_text(encoding="utf-8")
+        )
+        return result
+
+    first = model("2026-10-20")
+    resumed = model("2026-10-21")
+    full = model("2026-10-21", "--full")
+
+    assert "inception" in str(first["facts"]["started"])  # type: ignore[index]
+    assert "inception" not in str(resumed["facts"]["started"])  # type: ignore[index]
+    assert "inception" in str(full["facts"]["started"])  # type: ignore[index]
+    for what in ("transactions", "positions", "open_orders", "portfolio_value"):
+        assert resumed[what] == full[what]

@@ -185,11 +185,18 @@ def data_check(
 
 
 @app.command()
-def run(desk: Desk = Path(), session: SessionText = "") -> None:
+def run(
+    desk: Desk = Path(),
+    session: SessionText = "",
+    *,
+    full: Annotated[
+        bool, typer.Option("--full", help="Run the models from inception, not from last night.")
+    ] = False,
+) -> None:
     """Prepare tonight: data, models, trades, basket, audit, report. Nothing is sent."""
     from afterclose.cli import desk_commands  # noqa: PLC0415 - costs time
 
-    desk_commands.run(desk, day(session))
+    desk_commands.run(desk, day(session), full=full)
 
 
 @app.command()

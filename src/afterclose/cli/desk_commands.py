@@ -6,6 +6,7 @@ import asyncio
 import getpass
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from afterclose import nightly, run_files
 from afterclose.adapters.ledger.store import SqlLedger
 from afterclose.artifacts import RunFolder, latest_run
 from afterclose.books import read_books
-from afterclose.bootstrap import open_desk
+from afterclose.bootstrap import ProcessRunner, open_desk
 from afterclose.cli.terminal import (
     OrderTicker,
     audit_summary,
@@ -80,11 +81,12 @@ def _folder_in(runs: Path, run_id: str) -> RunFolder:
     return folder
 
 
-def run(home: Path, session: date | None) -> None:
+def run(home: Path, session: date | None, *, full: bool) -> None:
     """Prepare tonight and show the audit. Exits 1 when the evening is blocked."""
     with open_for_command(home, session) as desk:
         tonight = session or calendar.session_at(desk.clock.now())
-        folder = asyncio.run(nightly.prepare(desk, tonight))
+        evening = replace(desk, runner=ProcessRunner(resume=False)) if full else desk
+        folder = asyncio.run(nightly.prepare(evening, tonight))
     view = run_files.read_view(folder)
     screen = console()
     screen.print(audit_summary(view.audit))
