@@ -138,8 +138,8 @@ class NotebookDesk:
 
     @property
     def settings(self) -> Settings:
-        """The desk's settings."""
-        return self._desk.settings
+        """The desk's settings, as its files have them now."""
+        return load(self.home)
 
     def evenings(self) -> pd.DataFrame:
         """Return past evenings: orders, fills, values of models and account, and their drift."""

@@ -60,7 +60,11 @@ class AuditFrame(pd.DataFrame):
                 colours = {"background-color": f"#{group.tint}", "color": _INK}
                 styler = styler.set_properties(subset=pd.Index(columns), **colours)
         alerts = [c for c in table.columns if groups.get(c) in {Group.ALERT, Group.RISK_OK}]
-        flags = table[alerts].apply(lambda column: [_flag(groups[column.name], v) for v in column])
+        flags = pd.DataFrame(
+            {name: [_flag(groups[name], text) for text in table[name]] for name in alerts},
+            index=table.index,
+            columns=alerts,
+        )
         return styler.apply(lambda _table: flags, axis=None, subset=pd.Index(alerts))
 
     def _repr_html_(self) -> str:

@@ -172,7 +172,11 @@ def _orders(records: Records) -> tuple[OrderLife, ...]:
     if not known and not records.followed:
         return ()
     sent = {life.order.order_ref for life in known}
-    waiting = [OrderLife(order=shown[ref]) for ref in approved - sent if ref in shown]
+    waiting = [
+        records.lives.get(ref, OrderLife(order=shown[ref]))
+        for ref in approved - sent
+        if ref in shown
+    ]
     return tuple(sorted([*known, *waiting], key=_place))
 
 

@@ -123,3 +123,14 @@ def test_a_version_tells_what_changed() -> None:
     assert decided.version.decision != before.version.decision
     assert stands(digest="f" * 64).version.shown != before.version.shown
     assert Version.read("junk") != before.version
+
+
+def test_what_was_held_back_keeps_its_reason() -> None:
+    first, second = CLEARED[0], CLEARED[1]
+    lives = {
+        first.order_ref: OrderLife(order=first, state=FILLED),
+        second.order_ref: OrderLife(order=second, text="held back: the market is far"),
+    }
+    shown = stands(given=approval(), lives=lives)
+
+    assert "held back: the market is far" in [o.text for o in shown.orders]
