@@ -90,13 +90,3 @@ halts = Table(
     Column("reason", Text, nullable=False),
     Column("lifted", Boolean, nullable=False),
 )
-
-#: Where a ledger file lives: machine and file. The last row is its home.
-homes = Table(
-    "homes",
-    metadata,
-    Column("seq", Integer, primary_key=True, autoincrement=True),
-    Column("at", DateTime(timezone=True), nullable=False),
-    Column("machine", Text, nullable=False),
-    Column("file", Text, nullable=False),
-)
