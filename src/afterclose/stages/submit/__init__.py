@@ -1,8 +1,8 @@
 """Submit: send the approved orders, each exactly once, and follow them until they are known.
 
-``asking`` asks the gateway once more what each contract is, ``door`` takes the last look at each
-order, ``sending`` writes its intent and sends it, ``journal`` keeps what is known. ``run`` is the
-stage.
+``asking`` asks the gateway once more what each contract is, ``turns`` says which order goes when,
+``door`` takes the last look at each, ``sending`` writes its intent and sends it, ``journal`` keeps
+what is known. ``run`` is the stage.
 """
 
 from afterclose.stages.submit.asking import Approved, rehearse, request
@@ -12,13 +12,12 @@ from afterclose.stages.submit.sending import (
     Follow,
     Following,
     SubmitRequest,
-    in_sending_order,
     require_not_halted,
     run,
-    to_send,
     until_answered,
     until_final,
 )
+from afterclose.stages.submit.turns import in_sending_order, to_send
 
 __all__ = [
     "Approved",

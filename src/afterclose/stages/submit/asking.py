@@ -13,7 +13,8 @@ from afterclose.domain.orders import BasketOrder, OrderState
 from afterclose.domain.sending import PriceGuard, SendLimits
 from afterclose.ports import BrokerReader
 from afterclose.stages.submit.door import Departure, Door, departures, needs_quote
-from afterclose.stages.submit.sending import SubmitRequest, to_send
+from afterclose.stages.submit.sending import SubmitRequest
+from afterclose.stages.submit.turns import to_send
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,6 +39,7 @@ from afterclose.errors import (
 from afterclose.ports import Clock, Ledger, OrderDesk
 from afterclose.stages.submit.door import Caller, Door, Gate, needs_quote
 from afterclose.stages.submit.journal import Journal
+from afterclose.stages.submit.turns import to_send
 
 #: Asks for the market of contracts at this moment.
 AskQuotes = Callable[[Collection[QualifiedContract]], Awaitable[Mapping[FuturesContract, Quote]]]
@@ -68,34 +69,6 @@ class SubmitRequest:
     door: Door = field(default_factory=Door)
     quotes: AskQuotes | None = None
     parts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-
-
-_SENDING_ORDER = {
-    TradeKind.AUTO_CLOSE: 0,
-    TradeKind.EXIT: 1,
-    TradeKind.REDUCE: 2,
-    TradeKind.ROLL_CLOSE: 3,
-    TradeKind.ROLL_OPEN: 3,
-    TradeKind.REVERSAL: 4,
-    TradeKind.ADD: 5,
-    TradeKind.ENTRY: 6,
-}
-
-
-def in_sending_order(orders: Sequence[BasketOrder]) -> tuple[BasketOrder, ...]:
-    """Exits first, then rolls leg by leg (close before open), then what opens."""
-
-    def key(order: BasketOrder) -> tuple[int, str, str, bool, str]:
-        rank = _SENDING_ORDER[order.kind]
-        opens = order.kind is TradeKind.ROLL_OPEN
-        return rank, order.model, order.contract.root, opens, order.order_ref
-
-    return tuple(sorted(orders, key=key))
-
-
-def to_send(known: Mapping[str, OrderLife], orders: Sequence[BasketOrder]) -> Sequence[BasketOrder]:
-    """Return the orders of which nothing at all left this machine, in sending order."""
-    return [o for o in in_sending_order(orders) if known[o.order_ref].state is OrderState.INTENDED]
 
 
 class Following(Protocol):
