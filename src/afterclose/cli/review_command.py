@@ -6,6 +6,7 @@ import getpass
 import importlib.util
 import webbrowser
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from afterclose import clock as calendar
@@ -51,7 +52,9 @@ def show(home: Path, *, port: int, browser: bool, names: Sequence[str]) -> None:
     screen.print("The address carries the key: whoever has it can send orders. End with Ctrl-C.")
     if browser:
         webbrowser.open(address)
-    serve(app, listening)
+    with suppress(KeyboardInterrupt):  # the usual way to end it
+        serve(app, listening)
+    screen.print("Ended. Orders that are out stay where they are.")
 
 
 def _unsaid(_text: str) -> None:
