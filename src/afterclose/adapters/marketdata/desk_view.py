@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
 from decimal import Decimal
 from math import isfinite
 from pathlib import Path
 
 import numpy as np
 
-from afterclose.adapters.marketdata.calendars import market_sessions
-from afterclose.adapters.marketdata.records import ContractRecord
+from afterclose.adapters.marketdata.freshness import market_freshness
 from afterclose.adapters.marketdata.store import MarketStore
 from afterclose.domain.contracts import FuturesContract, Session
-from afterclose.domain.findings import Finding, Severity
+from afterclose.domain.findings import Finding
 from afterclose.domain.market import VendorContract
 
-#: A market without any bar for so long has ended; it is not late.
-ENDED_AFTER = timedelta(days=30)
 #: Changes of the close that make a daily move.
 _MOVES = 20
 
@@ -55,15 +51,8 @@ class DeskMarketData:
 
     def late(self, session: Session) -> Mapping[str, Finding]:
         """Roots whose own market had this session and that have no bar of it."""
-        late: dict[str, Finding] = {}
-        for root in self._store.roots():
-            contracts = self._store.contracts(root)
-            newest = max(c.last_session for c in contracts)
-            if newest >= session or newest < session - ENDED_AFTER:
-                continue
-            if _trades_on(contracts[0].calendar, session):
-                late[root] = _late(root, session, newest, contracts[0])
-        return late
+        states = market_freshness(self._store, session)
+        return {m.root: m.finding for m in states if m.finding is not None}
 
     def last_close(self, contract: FuturesContract, session: Session) -> Decimal | None:
         """Last known close up to ``session``, as the shortest text of its float."""
@@ -98,18 +87,3 @@ class DeskMarketData:
             first_notice=record.first_notice,
             last_trade=record.last_trade,
         )
-
-
-def _trades_on(calendar: str, session: date) -> bool:
-    return market_sessions(calendar, session, session).is_session(session)
-
-
-def _late(root: str, session: date, newest: date, contract: ContractRecord) -> Finding:
-    return Finding(
-        code="AC107",
-        severity=Severity.WARN,
-        subject=root,
-        message=f"{contract.name} has no bar of {session}; its last is of {newest}",
-        hint="late at the vendor: update again; openings in this market are blocked until then",
-        evidence={"last": newest.isoformat()},
-    )
