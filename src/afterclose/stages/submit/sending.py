@@ -281,7 +281,9 @@ class _Sending:
             return False
         halt = self._ledger.halted()
         if halt is not None:
-            await self._journal.break_off(SafetyError(f"halted by {halt.by}: {halt.reason}"))
+            halted = f"halted by {halt.by}: {halt.reason}"
+            await self._say(order, f"held back: {halted}")
+            await self._journal.break_off(SafetyError(halted))
             return False
         return await self._place(order, qualified)
 
