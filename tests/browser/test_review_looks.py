@@ -59,7 +59,7 @@ def is_sound(page: Page, state: str) -> None:
     """Nothing for axe to find and no sideways scrolling, wide and light, narrow and dark."""
     assert AXE is not None
     page.ask(AXE.read_text(encoding="utf-8") + ";0")
-    for width, scheme in ((1440, "light"), (390, "dark"), (390, "light"), (1440, "dark")):
+    for width, scheme in ((1440, "light"), (390, "dark")):
         page.show(width=width, scheme=scheme)
         found = page.call("Runtime.evaluate", expression=RUN, awaitPromise=True, returnByValue=True)
         where = f"{state}, {width}, {scheme}"

@@ -83,7 +83,6 @@ class Pages:
             sides=body.values["sides"],
             body=body.html,
             csrf=self._csrf,
-            headline=story.headline(evening.view),
         )
 
     def live(self, evening: Evening) -> str:
@@ -132,6 +131,7 @@ class Pages:
                     "records": standing.records,
                     "choices": standing.choices,
                     "story": story,
+                    "headline": story.headline(evening.view),
                     "choosing": True,
                     "plain_words": self._plain_words,
                     "row_of": {r.order.order_ref: r for r in evening.view.audit.rows},

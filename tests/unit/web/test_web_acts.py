@@ -242,3 +242,13 @@ async def test_what_somebody_wrote_is_shown_and_never_run(tmp_path: Path) -> Non
     assert "<script>alert" not in html
     assert "&lt;script&gt;alert(1)" in html
     assert 'onfocus="x' not in html
+
+
+async def test_an_open_page_never_says_two_things_of_one_approval(tmp_path: Path) -> None:
+    async with site(tmp_path) as known:
+        assert "not approved" in await known.live()
+        await known.approve()
+        html = await known.live()
+
+    assert "approved by Ann" in html
+    assert "not approved" not in html
