@@ -149,7 +149,8 @@ def send(home: Path, run_id: str, *, follow: bool, confirmed: str) -> None:
     staying = sum(life.state is OrderState.INTENDED for life in lives.values())
     if staying:
         console().print(
-            f"{staying} orders were not sent; the table says why. Send again when ready."
+            f"{staying} orders were not sent: held back, see the table, or not reached "
+            "any more. 'afterclose send' looks at them again."
         )
         raise typer.Exit(ExitCode.BLOCKED)
 
