@@ -179,6 +179,7 @@ def approve(page: Page, *, note: str = "rehearsal") -> None:
         page.type(note)
     page.click("#sheet button[type=submit]")
     phase(page, "approved")
+    until(page, "!document.getElementById('sheet').open")  # the answer may come after the news
 
 
 def send(page: Page) -> None:

@@ -110,6 +110,7 @@ def test_a_whole_evening(browser: Page, opened: Open) -> None:
     for _double_click in range(2):
         page.click("#sheet button[type=submit]")
     phase(page, "approved")
+    until(page, "!document.getElementById('sheet').open")
     assert approvals(site) == 1
 
     heading = sheet(page, "#do-send")
@@ -270,6 +271,7 @@ def test_the_keyboard_is_enough(browser: Page, opened: Open) -> None:
     press(page, "Tab")
     press(page, "Enter")
     phase(page, "approved")
+    until(page, "!document.getElementById('sheet').open")
     press(page, "s")
     until(page, "document.querySelector('#sheet[open] #sheet-title')")
     press(page, "Escape")
