@@ -88,7 +88,9 @@ def _request(desk: Desk, model: ModelSettings, session: Session, folder: Path) -
     engine = desk.settings.engine
     return ModelRequest(
         model=ModelRef(
-            name=model.name, entry_point=model.entry_point, parameters=dict(model.parameters)
+            name=model.name,
+            entry_point=_entry_point(desk, model),
+            parameters=dict(model.parameters),
         ),
         store=desk.market.path,
         first_session=_inception(model, session),
@@ -101,6 +103,13 @@ def _request(desk: Desk, model: ModelSettings, session: Session, folder: Path) -
         roots=model.roots,
         time_limit_s=engine.time_limit_s,
     )
+
+
+def _entry_point(desk: Desk, model: ModelSettings) -> str:
+    """Return the module, or the file: a relative one lies in the desk's folder."""
+    if not model.entry_point.endswith(".py"):
+        return model.entry_point
+    return str(desk.settings.resolve(Path(model.entry_point)).resolve())
 
 
 def _inception(model: ModelSettings, session: Session) -> date:

@@ -87,7 +87,8 @@ def test_nobody_at_the_port_ends_with_what_to_check(desk: SmallDesk) -> None:
     port = free_port()
     desk.configure(port=port)
 
-    done = afterclose("run", "--session", SESSION.isoformat(), home=desk.home)
+    elsewhere = desk.home.parent  # the desk's model file is found all the same
+    done = afterclose("run", "--desk", desk.home, "--session", SESSION.isoformat(), home=elsewhere)
 
     assert_told(done, 3, str(port), "127.0.0.1")
     run = next((desk.home / "runs").iterdir())
