@@ -39,16 +39,20 @@ from afterclose.settings import SETTINGS_FILE, load
 from afterclose.stages import submit
 
 
-@contextmanager
-def open_for_command(
-    home: Path, session: date | None = None, *, wait_s: float = 0
-) -> Iterator[Desk]:
-    """Open the desk for one command; a second one is refused, after ``wait_s`` seconds."""
+def _require_desk(home: Path) -> None:
     if not (home / SETTINGS_FILE).is_file():
         raise ConfigError(
             f"{home} is no desk: there is no {SETTINGS_FILE} in it",
             hint="go to the desk's folder, or name it with --desk",
         )
+
+
+@contextmanager
+def open_for_command(
+    home: Path, session: date | None = None, *, wait_s: float = 0
+) -> Iterator[Desk]:
+    """Open the desk for one command; a second one is refused, after ``wait_s`` seconds."""
+    _require_desk(home)
     screen = console()
     try:
         with FileLock(home / DESK_LOCK, timeout=wait_s):
@@ -185,6 +189,7 @@ def settle(home: Path, run_id: str) -> None:
 
 def status(home: Path, run_id: str) -> None:
     """Show the newest evening as the journal has it, also while another command is at work."""
+    _require_desk(home)
     settings = load(home)
     folder = _folder_in(settings.runs, run_id)
     manifest = folder.read_json(MANIFEST, RunManifest)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -126,7 +125,7 @@ def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("name", ["tonight", "the-day-after"])
 def test_the_example_notebooks_run(demo_folder: Path, name: str) -> None:
     text = (NOTEBOOKS / f"{name}.ipynb").read_text(encoding="utf-8")
-    notebook = nbformat.from_dict(json.loads(text))  # type: ignore[no-untyped-call]  # has no types
+    notebook = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]  # has no types
     client = NotebookClient(
         notebook, timeout=240, kernel_name="python3", resources={"metadata": {"path": demo_folder}}
     )
