@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
 from typing import Any
 
 from afterclose.adapters.ibkr.pace import Pace
@@ -25,6 +23,7 @@ from afterclose.adapters.ibkr.receiver import (
     Reply,
 )
 from afterclose.adapters.ibkr.wire import make_client
+from afterclose.clock import SystemClock
 from afterclose.errors import BrokerError, BrokerTimeout, BrokerUnavailable
 from afterclose.ports import Clock
 
@@ -35,14 +34,6 @@ CLIENT_ID_WAIT_S = 2.0
 _CLIENT_ID_TAKEN = 326
 #: How long the farewell to the gateway may take.
 _CLOSING_S = 2.0
-
-
-class SystemClock:
-    """The machine's own clock, in UTC."""
-
-    def now(self) -> datetime:
-        """Return the time."""
-        return datetime.fromtimestamp(time.time(), UTC)
 
 
 class Session:
