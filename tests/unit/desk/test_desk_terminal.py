@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from afterclose.cli.app import day
+from afterclose.cli.options import day
 from afterclose.cli.terminal import (
     OrderTicker,
     audit_summary,

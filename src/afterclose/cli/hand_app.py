@@ -1,0 +1,78 @@
+"""By hand, beside the evening: halt, flatten, a word on an unknown order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from afterclose.cli.options import Desk
+from afterclose.errors import UsageError
+
+hand_app = typer.Typer()
+
+
+@hand_app.command()
+def halt(
+    desk: Desk = Path(),
+    reason: Annotated[str, typer.Option("--reason", help="Why.")] = "by hand",
+    by: Annotated[str, typer.Option("--by", help="Who halts.")] = "",
+    *,
+    lift: Annotated[bool, typer.Option("--lift", help="Let the desk send again.")] = False,
+) -> None:
+    """Stop all sending on this desk until it is lifted, and cancel its working orders."""
+    from afterclose.cli import hand_commands  # noqa: PLC0415 - costs time
+
+    hand_commands.halt(desk, reason=reason, by=by, lift=lift)
+
+
+@hand_app.command()
+def flatten(
+    desk: Desk = Path(),
+    basket: Annotated[
+        Path | None, typer.Option("--basket", help="The contracts of a basket file.")
+    ] = None,
+    symbol: Annotated[
+        list[str] | None, typer.Option("--symbol", help="A root or contract; can be repeated.")
+    ] = None,
+    model: Annotated[str, typer.Option("--model", help="What one model holds.")] = "",
+    kind: Annotated[str, typer.Option("--type", help="MKT, LMT, ADAPTIVE or VWAP.")] = "MKT",
+    ticks: Annotated[
+        int, typer.Option("--ticks", help="How far a limit reaches beyond the market's side.")
+    ] = 0,
+    yes: Annotated[
+        str, typer.Option("--yes", help="The confirmation: number of orders; live: the account.")
+    ] = "",
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="Every position.")] = False,
+    send: Annotated[bool, typer.Option("--send", help="Cancel, then send.")] = False,
+) -> None:
+    """Close positions: without a choice and --send it only shows what it would do."""
+    from afterclose.cli import hand_commands as hand  # noqa: PLC0415 - costs time
+
+    chosen = hand.selection(everything=everything, basket=basket, symbols=symbol or (), model=model)
+    wanted = hand.request(chosen=chosen, order_type=kind, ticks=ticks, by="")
+    hand.flatten(desk, wanted, send=send, typed=yes)
+
+
+@hand_app.command()
+def resolve(
+    order_ref: Annotated[str, typer.Argument(help="Reference of an order that is unknown.")],
+    desk: Desk = Path(),
+    note: Annotated[str, typer.Option("--note", help="Where you looked.")] = "",
+    by: Annotated[str, typer.Option("--by", help="Who says so.")] = "",
+    *,
+    never_arrived: Annotated[
+        bool, typer.Option("--never-arrived", help="It is nowhere in TWS.")
+    ] = False,
+) -> None:
+    """Say what became of an order that nobody can find: that it never arrived."""
+    from afterclose.cli import hand_commands  # noqa: PLC0415 - costs time
+
+    if not never_arrived or not note:
+        raise UsageError(
+            "say what became of it, and where you looked",
+            hint="afterclose resolve ORDER_REF --never-arrived --note '…'",
+        )
+    hand_commands.resolve(desk, order_ref, note=note, by=by)

@@ -1,0 +1,70 @@
+"""From your symbols to Interactive Brokers': baskets from files, the mapping."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from afterclose.cli.options import Desk, SessionText, day
+
+basket_app = typer.Typer()
+mapping_app = typer.Typer(help="The mapping from your symbols to Interactive Brokers'.")
+
+
+@basket_app.command()
+def basket(
+    transactions: Annotated[Path, typer.Option("--transactions", help="pyfolio's CSV.")],
+    account: Annotated[str, typer.Option("--account", help="IB account, e.g. DU1234567.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the basket.")],
+    mapping: Annotated[
+        Path | None, typer.Option("--mapping", help="Workbook that overrides the table.")
+    ] = None,
+    session: SessionText = "",
+    model: Annotated[str, typer.Option("--model", help="Name in the order references.")] = "FILE",
+    form: Annotated[
+        str, typer.Option("--form", help="Columns: tws, fifteen or seventeen.")
+    ] = "tws",
+) -> None:
+    """A TWS basket from a transactions file: the trades of its last session."""
+    from afterclose.cli import basket_command  # noqa: PLC0415 - costs time
+
+    basket_command.write(
+        transactions=transactions,
+        mapping=mapping,
+        account=account,
+        out=out,
+        session=day(session),
+        model=model,
+        form=form,
+    )
+
+
+@mapping_app.command("export")
+def mapping_export(
+    out: Annotated[Path, typer.Argument(help="Workbook to write.")] = Path(
+        "ZiplineIB_Mapping.xlsx"
+    ),
+) -> None:
+    """Write the contract table as a mapping workbook, to be changed row by row."""
+    from afterclose.cli import basket_command  # noqa: PLC0415 - costs time
+
+    basket_command.export_mapping(out)
+
+
+@mapping_app.command("check")
+def mapping_check(
+    desk: Desk = Path(),
+    session: SessionText = "",
+    months: Annotated[
+        int, typer.Option("--months", min=1, max=12, help="Delivery months per root.")
+    ] = 1,
+    root: Annotated[
+        list[str] | None, typer.Option("--root", help="Only this root; can be repeated.")
+    ] = None,
+) -> None:
+    """Compare every mapped root with the gateway: one contract, the same facts, one price."""
+    from afterclose.cli import mapping_command  # noqa: PLC0415 - costs time
+
+    mapping_command.check(desk, session=day(session), months=months, roots=root or ())

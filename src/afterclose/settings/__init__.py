@@ -1,0 +1,55 @@
+"""Settings of a desk, a module for each part; ``load`` reads them."""
+
+from afterclose.settings.desk import (
+    BrokerSettings,
+    DataSettings,
+    DataSource,
+    DeskSettings,
+    ReviewSettings,
+)
+from afterclose.settings.load import (
+    LIVE_ACCOUNT,
+    LIVE_PORTS,
+    LOCAL_FILE,
+    PAPER_ACCOUNT,
+    PAPER_PORTS,
+    SETTINGS_FILE,
+    Settings,
+    load,
+    real_data_folder,
+)
+from afterclose.settings.models import EngineSettings, ModelSettings
+from afterclose.settings.orders import (
+    AuditSettings,
+    BasketSettings,
+    CapitalSource,
+    SizeRule,
+    Weight,
+)
+from afterclose.settings.sending import LimitSettings, SendingSettings
+
+__all__ = [
+    "LIVE_ACCOUNT",
+    "LIVE_PORTS",
+    "LOCAL_FILE",
+    "PAPER_ACCOUNT",
+    "PAPER_PORTS",
+    "SETTINGS_FILE",
+    "AuditSettings",
+    "BasketSettings",
+    "BrokerSettings",
+    "CapitalSource",
+    "DataSettings",
+    "DataSource",
+    "DeskSettings",
+    "EngineSettings",
+    "LimitSettings",
+    "ModelSettings",
+    "ReviewSettings",
+    "SendingSettings",
+    "Settings",
+    "SizeRule",
+    "Weight",
+    "load",
+    "real_data_folder",
+]

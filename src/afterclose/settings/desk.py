@@ -1,0 +1,63 @@
+"""Who we are, where the gateway listens, where bars come from, how long an approval lives."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import Field
+
+from afterclose.domain.runs import Mode
+from afterclose.settings.section import Fraction, Section
+
+
+class DeskSettings(Section):
+    """Who we are: the desk's name is part of every order reference."""
+
+    name: str = Field(default="desk", pattern=r"^[A-Za-z0-9_]{1,8}$")
+    account: str = ""
+    mode: Mode = Mode.PAPER
+    reviewer: str = ""
+
+
+class BrokerSettings(Section):
+    """Where the gateway listens. Reader and order desk use two client ids side by side."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=7497, ge=1, le=65535)
+    client_id: int = Field(default=17, ge=1)
+    timeout_s: float = Field(default=20.0, gt=0)
+
+
+class DataSource(StrEnum):
+    """Where new bars come from."""
+
+    #: Norgate Data, through the vendor's own package.
+    NORGATE = "norgate"
+    #: A folder of CSV or Parquet tables (docs/market-store.md).
+    FOLDER = "folder"
+    #: A folder of real history: contracts.parquet and its companions.
+    HISTORY = "history"
+    #: The generated market.
+    GENERATED = "generated"
+
+
+class DataSettings(Section):
+    """Market data."""
+
+    store: Path = Path("store")
+    source: DataSource | None = None
+    #: The folder of the sources that read one.
+    folder: Path | None = None
+    #: Markets to keep; empty: all that the source has.
+    roots: tuple[str, ...] = ()
+    seed: int = 0
+    #: Above this share of late markets the whole evening is blocked, not only their rows.
+    max_late_share: Fraction = Decimal("0.25")
+
+
+class ReviewSettings(Section):
+    """A person's approval."""
+
+    valid_for_hours: float = Field(default=12.0, gt=0, le=12)

@@ -1,0 +1,171 @@
+"""Settings of a desk: flags over environment over local file over file over defaults.
+
+A desk is one folder with ``afterclose.toml`` (and, kept out of version control,
+``afterclose.local.toml``). Environment variables are ``AFTERCLOSE_`` plus the section and the key,
+``AFTERCLOSE_BROKER__PORT=4002``. Nothing else in the product reads the environment.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
+
+from afterclose.domain.runs import Mode
+from afterclose.errors import ConfigError
+from afterclose.settings.desk import BrokerSettings, DataSettings, DeskSettings, ReviewSettings
+from afterclose.settings.models import EngineSettings, ModelSettings
+from afterclose.settings.orders import AuditSettings, BasketSettings, CapitalSource
+from afterclose.settings.sending import LimitSettings, SendingSettings
+
+SETTINGS_FILE = "afterclose.toml"
+LOCAL_FILE = "afterclose.local.toml"
+
+#: Ports by IB's own defaults: what listens there is paper or live.
+PAPER_PORTS = frozenset({7497, 4002})
+LIVE_PORTS = frozenset({7496, 4001})
+#: Account prefixes: DU and DF are paper, U and F (adviser) are live.
+PAPER_ACCOUNT = re.compile(r"^D[UF][A-Z0-9]*\d{3,}$")
+LIVE_ACCOUNT = re.compile(r"^[UF]\d{3,}$")
+
+
+class Settings(BaseSettings):
+    """All settings of one desk. Frozen; an unknown key is an error, not a guess."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix="AFTERCLOSE_", env_nested_delimiter="__"
+    )
+
+    home: Path = Path()
+    desk: DeskSettings = DeskSettings()
+    broker: BrokerSettings = BrokerSettings()
+    data: DataSettings = DataSettings()
+    models: tuple[ModelSettings, ...] = ()
+    engine: EngineSettings = EngineSettings()
+    basket: BasketSettings = BasketSettings()
+    audit: AuditSettings = AuditSettings()
+    review: ReviewSettings = ReviewSettings()
+    limits: LimitSettings = LimitSettings()
+    sending: SendingSettings = SendingSettings()
+    mapping: Path | None = None
+    ledger: str = "sqlite:///ledger.sqlite"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - likewise
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources: flags, environment, local file, file."""
+        home = Path(str(init_settings.init_kwargs.get("home", ".")))  # type: ignore[attr-defined]
+        files = (home / LOCAL_FILE, home / SETTINGS_FILE)
+        tomls = [_toml(settings_cls, f) for f in files if f.is_file()]
+        return (init_settings, env_settings, *tomls)
+
+    @model_validator(mode="after")
+    def _mode_port_and_account_agree(self) -> Self:
+        account, mode, port = self.desk.account, self.desk.mode, self.broker.port
+        if mode is Mode.PAPER and port in LIVE_PORTS:
+            raise ValueError(
+                f"desk.mode is paper but broker.port {port} is a live port (7496, 4001)"
+            )
+        if mode is Mode.LIVE and port in PAPER_PORTS:
+            raise ValueError(
+                f"desk.mode is live but broker.port {port} is a paper port (7497, 4002)"
+            )
+        unset = self.limits.as_limits().unset()
+        if mode is Mode.LIVE and unset:
+            raise ValueError(f"desk.mode is live but limits.{', limits.'.join(unset)} not set")
+        if account:
+            expected = PAPER_ACCOUNT if mode is Mode.PAPER else LIVE_ACCOUNT
+            if not expected.fullmatch(account):
+                kind = "DU or DF" if mode is Mode.PAPER else "U or F"
+                raise ValueError(
+                    f"desk.account {account} is no {mode.value} account: those start with {kind}"
+                )
+        if self.audit.capital is CapitalSource.FIXED and self.audit.fixed_capital is None:
+            raise ValueError("audit.capital is fixed but audit.fixed_capital is not given")
+        names = [m.name for m in self.models]
+        if len(set(names)) != len(names):
+            raise ValueError(f"models: two of them have one name: {', '.join(sorted(names))}")
+        return self
+
+    def resolve(self, path: Path) -> Path:
+        """Return a path of the settings, relative ones below the desk's folder."""
+        return path if path.is_absolute() else self.home / path
+
+    @property
+    def runs(self) -> Path:
+        """Folder of the run folders."""
+        return self.home / "runs"
+
+    @property
+    def ledger_url(self) -> str:
+        """Database URL; a relative SQLite file lies in the desk's folder."""
+        prefix = "sqlite:///"
+        if self.ledger.startswith(prefix):
+            file = self.resolve(Path(self.ledger.removeprefix(prefix)))
+            return prefix + file.resolve().as_posix()
+        return self.ledger
+
+
+def _toml(settings_cls: type[BaseSettings], path: Path) -> TomlConfigSettingsSource:
+    try:
+        return TomlConfigSettingsSource(settings_cls, path)
+    except ValueError as error:
+        raise ConfigError(
+            f"{path} is not valid TOML: {error}", hint="correct the line it names"
+        ) from error
+
+
+def _refuse_unknown_variables() -> None:
+    """A misspelled section in the environment would otherwise be passed over in silence."""
+    sections = {name.upper() for name in Settings.model_fields}
+    for variable in sorted(os.environ):  # noqa: TID251 - the one place
+        section, nested, _ = variable.upper().removeprefix("AFTERCLOSE_").partition("__")
+        if variable.upper().startswith("AFTERCLOSE_") and nested and section not in sections:
+            raise ConfigError(
+                f"the environment variable {variable} names no setting",
+                hint=f"sections are {', '.join(sorted(sections))}; or unset it",
+            )
+
+
+def load(home: Path, overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Read the settings of a desk. Raises ConfigError with every mistake and where it is."""
+    _refuse_unknown_variables()
+    try:
+        return Settings(home=home, **dict(overrides or {}))
+    except ValidationError as error:
+        lines = [
+            f"{'.'.join(str(p) for p in e['loc']) or 'settings'}: {e['msg']}"
+            for e in error.errors()
+        ]
+        raise ConfigError(
+            "the settings are not usable:\n  " + "\n  ".join(lines),
+            hint=f"correct them in {home / SETTINGS_FILE}, in AFTERCLOSE_… or in the flags",
+        ) from error
+    except SettingsError as error:  # a variable that should hold JSON and does not
+        raise ConfigError(
+            f"an AFTERCLOSE_… variable cannot be read: {error}",
+            hint="write lists and tables of the environment as JSON",
+        ) from error
+
+
+def real_data_folder() -> Path | None:
+    """Folder with real futures history, for benchmarks and rehearsals; None where there is none."""
+    text = os.environ.get("AFTERCLOSE_REAL_DATA", "")  # noqa: TID251 - the one place
+    return Path(text) if text else None
