@@ -52,6 +52,17 @@ class ManualClock:
         self.at = to
 
 
+def next_time_of_day(now: datetime, at: time, zone: ZoneInfo) -> datetime:
+    """Return the first moment after ``now`` at which clocks in ``zone`` show ``at``, in UTC.
+
+    Where the clocks are put forward over it, it is the moment they show an hour later.
+    """
+    day = now.astimezone(zone).date()
+    days = (day + timedelta(days=n) for n in range(3))
+    moments = (datetime.combine(d, at, tzinfo=zone).astimezone(UTC) for d in days)
+    return next(moment for moment in moments if moment > now)
+
+
 @cache
 def _calendar() -> exchange_calendars.ExchangeCalendar:
     return exchange_calendars.get_calendar(SESSION_CALENDAR, start="1990-01-02")

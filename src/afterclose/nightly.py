@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from afterclose import clock as calendar
@@ -239,17 +239,18 @@ def approve(
     note: str = "",
     exclude: frozenset[str] = frozenset(),
     rewrite: bool = True,
+    seen: AuditReport | None = None,
 ) -> Approval:
     """A person's yes, bound to exactly what the report shows. Raises NotApproved.
 
+    ``seen`` is the audit that the person had before his eyes, the one on disk where none is given.
     Without ``rewrite`` the report is not written again at once: ``rewrite_report`` does it later.
     """
-    shown = run_files.read_view(folder)
     approval = review.approve(
-        shown.audit,
+        seen or run_files.read_view(folder).audit,
         reviewer=reviewer,
         now=desk.clock.now(),
-        valid_for=timedelta(hours=desk.settings.review.valid_for_hours),
+        until=approval_end(desk),
         note=note,
         exclude=exclude,
     )
@@ -259,12 +260,28 @@ def approve(
     return approval
 
 
+def approval_end(desk: Desk) -> datetime:
+    """Return when a yes given now would end. Raises NotApproved just before a restart."""
+    now, broker = desk.clock.now(), desk.settings.broker
+    restart = None
+    if broker.restart != "never":
+        restart = calendar.next_time_of_day(now, broker.restart, broker.restart_zone)
+    hours = timedelta(hours=desk.settings.review.valid_for_hours)
+    return review.holds_until(now, valid_for=hours, restart=restart)
+
+
 def reject(
-    desk: Desk, folder: RunFolder, *, reviewer: str, note: str, rewrite: bool = True
+    desk: Desk,
+    folder: RunFolder,
+    *,
+    reviewer: str,
+    note: str,
+    rewrite: bool = True,
+    seen: AuditReport | None = None,
 ) -> Approval:
     """A person's no. The evening can be prepared again."""
-    shown = run_files.read_view(folder)
-    decision = review.reject(shown.audit, reviewer=reviewer, now=desk.clock.now(), note=note)
+    audited = seen or run_files.read_view(folder).audit
+    decision = review.reject(audited, reviewer=reviewer, now=desk.clock.now(), note=note)
     _decided(desk, folder, decision, RunState.REJECTED)
     if rewrite:
         rewrite_report(desk, folder)

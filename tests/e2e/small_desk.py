@@ -51,6 +51,7 @@ account = "{account}"
 [broker]
 port = {port}
 timeout_s = 10
+restart = "never"
 
 [data]
 store = "market"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import time
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from afterclose.domain.runs import Mode
 from afterclose.settings.section import Fraction, Section
@@ -28,6 +31,17 @@ class BrokerSettings(Section):
     port: int = Field(default=7497, ge=1, le=65535)
     client_id: int = Field(default=17, ge=1)
     timeout_s: float = Field(default=20.0, gt=0)
+    #: When the gateway restarts every day, and in which zone: IB's default is a quarter to midnight
+    #: in New York, when its servers are reset, too. "never" is for the paper gateway.
+    restart: time | Literal["never"] = time(23, 45)
+    restart_zone: ZoneInfo = ZoneInfo("America/New_York")
+
+    @field_validator("restart")
+    @classmethod
+    def _the_zone_stands_beside_it(cls, given: time | str) -> time | str:
+        if isinstance(given, time) and given.tzinfo is not None:
+            raise ValueError("name the zone in restart_zone")
+        return given
 
 
 class DataSource(StrEnum):
@@ -58,6 +72,7 @@ class DataSettings(Section):
 
 
 class ReviewSettings(Section):
-    """A person's approval."""
+    """A person's approval. It ends half an hour before the gateway restarts, or earlier."""
 
+    #: Never longer than this, wherever the restart is.
     valid_for_hours: float = Field(default=12.0, gt=0, le=12)

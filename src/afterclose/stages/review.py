@@ -21,12 +21,36 @@ def shown_digest(report: AuditReport) -> str:
     return digest_of(report)
 
 
+#: A gateway that restarts loses what it has not sent on: an approval ends well before.
+BEFORE_RESTART = timedelta(minutes=30)
+#: Whatever the settings say: a market of half a day ago is not the one that was looked at.
+LONGEST = timedelta(hours=12)
+
+
+def holds_until(now: datetime, *, valid_for: timedelta, restart: datetime | None) -> datetime:
+    """Return when a yes given now ends.
+
+    ``restart`` is the gateway's next one; None: it has none. Raises NotApproved when it is so near
+    that a yes would be over at once.
+    """
+    latest = now + min(valid_for, LONGEST)
+    if restart is None:
+        return latest
+    if restart - BEFORE_RESTART <= now:
+        raise NotApproved(
+            f"the gateway restarts at {restart:%Y-%m-%d %H:%M} UTC, and an approval ends half an "
+            "hour before that",
+            hint="approve after the restart, or correct broker.restart",
+        )
+    return min(latest, restart - BEFORE_RESTART)
+
+
 def approve(
     report: AuditReport,
     *,
     reviewer: str,
     now: datetime,
-    valid_for: timedelta,
+    until: datetime,
     note: str = "",
     exclude: frozenset[str] = frozenset(),
 ) -> Approval:
@@ -62,7 +86,7 @@ def approve(
         order_refs=tuple(sorted(going)),
         reviewer=reviewer,
         at=now,
-        expires_at=now + valid_for,
+        expires_at=until,
         note=note,
         overrides=tuple((r.order.order_ref, note) for r in flagged),
     )

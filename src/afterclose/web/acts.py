@@ -99,6 +99,7 @@ class Acts:
                 note=form.note,
                 exclude=frozenset(exclude),
                 rewrite=False,
+                seen=evening.view.audit,
             )
             said = counted(len(decision.order_refs), "order")
             notes.write(folder, self._note(Act.APPROVE, evening, form)(text=said))
@@ -118,7 +119,14 @@ class Acts:
                 )
             if not form.note:
                 raise NotApproved("no reason was given", hint="say why, for whoever reads it later")
-            nightly.reject(desk, folder, reviewer=_reviewer(form), note=form.note, rewrite=False)
+            nightly.reject(
+                desk,
+                folder,
+                reviewer=_reviewer(form),
+                note=form.note,
+                rewrite=False,
+                seen=evening.view.audit,
+            )
             notes.write(folder, self._note(Act.REJECT, evening, form)(text=form.note))
         self._rewrite_later(folder)
 

@@ -29,7 +29,7 @@ from starlette.responses import (
 )
 from starlette.routing import Route
 
-from afterclose import run_files
+from afterclose import nightly, run_files
 from afterclose.artifacts import RunFolder
 from afterclose.errors import AfterCloseError, ExitCode
 from afterclose.past_evenings import past_evenings
@@ -137,7 +137,7 @@ class Site:
             flagged=flagged,
             left_out=left_out,
             only=only,
-            hours=self.access.settings.review.valid_for_hours,
+            ends=nightly.approval_end(self.access.desk),
         )
 
 
@@ -281,7 +281,10 @@ def _sheet(site: Site) -> Endpoint:
         if folder is None:
             return _missing(site)
         name, ref = request.path_params["name"], request.query_params.get("ref", "")
-        return HTMLResponse(site.sheet(folder, name, ref))
+        try:
+            return HTMLResponse(site.sheet(folder, name, ref))
+        except AfterCloseError as error:
+            return HTMLResponse(site.pages.problem("Not now", _sentence(error), error.hint))
 
     async def sheet(request: Request) -> Response:
         return await to_thread.run_sync(work, request)
@@ -301,8 +304,7 @@ def _post(site: Site, name: str, act: Callable[[RunFolder, Form], None]) -> Endp
             if name in {"choose", "follow"}:
                 return HTMLResponse(site.live(folder))
         except AfterCloseError as error:
-            text = f"{str(error)[:1].upper()}{str(error)[1:]}."
-            page = site.pages.problem(_NOT_DONE[name], text, error.hint)
+            page = site.pages.problem(_NOT_DONE[name], _sentence(error), error.hint)
             return HTMLResponse(page, status_code=_STATUS.get(error.exit_code, 409))
         return Response(status_code=204, headers={"HX-Trigger": "done"})
 
@@ -316,6 +318,10 @@ def _post(site: Site, name: str, act: Callable[[RunFolder, Form], None]) -> Endp
         return await to_thread.run_sync(work, request, Form.read(pairs))
 
     return post
+
+
+def _sentence(error: AfterCloseError) -> str:
+    return f"{str(error)[:1].upper()}{str(error)[1:]}."
 
 
 def _events(site: Site) -> Endpoint:

@@ -10,7 +10,6 @@ import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -170,10 +169,6 @@ def order_id(ref: str) -> str:
     return f"sent-{ref}"
 
 
-def _until(evening: Evening, hours: float) -> object:
-    return evening.standing.records.now + timedelta(hours=hours)
-
-
 @cache
 def _environment() -> Environment:
     report = page_environment()
@@ -188,6 +183,5 @@ def _environment() -> Environment:
         "order_id": order_id,
         "looks": _LOOKS,
         "meanings": _MEANINGS,
-        "until": _until,
     }
     return environment

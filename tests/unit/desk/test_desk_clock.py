@@ -6,7 +6,8 @@ October 2026; Chicago is UTC−6 in winter and UTC−5 in summer.
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -16,6 +17,7 @@ from afterclose.clock import (
     evening_of,
     is_session,
     next_session,
+    next_time_of_day,
     require_session,
     session_at,
     session_on_or_before,
@@ -145,3 +147,24 @@ def test_a_manual_clock_moves_only_forwards() -> None:
 
 def test_the_wall_clock_is_aware() -> None:
     assert SystemClock().now().utcoffset() == timedelta(0)
+
+
+NEW_YORK, TOKYO = ZoneInfo("America/New_York"), ZoneInfo("Asia/Tokyo")
+
+
+@pytest.mark.parametrize(
+    ("now", "at", "zone", "expected"),
+    [
+        (utc(2026, 11, 19, 22), time(23, 45), NEW_YORK, utc(2026, 11, 20, 4, 45)),
+        (utc(2026, 11, 20, 4, 45), time(23, 45), NEW_YORK, utc(2026, 11, 21, 4, 45)),
+        (utc(2026, 7, 1, 22), time(23, 45), NEW_YORK, utc(2026, 7, 2, 3, 45)),  # summer
+        (utc(2026, 10, 31, 22), time(23, 45), NEW_YORK, utc(2026, 11, 1, 3, 45)),
+        (utc(2026, 11, 1, 12), time(23, 45), NEW_YORK, utc(2026, 11, 2, 4, 45)),  # put back
+        (utc(2026, 11, 19, 22), time(6, 0), TOKYO, utc(2026, 11, 20, 21)),
+        (utc(2026, 3, 8, 6), time(2, 30), NEW_YORK, utc(2026, 3, 8, 7, 30)),  # never shown: 03:30
+    ],
+)
+def test_the_next_time_of_day_follows_the_clocks_of_its_zone(
+    now: datetime, at: time, zone: ZoneInfo, expected: datetime
+) -> None:
+    assert next_time_of_day(now, at, zone) == expected

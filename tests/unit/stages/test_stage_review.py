@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -12,7 +12,14 @@ from afterclose.domain.audit import AuditReport
 from afterclose.domain.findings import Severity
 from afterclose.domain.orders import Approval, TradeKind
 from afterclose.errors import AccountMismatch, ApprovalVoid, ExitCode, NotApproved
-from afterclose.stages.review import approve, overridden, reject, require, shown_digest
+from afterclose.stages.review import (
+    approve,
+    holds_until,
+    overridden,
+    reject,
+    require,
+    shown_digest,
+)
 from make import (
     ACCOUNT,
     NOW,
@@ -34,7 +41,7 @@ FLAGGED = make_report(make_row(ES, findings=(make_finding(Severity.WARN),)), mak
 
 def yes(report: AuditReport = REPORT, note: str = "", exclude: tuple[str, ...] = ()) -> Approval:
     return approve(
-        report, reviewer="Ann", now=NOW, valid_for=HOURS, note=note, exclude=frozenset(exclude)
+        report, reviewer="Ann", now=NOW, until=NOW + HOURS, note=note, exclude=frozenset(exclude)
     )
 
 
@@ -155,3 +162,35 @@ def test_a_roll_does_not_open_without_its_close() -> None:
 
     assert yes(report, exclude=(close.order_ref,)).order_refs == (NQ.order_ref,)
     assert yes(report, exclude=(open_.order_ref,)).order_refs == (close.order_ref, NQ.order_ref)
+
+
+#: 23:45 in New York, in winter.
+RESTART = datetime(2026, 11, 20, 4, 45, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("now", "hours", "expected"),
+    [
+        # 22:10 UTC: the restart is six and a half hours away, half an hour less is 04:15.
+        (datetime(2026, 11, 19, 22, 10, tzinfo=UTC), 12, datetime(2026, 11, 20, 4, 15, tzinfo=UTC)),
+        (datetime(2026, 11, 19, 22, 10, tzinfo=UTC), 2, datetime(2026, 11, 20, 0, 10, tzinfo=UTC)),
+        (datetime(2026, 11, 20, 4, 14, tzinfo=UTC), 12, datetime(2026, 11, 20, 4, 15, tzinfo=UTC)),
+    ],
+)
+def test_a_yes_ends_half_an_hour_before_the_gateway_restarts(
+    now: datetime, hours: int, expected: datetime
+) -> None:
+    assert holds_until(now, valid_for=timedelta(hours=hours), restart=RESTART) == expected
+
+
+def test_a_yes_never_holds_longer_than_half_a_day() -> None:
+    far = NOW + timedelta(days=2)
+
+    assert holds_until(NOW, valid_for=timedelta(days=1), restart=far) == NOW + HOURS
+    assert holds_until(NOW, valid_for=timedelta(days=1), restart=None) == NOW + HOURS
+
+
+@pytest.mark.parametrize("minutes", [30, 29, 1])
+def test_just_before_the_restart_nobody_can_say_yes(minutes: int) -> None:
+    with pytest.raises(NotApproved, match="restarts at 2026-11-20 04:45 UTC"):
+        holds_until(RESTART - timedelta(minutes=minutes), valid_for=HOURS, restart=RESTART)

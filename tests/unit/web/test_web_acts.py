@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -252,3 +252,33 @@ async def test_an_open_page_never_says_two_things_of_one_approval(tmp_path: Path
 
     assert "approved by Ann" in html
     assert "not approved" not in html
+
+
+async def test_the_sheet_says_when_the_approval_ends_before_the_restart(tmp_path: Path) -> None:
+    # 23:45 in New York is 04:45 UTC in November; half an hour before that is 04:15.
+    async with site(tmp_path) as known:
+        sheet = await known.client.get(f"{known.evening}/sheet/approve")
+        await known.approve()
+
+        assert "2026-11-21 04:15:00 UTC" in sheet.text
+        assert "2026-11-21 04:15:00 UTC" in await known.live()
+
+
+async def test_just_before_the_restart_the_sheet_says_why_nobody_can_say_yes(
+    tmp_path: Path,
+) -> None:
+    async with site(tmp_path) as known:
+        known.clock.move(datetime(2026, 11, 21, 4, 20, tzinfo=UTC))
+        sheet = await known.client.get(f"{known.evening}/sheet/approve")
+        answer = await known.approve()
+
+        assert "restarts at 2026-11-21 04:45 UTC" in sheet.text
+        assert answer.status_code == 409
+        assert known.approvals() == []
+
+
+async def test_a_gateway_that_never_restarts_leaves_the_whole_twelve_hours(tmp_path: Path) -> None:
+    async with site(tmp_path, settings=PAPER + '[broker]\nrestart = "never"\n') as known:
+        await known.approve()
+
+        assert "2026-11-21 10:07:31 UTC" in await known.live()

@@ -24,7 +24,7 @@ CLEARED = VIEW.audit.cleared_orders()
 
 def approval(**changes: object) -> Approval:
     made = review.approve(
-        VIEW.audit, reviewer="Ann", now=NOW, valid_for=timedelta(hours=12), note="read"
+        VIEW.audit, reviewer="Ann", now=NOW, until=NOW + timedelta(hours=12), note="read"
     )
     return replace(made, **changes)  # type: ignore[arg-type]  # by keyword
 
