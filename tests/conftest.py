@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from afterclose.clock import ManualClock
 from make import NOW
+from postgresql import server
 
 
 @pytest.fixture
@@ -26,3 +28,10 @@ def desk_folder(tmp_path: Path) -> Path:
     folder = tmp_path / "desk"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """Address of a PostgreSQL server of the tests; skipped, with a word, where there is none."""
+    with server() as url:
+        yield url

@@ -70,6 +70,16 @@ def browser() -> str | None:
     return shutil.which("chromium")
 
 
+def postgresql() -> bool:
+    """Whether PostgreSQL's programs are here; on Debian as root, install them."""
+    places = [*Path("/usr/lib/postgresql").glob("*/bin/initdb"), shutil.which("initdb")]
+    if any(places) or not shutil.which("apt-get") or getattr(os, "geteuid", lambda: 1)() != 0:
+        return any(places)
+    run("apt-get", "update", quiet=True)
+    run("apt-get", "install", "-y", "--no-install-recommends", "postgresql", quiet=True)
+    return any(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+
+
 def demo(arguments: Sequence[str]) -> None:
     """Run the demo evening."""
     environment(development=False)
@@ -81,6 +91,8 @@ def test(arguments: Sequence[str]) -> None:
     environment(development=True)
     if not browser():
         print("no Chromium: the tests that need one are skipped, and counted", flush=True)
+    if not postgresql():
+        print("no PostgreSQL: the ledger is tested on SQLite alone", flush=True)
     run(PYTHON, "-m", "ruff", "check", ".")
     run(PYTHON, "-m", "ruff", "format", "--check", ".")
     run(PYTHON, "-m", "mypy")

@@ -113,7 +113,7 @@ def open_desk(
         clock=clock,
         market=DeskMarketData(MarketStore.open(settings.resolve(settings.data.store))),
         runner=runner or ProcessRunner(),
-        ledger=SqlLedger(settings.ledger_url),
+        ledger=SqlLedger(settings.ledger_url, desk=settings.desk.name),
         baskets=TwsBaskets(),
         open_reader=lambda: _reader(settings, clock),
         open_order_desk=lambda approval: _order_desk(settings, clock, approval),

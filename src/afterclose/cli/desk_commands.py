@@ -193,7 +193,7 @@ def status(home: Path, run_id: str) -> None:
     settings = load(home)
     folder = _folder_in(settings.runs, run_id)
     manifest = folder.read_json(MANIFEST, RunManifest)
-    ledger = SqlLedger(settings.ledger_url)
+    ledger = SqlLedger(settings.ledger_url, desk=settings.desk.name)
     try:
         halted = ledger.halted()
         lives = tuple(read_books(ledger, (), manifest.session).past.values())

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
@@ -42,16 +43,22 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "ledger.sqlite"
 
 
-@pytest.fixture
-def ledger(path: Path) -> Iterator[SqlLedger]:
-    opened = SqlLedger(f"sqlite:///{path.as_posix()}")
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ledger(request: pytest.FixtureRequest, path: Path) -> Iterator[SqlLedger]:
+    """The same tests on both: a file, and a schema of its own on a real server."""
+    if request.param == "sqlite":
+        opened = SqlLedger(f"sqlite:///{path.as_posix()}")
+    else:
+        opened = SqlLedger(request.getfixturevalue("postgresql"), desk=uuid4().hex[:8])
     yield opened
     opened.close()
 
 
 def reopened(ledger: SqlLedger) -> SqlLedger:
+    """Another program's view: every connection of the first is gone."""
     ledger.close()
-    return SqlLedger(ledger.url)
+    ledger.__init__(ledger.url, desk=ledger.desk)  # type: ignore[misc]
+    return ledger
 
 
 def test_orders_come_back_as_they_were_written(ledger: SqlLedger) -> None:
@@ -203,22 +210,22 @@ def test_the_last_decision_counts(ledger: SqlLedger) -> None:
     assert ledger.approval("another run") is None
 
 
-def test_every_connection_is_durable(ledger: SqlLedger, path: Path) -> None:
-    with ledger._engine.connect() as connection:
+def test_every_connection_is_durable(path: Path) -> None:
+    with (
+        closing(SqlLedger(f"sqlite:///{path.as_posix()}")) as ledger,
+        ledger._engine.connect() as connection,
+    ):
         assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
         assert connection.scalar(text("PRAGMA synchronous")) == 2  # FULL
         assert connection.scalar(text("PRAGMA foreign_keys")) == 1
         assert connection.scalar(text("PRAGMA fullfsync")) == 1
 
 
-def test_a_second_reader_sees_what_is_written_at_once(ledger: SqlLedger, path: Path) -> None:
+def test_a_second_reader_sees_what_is_written_at_once(ledger: SqlLedger) -> None:
     ledger.record_orders("run", [BUY])
     ledger.append_events("run", [intent(BUY)])
-    other = sqlite3.connect(path)
-    try:
-        assert other.execute("SELECT count(*) FROM order_events").fetchone() == (1,)
-    finally:
-        other.close()
+    with closing(SqlLedger(ledger.url, desk=ledger.desk)) as other:
+        assert list(other.events(SESSION)) == [intent(BUY)]
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,6 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Engine,
-    create_engine,
-    event,
     insert,
     or_,
     select,
@@ -22,6 +19,8 @@ from sqlalchemy import (
 from sqlalchemy.exc import SQLAlchemyError
 
 from afterclose.adapters.ledger import tables
+from afterclose.adapters.ledger.engine import WRITING, open_engine
+from afterclose.adapters.ledger.migrating import migrate
 from afterclose.domain.contracts import ContractMonth, FuturesContract, RootSymbol
 from afterclose.domain.orders import Approval, BasketOrder, EventKind, Fill, OrderEvent, final_fills
 from afterclose.domain.sending import DESK_MODEL, Halt, shares
@@ -35,11 +34,19 @@ _APPROVAL = TypeAdapter(Approval)
 class SqlLedger:
     """The ledger on a SQL database; SQLite in write-ahead mode, or PostgreSQL by URL."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self._engine = _engine(url)
-        with self._connection() as connection:
-            tables.metadata.create_all(connection)
+    def __init__(self, url: str, *, desk: str = "desk") -> None:
+        """Open the ledger of one desk, making or migrating its tables. Raises LedgerError.
+
+        On PostgreSQL every desk has a schema of its own, so several share one database.
+        """
+        self.url, self.desk = url, desk
+        self._engine = open_engine(url, desk=desk)
+        try:
+            with self._told():
+                migrate(self._engine, desk=desk)
+        except LedgerError:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Release the database."""
@@ -47,9 +54,22 @@ class SqlLedger:
 
     @contextmanager
     def _connection(self) -> Iterator[Connection]:
+        """Read: a view of one moment."""
+        with self._told(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        """Write: all of it or nothing, and alone."""
+        engine = self._engine.execution_options(**{WRITING: True})
+        with self._told(), engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Say in our own words what the database refuses."""
         try:
-            with self._engine.begin() as connection:
-                yield connection
+            yield
         except ValidationError as error:
             raise LedgerError(
                 f"the ledger at {self._engine.url!r} holds something this version cannot read: "
@@ -75,7 +95,7 @@ class SqlLedger:
         contracts per model. Raises LedgerError when a reference is there already with another
         meaning.
         """
-        with self._connection() as connection:
+        with self._writing() as connection:
             for order in orders:
                 known = connection.scalar(
                     select(tables.orders.c.payload).where(
@@ -106,7 +126,7 @@ class SqlLedger:
             for e in events
         ]
         if rows:
-            with self._connection() as connection:
+            with self._writing() as connection:
                 connection.execute(insert(tables.order_events), rows)
 
     def orders(self, session: date) -> Sequence[BasketOrder]:
@@ -132,7 +152,7 @@ class SqlLedger:
 
     def record_approval(self, approval: Approval) -> None:
         """Write an approval; a rejection is one without order references."""
-        with self._connection() as connection:
+        with self._writing() as connection:
             connection.execute(
                 insert(tables.approvals).values(
                     run_id=approval.run_id,
@@ -172,7 +192,7 @@ class SqlLedger:
             if quantity
         ]
         if rows:
-            with self._connection() as connection:
+            with self._writing() as connection:
                 connection.execute(insert(tables.adoptions), rows)
 
     def held(self, model: str) -> Mapping[FuturesContract, int]:
@@ -241,7 +261,7 @@ class SqlLedger:
 
     def record_halt(self, halt: Halt) -> None:
         """Write a person's halt, or its lifting."""
-        with self._connection() as connection:
+        with self._writing() as connection:
             connection.execute(
                 insert(tables.halts).values(
                     at=halt.at.astimezone(UTC), by=halt.by, reason=halt.reason, lifted=halt.lifted
@@ -255,7 +275,7 @@ class SqlLedger:
             row = connection.execute(query).mappings().first()
         if row is None or row["lifted"]:
             return None
-        return Halt(at=row["at"].replace(tzinfo=UTC), by=row["by"], reason=row["reason"])
+        return Halt(at=_utc(row["at"]), by=row["by"], reason=row["reason"])
 
 
 _Filled = Mapping[str, tuple[BasketOrder, tuple[Fill, ...]]]
@@ -310,6 +330,11 @@ def same_order(one: BasketOrder, other: BasketOrder) -> bool:
     )
 
 
+def _utc(at: datetime) -> datetime:
+    """SQLite keeps no zone: what it holds was written in UTC."""
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
 def _order_row(run_id: str, order: BasketOrder) -> dict[str, object]:
     return {
         "order_ref": order.order_ref,
@@ -320,25 +345,3 @@ def _order_row(run_id: str, order: BasketOrder) -> dict[str, object]:
         "contract": order.contract.symbol,
         "payload": _ORDER.dump_json(order).decode(),
     }
-
-
-def _engine(url: str) -> Engine:
-    try:
-        engine = create_engine(url)
-    except (SQLAlchemyError, ImportError) as error:  # ImportError: no driver for this database
-        raise LedgerError(
-            f"{url!r} is not a database address we can use: {error}",
-            hint="use sqlite:///ledger.sqlite or postgresql+psycopg://…",
-        ) from error
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _durable_sqlite)
-    return engine
-
-
-def _durable_sqlite(connection: object, _record: object) -> None:
-    cursor = connection.cursor()  # type: ignore[attr-defined]
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.execute("PRAGMA fullfsync=ON")  # macOS: through the drive's own cache; elsewhere nothing
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.close()

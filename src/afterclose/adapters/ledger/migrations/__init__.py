@@ -1,0 +1,1 @@
+"""Steps by which the ledger came to its shape; see ``versions``."""

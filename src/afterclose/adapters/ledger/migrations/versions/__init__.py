@@ -1,0 +1,1 @@
+"""One file for each step: ``rNNNN_what.py``; a step is never changed once it was landed."""

@@ -1,0 +1,89 @@
+"""A real PostgreSQL server for tests: made, started and stopped here, where its programs are."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+_PLACES = ("/usr/lib/postgresql/*/bin", "/opt/homebrew/opt/postgresql*/bin", "/usr/local/pgsql/bin")
+
+
+def programs() -> Path | None:
+    """Return the folder of ``initdb`` and ``pg_ctl``; None where PostgreSQL is not installed."""
+    for pattern in _PLACES:
+        root, _, rest = pattern[1:].partition("/")
+        found = sorted(Path("/", root).glob(rest)) if Path("/", root).is_dir() else []
+        if found and (found[-1] / "initdb").is_file():
+            return found[-1]
+    named = shutil.which("initdb")
+    return Path(named).resolve().parent if named else None
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """Run a server for as long as the block lasts; yields the address of its database.
+
+    Skips the test, with a word, where there is no PostgreSQL.
+    """
+    where = programs()
+    if where is None:
+        pytest.skip("PostgreSQL is not installed here (initdb was not found)")
+    folder = Path(tempfile.mkdtemp(prefix="afterclose-postgresql-"))
+    try:
+        as_user = _as_another_user(folder)
+        data, port = folder / "data", _free_port()
+        made = ["--username=afterclose", "--auth=trust", "--no-sync", "--encoding=UTF8"]
+        _run([*as_user, str(where / "initdb"), "-D", str(data), "--locale=C", *made])
+        options = f"-p {port} -c listen_addresses=127.0.0.1 -k {folder} -c full_page_writes=off"
+        control = [*as_user, str(where / "pg_ctl"), "-D", str(data), "-w"]
+        _run([*control, "-l", str(folder / "server.log"), "-o", options, "start"])
+        try:
+            yield f"postgresql+psycopg://afterclose@127.0.0.1:{port}/postgres"
+        finally:
+            _run([*control, "-m", "immediate", "stop"])
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _as_another_user(folder: Path) -> Sequence[str]:
+    """PostgreSQL refuses to run as root: another user gets the folder."""
+    if sys.platform == "win32" or os.geteuid() != 0:
+        return ()
+    for name in ("postgres", "nobody"):
+        try:
+            shutil.chown(folder, name)
+        except LookupError:
+            continue
+        if shutil.which("runuser"):
+            return ("runuser", "-u", name, "--")
+    pytest.skip("PostgreSQL refuses to run as root, and there is no other user to run it as")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _run(command: Sequence[str]) -> None:
+    done = subprocess.run(
+        command,
+        cwd=tempfile.gettempdir(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,  # the server would keep a pipe open
+        stderr=subprocess.PIPE if "start" not in command else subprocess.DEVNULL,
+        check=False,
+        timeout=60,
+    )
+    if done.returncode:
+        said = (done.stderr or b"").decode(errors="replace")
+        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {said}")
