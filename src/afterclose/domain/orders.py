@@ -158,6 +158,17 @@ def order_ref(
     return name
 
 
+def later_attempt(order_ref: str, number: int = 1) -> str:
+    """Name the attempt that comes so many after this one: ``…-O1`` and 2 give ``…-O3``.
+
+    Raises ValueError for a name without an attempt.
+    """
+    stem = order_ref.rstrip("0123456789")
+    if stem == order_ref:
+        raise ValueError(f"{order_ref!r} names no attempt")
+    return f"{stem}{int(order_ref[len(stem) :]) + number}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExcludedTrade:
     """A model's trade that became no order, and why. Nothing is left out silently.
@@ -321,3 +332,14 @@ class Approval:
     note: str = ""
     #: order_ref → reason, for each warning that was overridden.
     overrides: tuple[tuple[str, str], ...] = ()
+    #: order_ref → further attempts that are approved with it: those of a limit that is worked.
+    attempts: tuple[tuple[str, int], ...] = ()
+
+    def names(self) -> frozenset[str]:
+        """Every reference that may be sent; a further attempt only where it was approved."""
+        further = {
+            later_attempt(ref, number)
+            for ref, count in self.attempts
+            for number in range(1, count + 1)
+        }
+        return frozenset(self.order_refs) | further

@@ -8,11 +8,7 @@ from afterclose.settings.desk import (
     ReviewSettings,
 )
 from afterclose.settings.load import (
-    LIVE_ACCOUNT,
-    LIVE_PORTS,
     LOCAL_FILE,
-    PAPER_ACCOUNT,
-    PAPER_PORTS,
     SETTINGS_FILE,
     Settings,
     load,
@@ -27,6 +23,7 @@ from afterclose.settings.orders import (
     Weight,
 )
 from afterclose.settings.sending import LimitSettings, SendingSettings
+from afterclose.settings.wall import LIVE_ACCOUNT, LIVE_PORTS, PAPER_ACCOUNT, PAPER_PORTS
 
 __all__ = [
     "LIVE_ACCOUNT",

@@ -21,6 +21,8 @@ class DeskSettings(Section):
     name: str = Field(default="desk", pattern=r"^[A-Za-z0-9_]{1,8}$")
     account: str = ""
     mode: Mode = Mode.PAPER
+    #: Accounts that this desk may ever trade; a live desk must list its own.
+    allowed_accounts: tuple[str, ...] = ()
     reviewer: str = ""
 
 

@@ -8,7 +8,6 @@ A desk is one folder with ``afterclose.toml`` (and, kept out of version control,
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -22,22 +21,15 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from afterclose.domain.runs import Mode
 from afterclose.errors import ConfigError
 from afterclose.settings.desk import BrokerSettings, DataSettings, DeskSettings, ReviewSettings
 from afterclose.settings.models import EngineSettings, ModelSettings
 from afterclose.settings.orders import AuditSettings, BasketSettings, CapitalSource
 from afterclose.settings.sending import LimitSettings, SendingSettings
+from afterclose.settings.wall import disagreement
 
 SETTINGS_FILE = "afterclose.toml"
 LOCAL_FILE = "afterclose.local.toml"
-
-#: Ports by IB's own defaults: what listens there is paper or live.
-PAPER_PORTS = frozenset({7497, 4002})
-LIVE_PORTS = frozenset({7496, 4001})
-#: Account prefixes: DU and DF are paper, U and F (adviser) are live.
-PAPER_ACCOUNT = re.compile(r"^D[UF][A-Z0-9]*\d{3,}$")
-LIVE_ACCOUNT = re.compile(r"^[UF]\d{3,}$")
 
 
 class Settings(BaseSettings):
@@ -78,25 +70,9 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _mode_port_and_account_agree(self) -> Self:
-        account, mode, port = self.desk.account, self.desk.mode, self.broker.port
-        if mode is Mode.PAPER and port in LIVE_PORTS:
-            raise ValueError(
-                f"desk.mode is paper but broker.port {port} is a live port (7496, 4001)"
-            )
-        if mode is Mode.LIVE and port in PAPER_PORTS:
-            raise ValueError(
-                f"desk.mode is live but broker.port {port} is a paper port (7497, 4002)"
-            )
-        unset = self.limits.as_limits().unset()
-        if mode is Mode.LIVE and unset:
-            raise ValueError(f"desk.mode is live but limits.{', limits.'.join(unset)} not set")
-        if account:
-            expected = PAPER_ACCOUNT if mode is Mode.PAPER else LIVE_ACCOUNT
-            if not expected.fullmatch(account):
-                kind = "DU or DF" if mode is Mode.PAPER else "U or F"
-                raise ValueError(
-                    f"desk.account {account} is no {mode.value} account: those start with {kind}"
-                )
+        against = disagreement(self.desk, self.broker, self.limits)
+        if against:
+            raise ValueError(against)
         if self.audit.capital is CapitalSource.FIXED and self.audit.fixed_capital is None:
             raise ValueError("audit.capital is fixed but audit.fixed_capital is not given")
         names = [m.name for m in self.models]

@@ -148,12 +148,18 @@ async def test_only_orders_of_the_approval_go_through_and_only_for_its_account(
     assert gateway.orders() == ()
 
 
-async def test_a_further_attempt_at_an_approved_order_is_approved_with_it(start: Start) -> None:
+async def test_a_further_attempt_needs_an_approval_of_its_own(start: Start) -> None:
     gateway = start()
     es = await qualified_by(gateway, ES)
     again = order(order_ref=BUY.order_ref[:-1] + "2", limit_price=Decimal(6900))
+    third = order(order_ref=BUY.order_ref[:-1] + "3", limit_price=Decimal(6900))
     async with desk_of(gateway, BUY) as desk:
+        with pytest.raises(NotApproved, match="O2 is not among the approved"):
+            await desk.place(again, es)
+    async with desk_of(gateway, BUY, attempts=((BUY.order_ref, 1),)) as desk:
         await desk.place(again, es)
+        with pytest.raises(NotApproved, match="O3 is not among the approved"):
+            await desk.place(third, es)
         await desk.sweep()
     assert [o.order_ref for o in gateway.orders()] == [again.order_ref]
 

@@ -25,6 +25,14 @@ notional_per_root = 4e6
 notional_total = 2e7
 price_band = 0.05
 """
+LIVE = """
+[desk]
+mode = "live"
+account = "U1234567"
+allowed_accounts = {listed}
+[broker]
+port = 4001
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -150,9 +158,23 @@ def test_live_takes_live_accounts_only(tmp_path: Path, account: str) -> None:
 
 
 def test_a_live_desk_says_so_in_all_three_places(tmp_path: Path) -> None:
-    text = '[desk]\nmode = "live"\naccount = "U1234567"\n[broker]\nport = 4001\n' + LIMITS
+    text = LIVE.format(listed='["F7654321", "U1234567"]') + LIMITS
 
     assert desk(tmp_path, text).desk.mode is Mode.LIVE
+
+
+@pytest.mark.parametrize("listed", ["[]", '["U7654321"]', '["u1234567"]', '["DU1234567"]'])
+def test_a_live_account_must_be_on_the_list_of_allowed_ones(tmp_path: Path, listed: str) -> None:
+    text = LIVE.format(listed=listed) + LIMITS
+
+    assert "desk.allowed_accounts" in refused(tmp_path, text)
+
+
+def test_a_paper_desk_with_a_list_keeps_to_it(tmp_path: Path) -> None:
+    text = '[desk]\naccount = "DU1234567"\nallowed_accounts = ["{}"]\n'
+
+    assert desk(tmp_path, text.format("DU1234567")).desk.account == "DU1234567"
+    assert "is not in desk.allowed_accounts" in refused(tmp_path, text.format("DU7654321"))
 
 
 @pytest.mark.parametrize("line", LIMITS.splitlines()[1:])

@@ -31,8 +31,6 @@ from afterclose.errors import (
 )
 from afterclose.ports import Clock
 
-_DIGITS = "0123456789"
-
 
 class IbkrDesk:
     """An ``OrderDesk`` on one open session. Made by ``open_desk``."""
@@ -40,7 +38,7 @@ class IbkrDesk:
     def __init__(self, session: Session, approval: Approval) -> None:
         self._session = session
         self._approval = approval
-        self._approved = frozenset(_without_attempt(ref) for ref in approval.order_refs)
+        self._approved = approval.names()
         self._stream = OrderStream(
             client_id=session.client_id,
             clock=session.clock,
@@ -89,7 +87,7 @@ class IbkrDesk:
 
     def _require_approval(self, order: BasketOrder) -> None:
         approval = self._approval
-        if _without_attempt(order.order_ref) not in self._approved:
+        if order.order_ref not in self._approved:
             raise NotApproved(f"{order.order_ref} is not among the approved orders")
         if order.account != approval.account:
             raise NotApproved(
@@ -181,11 +179,6 @@ class IbkrDesk:
     def close(self) -> None:
         """End the stream of events. Working orders stay where they are."""
         self._stream.close()
-
-
-def _without_attempt(order_ref: str) -> str:
-    """Cut the attempt's number: a further attempt at an approved order is approved with it."""
-    return order_ref.rstrip(_DIGITS)
 
 
 @asynccontextmanager

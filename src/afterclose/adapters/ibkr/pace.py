@@ -10,15 +10,17 @@ gateway can hold more than the limit, however slow it or the line is.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from dataclasses import dataclass
 
 #: IB: half the market data lines a second, and a login has a hundred by default.
 LIMIT = 50
-#: Two are kept back for what is not ours to count.
-PER_SECOND = LIMIT - 2
-#: A second, and what two clocks may disagree by.
-SECOND_S = 1.02
+#: One is kept back for what is not ours to count.
+PER_SECOND = LIMIT - 1
+#: A second, what two clocks may disagree by, and what this machine's clock cannot tell apart
+#: (on Windows a sixty-fourth of a second).
+SECOND_S = 1.005 + time.get_clock_info("monotonic").resolution
 #: A message that nothing answers counts as read by then.
 UNANSWERED_S = 10.0
 

@@ -39,6 +39,7 @@ from afterclose.errors import (
 from afterclose.ports import Clock, Ledger, OrderDesk
 from afterclose.stages.submit.door import Caller, Door, Gate, needs_quote
 from afterclose.stages.submit.journal import Journal
+from afterclose.stages.submit.stream import together
 from afterclose.stages.submit.turns import to_send
 
 #: Asks for the market of contracts at this moment.
@@ -190,13 +191,13 @@ class _Sending:
         """Write down what comes. However it ends, those who wait for it hear of it."""
         ended: Exception = BrokerUnavailable("the gateway's stream of order events ended")
         try:
-            async for event in self._desk.events():
-                if self._journal.mine(event.order_ref):
-                    await self._journal.write(event)
-                elif not event.order_ref:
-                    self._journal.on_event(event)  # about the line itself
-                    if event.code in _SERVERS_BACK:
-                        await self.read_book()
+            async for come in together(self._desk.events()):
+                await self._journal.write(*(e for e in come if self._journal.mine(e.order_ref)))
+                for event in come:
+                    if not event.order_ref:
+                        self._journal.on_event(event)  # about the line itself
+                if any(not e.order_ref and e.code in _SERVERS_BACK for e in come):
+                    await self.read_book()
         except BrokerError as error:
             ended = error
         except Exception as error:
