@@ -44,7 +44,7 @@ from afterclose.ports import (
 )
 from afterclose.report.evening import Capital, DataState, EveningView, Mark, ModelSummary
 from afterclose.settings import CapitalSource, ModelSettings, Settings, SizeRule, Weight
-from afterclose.stages import audit, basket, signals, sizing, snapshot, update
+from afterclose.stages import audit, basket, quality, signals, sizing, snapshot, update
 from afterclose.stages import mapping as mapped
 
 
@@ -205,16 +205,21 @@ def map_trades(
 
 
 def order_notes(
-    tonight: basket.Basket, contracts: mapped.ContractMap, late: Mapping[str, Finding]
+    tonight: basket.Basket,
+    contracts: mapped.ContractMap,
+    late: Mapping[str, Finding],
+    seen: quality.BarQuality,
 ) -> dict[str, tuple[Finding, ...]]:
     """Gather what is known against each order before the gateway is asked.
 
-    A late market blocks its own openings; its closings go, and show it.
+    A late market blocks its own openings; its closings go, and show it. What looks wrong in the
+    bars of a market is on each of its orders.
     """
     notes: dict[str, tuple[Finding, ...]] = {}
     for order in tonight.orders:
         found = [*tonight.notes.get(order.order_ref, ())]
         found.extend(contracts.notes.get(order.contract, ()))
+        found.extend(seen.of(order.contract))
         finding = late.get(order.contract.root)
         if finding is not None:
             severity = Severity.WARN if order.kind.closes else Severity.BLOCK
@@ -377,6 +382,7 @@ class ViewParts:
     live: MarketSnapshot
     money: Capital
     freshness: update.Freshness
+    seen: quality.BarQuality
     excluded: Sequence[ExcludedTrade]
     digest: str
     files: Mapping[str, str]
@@ -399,6 +405,7 @@ def view(desk: Desk, parts: ViewParts) -> EveningView:
             fingerprint=parts.freshness.fingerprint,
             roots=parts.freshness.roots,
             late=tuple(parts.freshness.late.values()),
+            revised=tuple(parts.seen.revised.values()),
         ),
         written_at=desk.clock.now(),
         digest=parts.digest,

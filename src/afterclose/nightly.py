@@ -43,7 +43,17 @@ from afterclose.evening import (
 )
 from afterclose.journal import RunJournal
 from afterclose.report.evening import Capital
-from afterclose.stages import audit, basket, reconcile, review, signals, snapshot, submit, update
+from afterclose.stages import (
+    audit,
+    basket,
+    quality,
+    reconcile,
+    review,
+    signals,
+    snapshot,
+    submit,
+    update,
+)
 from afterclose.stages.mapping import ContractMap
 
 
@@ -54,9 +64,10 @@ async def prepare(desk: Desk, session: Session) -> RunFolder:
     nights = _signals(run)
     trades = _mapping(run, nights)
     orders = _basket(run, trades)
+    seen = _quality(run, orders)
     live = await _snapshot(run, orders)
-    report, money = _audit(run, nights, orders, trades, live, fresh)
-    _report(run, nights, orders, live, fresh, report, money)
+    report, money = _audit(run, nights, orders, trades, live, fresh, seen)
+    _report(run, nights, orders, live, fresh, seen, report, money)
     return run.journal.folder
 
 
@@ -140,6 +151,16 @@ def _basket(run: Run, trades: Trades) -> basket.Basket:
     return tonight
 
 
+def _quality(run: Run, tonight: basket.Basket) -> quality.BarQuality:
+    with run.journal.stage("quality") as stage:
+        traded = [order.contract for order in tonight.orders]
+        held = run.books.held_together()
+        seen = quality.run(run.desk.market, run.session, traded=traded, held=held)
+        stage.found(seen.findings)
+        stage.wrote(run.folder.write("31-quality.csv", findings_csv(seen.findings)))
+    return seen
+
+
 async def _snapshot(run: Run, tonight: basket.Basket) -> MarketSnapshot:
     desk = run.desk
     with run.journal.stage("snapshot") as stage:
@@ -167,6 +188,7 @@ def _audit(
     trades: Trades,
     live: MarketSnapshot,
     fresh: update.Freshness,
+    seen: quality.BarQuality,
 ) -> tuple[AuditReport, Capital]:
     desk = run.desk
     with run.journal.stage("audit") as stage:
@@ -177,10 +199,13 @@ def _audit(
                 account=desk.settings.desk.account,
                 orders=tonight.orders,
                 sized=size_openings(desk, tonight.orders, live, money, nights.results),
-                notes=order_notes(tonight, trades.contracts, fresh.late),
+                notes=order_notes(tonight, trades.contracts, fresh.late, seen),
                 snapshot=live,
                 rules=audit_rules(desk.settings, execute_on=calendar.next_session(run.session)),
-                findings=update.blocking(fresh, max_late_share=_late_share(desk)),
+                findings=(
+                    *update.blocking(fresh, max_late_share=_late_share(desk)),
+                    *seen.of_evening(),
+                ),
                 vendor=vendor_contracts(desk, tonight.orders),
                 desk_held=run.books.held_together(),
                 holdings=account_holdings(desk, live.account, run.session),
@@ -201,6 +226,7 @@ def _report(
     tonight: basket.Basket,
     live: MarketSnapshot,
     fresh: update.Freshness,
+    seen: quality.BarQuality,
     report: AuditReport,
     money: Capital,
 ) -> None:
@@ -219,6 +245,7 @@ def _report(
         live=live,
         money=money,
         freshness=fresh,
+        seen=seen,
         excluded=tonight.excluded,
         digest=review.shown_digest(report),
         files=run_files.digests(run.folder),

@@ -66,6 +66,17 @@ class MarketData(Protocol):
     def late(self, session: Session) -> Mapping[str, Finding]:
         """Roots whose bar of ``session`` is not there, each with the reason as a finding."""
 
+    def quality(
+        self, contracts: Collection[FuturesContract], session: Session
+    ) -> Mapping[RootSymbol, tuple[Finding, ...]]:
+        """What looks wrong in the session's bars of these contracts and of their markets' leads.
+
+        By market; one without a finding, or without a bar of the session, is left out.
+        """
+
+    def revised(self, session: Session) -> Mapping[str, Finding]:
+        """Markets and currencies whose history changed since the evening before, and how much."""
+
     def last_close(self, contract: FuturesContract, session: Session) -> Decimal | None:
         """Last known close up to ``session``, exact, in vendor units; None where there is none."""
 

@@ -1,8 +1,7 @@
 """Codes of the evening, and which of them a desk may weigh differently (``audit.severities``).
 
 Meanings, default weights and reasons are in ``docs/findings.md``. Codes about files (AC201, AC22x,
-AC23x) and about the quality of bars (AC12x) stop what they speak of before there is a row, and are
-not weighed here.
+AC23x) stop what they speak of before there is a row, and are not weighed here.
 """
 
 from __future__ import annotations
@@ -22,7 +21,9 @@ FIXED: frozenset[str] = frozenset(
 CONFIGURABLE: frozenset[str] = frozenset(
     {
         "AC101", "AC102", "AC104", "AC107", "AC108", "AC109", "AC111", "AC112", "AC113", "AC114",
-        "AC115", "AC209", "AC210", "AC214", "AC215", "AC216", "AC217", "AC301", "AC302",
+        "AC115", "AC120", "AC121", "AC122", "AC123", "AC124", "AC125", "AC126", "AC127", "AC128",
+        "AC129", "AC130", "AC132", "AC133",
+        "AC209", "AC210", "AC214", "AC215", "AC216", "AC217", "AC301", "AC302",
         "AC306", "AC310", "AC313", "AC314", "AC315", "AC316", "AC401", "AC402", "AC406",
         "AC408", "AC409", "AC410", "AC412", "AC414", "AC415", "AC501", "AC502", "AC503",
         "AC508", "AC510", "AC511", "AC512", "AC513",

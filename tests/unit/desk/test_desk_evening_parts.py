@@ -19,6 +19,7 @@ from afterclose.evening import capital, order_notes, other_rule
 from afterclose.settings import Settings, load
 from afterclose.stages.basket import Basket
 from afterclose.stages.mapping import ContractMap
+from afterclose.stages.quality import BarQuality
 from make import (
     EUR,
     NOW,
@@ -169,12 +170,14 @@ def test_a_late_market_blocks_its_openings_and_shows_on_its_closings() -> None:
         notes={entry.order_ref: (make_finding(Severity.INFO, code="AC109"),)},
     )
     mapping = ContractMap(mapped={}, blocked={}, notes={ES: (make_finding(code="AC210"),)})
-    notes = order_notes(basket, mapping, {"ES": make_finding(code="AC107", subject="ES")})
+    seen = BarQuality(bars={ES.root: (make_finding(code="AC124", subject="ESZ26"),)})
+    notes = order_notes(basket, mapping, {"ES": make_finding(code="AC107", subject="ES")}, seen)
 
-    assert codes(notes[entry.order_ref]) == ["AC109", "AC210", "AC107"]
+    assert codes(notes[entry.order_ref]) == ["AC109", "AC210", "AC124", "AC107"]
     assert notes[entry.order_ref][-1].severity is Severity.BLOCK
     assert notes[entry.order_ref][-1].subject == "ESZ26"
-    assert [f.severity for f in notes[leave.order_ref]] == [Severity.WARN]
+    assert codes(notes[leave.order_ref]) == ["AC124", "AC107"]
+    assert [f.severity for f in notes[leave.order_ref]] == [Severity.WARN, Severity.WARN]
     assert notes[other.order_ref] == ()
 
 

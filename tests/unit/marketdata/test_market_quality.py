@@ -8,7 +8,8 @@ import pytest
 
 from afterclose.adapters.marketdata.absence import Absence, why_missing
 from afterclose.adapters.marketdata.calendars import market_sessions
-from afterclose.adapters.marketdata.quality import check_bars, disagreements
+from afterclose.adapters.marketdata.comparing import disagreements
+from afterclose.adapters.marketdata.quality import check_bars
 from afterclose.adapters.marketdata.records import ContractBars
 from afterclose.domain.findings import Finding, Severity
 from unit.marketdata.market_examples import JUNE, bars, contract

@@ -14,7 +14,14 @@ from afterclose.settings import load
 ROOT = Path(__file__).parents[3]
 ROW = re.compile(r"^\| (AC\d{3}) \| ([a-z; ]+) \|(.*?)\|", re.MULTILINE)
 #: Sources whose codes are about rows and the evening.
-SOURCES = ("stages/signals.py", "stages/mapping.py", "stages/update.py", "domain/contract_facts.py")
+SOURCES = (
+    "stages/signals.py",
+    "stages/mapping.py",
+    "stages/update.py",
+    "domain/contract_facts.py",
+    "adapters/marketdata/quality.py",
+    "adapters/marketdata/revisions.py",
+)
 
 
 def documented() -> dict[str, str]:

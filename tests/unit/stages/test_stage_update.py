@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from afterclose.domain.contracts import FuturesContract
+from afterclose.domain.contracts import FuturesContract, RootSymbol
 from afterclose.domain.findings import Finding, Severity
 from afterclose.domain.market import VendorContract
 from afterclose.errors import StaleBars
@@ -39,6 +39,14 @@ class Market:
     def late(self, session: date) -> Mapping[str, Finding]:
         assert session == SESSION
         return {r: make_finding(code="AC107", subject=r) for r in self.late_roots}
+
+    def quality(
+        self, contracts: Collection[FuturesContract], session: date
+    ) -> Mapping[RootSymbol, tuple[Finding, ...]]:
+        raise NotImplementedError(f"nobody asks for {contracts} on {session}")
+
+    def revised(self, session: date) -> Mapping[str, Finding]:
+        raise NotImplementedError(f"nobody asks for {session}")
 
     def last_close(self, contract: FuturesContract, session: date) -> Decimal | None:
         raise NotImplementedError(f"nobody asks for {contract} on {session}")

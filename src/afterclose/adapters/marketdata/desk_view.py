@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
 from decimal import Decimal
 from math import isfinite
 from pathlib import Path
 
 import numpy as np
 
+from afterclose.adapters.marketdata.chain import leads
 from afterclose.adapters.marketdata.freshness import market_freshness
+from afterclose.adapters.marketdata.quality import check_bars
+from afterclose.adapters.marketdata.revisions import revised_roots
 from afterclose.adapters.marketdata.store import MarketStore
-from afterclose.domain.contracts import FuturesContract, Session
+from afterclose.clock import evening_of, session_on_or_before
+from afterclose.domain.contracts import FuturesContract, RootSymbol, Session
 from afterclose.domain.findings import Finding
 from afterclose.domain.market import VendorContract
 
 #: Changes of the close that make a daily move.
 _MOVES = 20
+_BEGINNING = np.datetime64("0001-01-01", "D")
+#: The month with the most volume in these days leads its market.
+_LEADS_OF = timedelta(days=7)
 
 
 class DeskMarketData:
@@ -53,6 +61,37 @@ class DeskMarketData:
         """Roots whose own market had this session and that have no bar of it."""
         states = market_freshness(self._store, session)
         return {m.root: m.finding for m in states if m.finding is not None}
+
+    def quality(
+        self, contracts: Collection[FuturesContract], session: Session
+    ) -> Mapping[RootSymbol, tuple[Finding, ...]]:
+        """Check the session's bars of these contracts, and of the months that lead their roots."""
+        found: dict[RootSymbol, list[Finding]] = {}
+        for root, symbol in self._looked_at(contracts, session):
+            record, bars = self._store.contract(symbol), self._store.bars(symbol)
+            known = bars.between(_BEGINNING, np.datetime64(session, "D"))
+            if len(known) and known.sessions[-1] == np.datetime64(session, "D"):
+                found.setdefault(root, []).extend(check_bars(record, known, since=session))
+        return {root: tuple(findings) for root, findings in found.items() if findings}
+
+    def _looked_at(
+        self, contracts: Collection[FuturesContract], session: Session
+    ) -> list[tuple[RootSymbol, str]]:
+        """Each root with the contracts of interest that the store has."""
+        chosen: dict[tuple[RootSymbol, str], None] = {}
+        for contract in sorted(contracts):
+            symbol = self._months.get((contract.root, contract.month.yyyymm))
+            if symbol is not None:
+                chosen[contract.root, symbol] = None
+        for root in sorted({root for root, _ in chosen}):
+            for lead in leads(self._store, root, first=session - _LEADS_OF, last=session)[-1:]:
+                chosen[root, lead.symbol] = None
+        return sorted(chosen)
+
+    def revised(self, session: Session) -> Mapping[str, Finding]:
+        """Roots and currencies of which history changed since the evening before."""
+        before = session_on_or_before(session - timedelta(days=1))
+        return revised_roots(self._store.revisions(), self._store, since=evening_of(before))
 
     def last_close(self, contract: FuturesContract, session: Session) -> Decimal | None:
         """Last known close up to ``session``, as the shortest text of its float."""

@@ -12,10 +12,11 @@ AC127   a session of its market without a bar
 AC128   a session without volume among sessions that traded
 AC129   a contract that never traded
 AC130   open, high, low and close that contradict each other
-AC131   two sources that disagree: a settlement against a last trade, or an error
+AC132   a close outside the range of the day: a settlement, not a last trade
 ======  ====================================================================================
 
-One finding per contract and code; its evidence counts the sessions and names the latest.
+One finding per contract and code; its evidence counts the sessions and names the latest. Two
+sources are compared in ``comparing.py`` (AC131).
 """
 
 from __future__ import annotations
@@ -38,7 +39,6 @@ LOCKED_MOVES = 1.0
 AVERAGE_OVER_SESSIONS = 20
 UNIT_SLIPS = (10.0, 100.0, 1000.0)
 UNIT_SLIP_TOLERANCE = 0.15
-DISAGREEMENT_TICKS = 2.0
 _TICK_TOLERANCE = 1e-6
 _SHOWN = 3
 
@@ -180,9 +180,15 @@ def _quiet(_: ContractRecord, bars: ContractBars) -> Flags:
 
 
 def _contradicting(_: ContractRecord, bars: ContractBars) -> Flags:
-    above = np.maximum(bars.open, bars.close) > bars.high
-    below = np.minimum(bars.open, bars.close) < bars.low
-    flags: Flags = above | below | (bars.high < bars.low)
+    outside = (bars.open > bars.high) | (bars.open < bars.low)
+    flags: Flags = outside | (bars.high < bars.low)
+    return flags
+
+
+def _settled_outside(record: ContractRecord, bars: ContractBars) -> Flags:
+    """The close alone is outside: exchanges settle there, nobody trades there."""
+    outside = (bars.close > bars.high) | (bars.close < bars.low)
+    flags: Flags = outside & ~_contradicting(record, bars)
     return flags
 
 
@@ -224,34 +230,6 @@ def _never_traded(record: ContractRecord) -> Finding:
         message="no bar of it has any volume",
         hint="a model must not hold it: nothing would fill",
     )
-
-
-def disagreements(
-    record: ContractRecord,
-    ours: ContractBars,
-    theirs: ContractBars,
-    *,
-    names: tuple[str, str],
-    tolerance_ticks: float = DISAGREEMENT_TICKS,
-) -> list[Finding]:
-    """AC131 where two sources have closes of one session further apart than the tolerance."""
-    days, left, right = np.intersect1d(ours.sessions, theirs.sessions, return_indices=True)
-    gap = np.abs(ours.close[left] - theirs.close[right])
-    apart = np.flatnonzero(gap > tolerance_ticks * record.tick_size * (1 + _TICK_TOLERANCE))
-    if not len(apart):
-        return []
-    at = int(apart[-1])
-    first, second = float(ours.close[left[at]]), float(theirs.close[right[at]])
-    return [
-        Finding(
-            code="AC131",
-            severity=Severity.WARN,
-            subject=record.symbol,
-            message=f"{names[0]} closes at {first!r} on {days[at]}, {names[1]} at {second!r}",
-            hint="a settlement against a last trade, another month, or an error in one of them",
-            evidence={"sessions": len(apart), "latest": str(days[at]), "gap": float(gap[at])},
-        )
-    ]
 
 
 _CHECKS = (
@@ -317,5 +295,12 @@ _CHECKS = (
         sentence="open, high, low and close contradict each other",
         hint="one of them is wrong; a fill inside the day's range cannot be believed",
         flags=_contradicting,
+    ),
+    _Check(
+        code="AC132",
+        severity=Severity.INFO,
+        sentence="a close outside the range of its day",
+        hint="a settlement, not a last trade: nobody traded at the price the model saw",
+        flags=_settled_outside,
     ),
 )

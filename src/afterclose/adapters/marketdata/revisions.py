@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,7 @@ from afterclose.adapters.marketdata.records import (
     FxSeries,
     SessionArray,
 )
+from afterclose.domain.findings import Finding, Severity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,3 +150,45 @@ def rate_revisions(stored: FxSeries, offered: FxSeries, recorded_at: datetime) -
                 )
             )
     return found
+
+
+class _Contracts(Protocol):
+    def roots(self) -> Sequence[str]: ...
+    def symbols(self, root: str | None = None) -> Sequence[str]: ...
+
+
+def revised_roots(
+    revisions: Iterable[Revision], contracts: _Contracts, *, since: datetime
+) -> dict[str, Finding]:
+    """AC133 per root (or currency) of which a value was changed after ``since``."""
+    recent = [revision for revision in revisions if revision.recorded_at > since]
+    if not recent:
+        return {}
+    root_of = {symbol: root for root in contracts.roots() for symbol in contracts.symbols(root)}
+    by_root: dict[str, list[Revision]] = {}
+    for revision in recent:
+        by_root.setdefault(root_of.get(revision.symbol, revision.symbol), []).append(revision)
+    return {root: _revised(root, by_root[root]) for root in sorted(by_root)}
+
+
+def _revised(root: str, changes: Sequence[Revision]) -> Finding:
+    symbols = sorted({change.symbol for change in changes})
+    first = min((change.session for change in changes if change.session), default=None)
+    shown = next((c for c in changes if c.field == "close" and c.session), changes[0])
+    value = f"{shown.symbol} {shown.session or ''} {shown.field}".replace("  ", " ")
+    return Finding(
+        code="AC133",
+        severity=Severity.INFO,
+        subject=root,
+        message=(
+            f"history changed at the source: {len(changes)} values of {len(symbols)} contracts; "
+            f"{value}: {shown.old or 'nothing'} → {shown.new or 'nothing'}"
+        ),
+        hint="compare what the model did before with what it does now",
+        evidence={
+            "values": len(changes),
+            "contracts": " ".join(symbols[:6]),
+            "first_session": None if first is None else first.isoformat(),
+            "recorded_at": changes[-1].recorded_at.isoformat(),
+        },
+    )
