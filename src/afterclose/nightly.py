@@ -43,17 +43,8 @@ from afterclose.evening import (
 )
 from afterclose.journal import RunJournal
 from afterclose.report.evening import Capital
-from afterclose.stages import (
-    audit,
-    basket,
-    quality,
-    reconcile,
-    review,
-    signals,
-    snapshot,
-    submit,
-    update,
-)
+from afterclose.stages import audit, basket, reconcile, review, signals, snapshot, submit, update
+from afterclose.stages import quality as bar_quality
 from afterclose.stages.mapping import ContractMap
 
 
@@ -151,11 +142,11 @@ def _basket(run: Run, trades: Trades) -> basket.Basket:
     return tonight
 
 
-def _quality(run: Run, tonight: basket.Basket) -> quality.BarQuality:
+def _quality(run: Run, tonight: basket.Basket) -> bar_quality.BarQuality:
     with run.journal.stage("quality") as stage:
         traded = [order.contract for order in tonight.orders]
         held = run.books.held_together()
-        seen = quality.run(run.desk.market, run.session, traded=traded, held=held)
+        seen = bar_quality.run(run.desk.market, run.session, traded=traded, held=held)
         stage.found(seen.findings)
         stage.wrote(run.folder.write("31-quality.csv", findings_csv(seen.findings)))
     return seen
@@ -188,11 +179,11 @@ def _audit(
     trades: Trades,
     live: MarketSnapshot,
     fresh: update.Freshness,
-    seen: quality.BarQuality,
+    seen: bar_quality.BarQuality,
 ) -> tuple[AuditReport, Capital]:
     desk = run.desk
     with run.journal.stage("audit") as stage:
-        money = capital(desk.settings, live.account, live)
+        money, share = capital(desk.settings, live.account, live), _late_share(desk)
         report = audit.audit(
             audit.AuditInputs(
                 run_id=run.journal.manifest.run_id,
@@ -202,10 +193,7 @@ def _audit(
                 notes=order_notes(tonight, trades.contracts, fresh.late, seen),
                 snapshot=live,
                 rules=audit_rules(desk.settings, execute_on=calendar.next_session(run.session)),
-                findings=(
-                    *update.blocking(fresh, max_late_share=_late_share(desk)),
-                    *seen.of_evening(),
-                ),
+                findings=(*update.blocking(fresh, max_late_share=share), *seen.of_evening()),
                 vendor=vendor_contracts(desk, tonight.orders),
                 desk_held=run.books.held_together(),
                 holdings=account_holdings(desk, live.account, run.session),
@@ -226,7 +214,7 @@ def _report(
     tonight: basket.Basket,
     live: MarketSnapshot,
     fresh: update.Freshness,
-    seen: quality.BarQuality,
+    seen: bar_quality.BarQuality,
     report: AuditReport,
     money: Capital,
 ) -> None:
