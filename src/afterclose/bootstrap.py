@@ -6,8 +6,8 @@ inside the functions that need them, so that ``afterclose --help`` does not pay 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -25,6 +25,7 @@ from afterclose.ports import BrokerReader, Clock, ModelRunner, OrderDesk
 from afterclose.settings import DataSource, Settings
 
 if TYPE_CHECKING:
+    from afterclose.adapters.ledger.store import SqlLedger
     from afterclose.adapters.marketdata.source import MarketSource
     from afterclose.evening import Desk
 
@@ -97,6 +98,7 @@ def open_desk(
             hint="set desk.account in afterclose.toml (paper accounts start with DU)",
         )
     from afterclose.adapters.files.tws_baskets import TwsBaskets  # noqa: PLC0415 - see above
+    from afterclose.adapters.ledger.place import this_place  # noqa: PLC0415 - see above
     from afterclose.adapters.ledger.store import SqlLedger  # noqa: PLC0415 - see above
     from afterclose.adapters.marketdata.desk_view import DeskMarketData  # noqa: PLC0415
     from afterclose.adapters.marketdata.store import MarketStore  # noqa: PLC0415 - see above
@@ -107,16 +109,17 @@ def open_desk(
     )
     for finding in findings:
         say(str(finding))
+    ledger = SqlLedger(settings.ledger_url, desk=settings.desk.name, here=this_place(settings.home))
     return Desk(
         settings=settings,
         specs=table,
         clock=clock,
         market=DeskMarketData(MarketStore.open(settings.resolve(settings.data.store))),
         runner=runner or ProcessRunner(),
-        ledger=SqlLedger(settings.ledger_url, desk=settings.desk.name),
+        ledger=ledger,
         baskets=TwsBaskets(),
         open_reader=lambda: _reader(settings, clock),
-        open_order_desk=lambda approval: _order_desk(settings, clock, approval),
+        open_order_desk=lambda approval: _alone(ledger, _order_desk(settings, clock, approval)),
         code_version=__version__,
         say=say,
     )
@@ -176,6 +179,16 @@ def _order_desk(
     return ibkr.open_desk(
         **{**address, "client_id": settings.broker.client_id + 1}, approval=approval, clock=clock
     )
+
+
+@asynccontextmanager
+async def _alone(
+    ledger: SqlLedger, order_desk: AbstractAsyncContextManager[OrderDesk]
+) -> AsyncIterator[OrderDesk]:
+    """Whoever has an order desk has the ledger's lease: two machines never send at once."""
+    with ledger.exclusive():
+        async with order_desk as opened:
+            yield opened
 
 
 def _address(settings: Settings) -> dict[str, Any]:

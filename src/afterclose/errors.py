@@ -17,7 +17,8 @@ AfterCloseError                         exit code
 │  ├─ AccountMismatch                   4
 │  ├─ NotApproved                       4
 │  ├─ ApprovalVoid                      4
-│  └─ RunAlreadySubmitted               4
+│  ├─ RunAlreadySubmitted               4
+│  └─ LedgerElsewhere                   4   a copy of the ledger, or another machine writes it
 └─ LedgerError                          3   the journal cannot be written: nothing may be sent
 """
 
@@ -125,6 +126,10 @@ class ApprovalVoid(SafetyError):  # noqa: N818 - named as a trader says it
 
 class RunAlreadySubmitted(SafetyError):  # noqa: N818 - named as a trader says it
     """Every order of this basket was sent before."""
+
+
+class LedgerElsewhere(SafetyError):  # noqa: N818 - named as a trader says it
+    """This ledger may not be written from here: it is a copy, or another machine holds it."""
 
 
 class LedgerError(AfterCloseError):

@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, chdir, contextmanager
+from contextlib import ExitStack, chdir, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,6 +81,8 @@ def served(prepared: SmallDesk, home: Path, *, scenario: str = "") -> Iterator[S
     """Serve the page on a copy of a prepared desk, with a gateway of its own."""
     shutil.copytree(prepared.home, home)
     desk, clock = SmallDesk(home), ManualClock(EVENING)
+    with closing(SqlLedger(load(home).ledger_url)) as ledger:  # a copy, and the only one in use
+        ledger.adopt_copy(by="Ann", note="each test has a desk of its own")
     with ExitStack() as stack:
         gateway = stack.enter_context(desk.gateway(scenario=scenario))
         desk.configure(port=gateway.port)

@@ -19,6 +19,7 @@ from afterclose import __version__
 from afterclose.cli.data_app import data_app, update_app
 from afterclose.cli.evening_app import evening_app
 from afterclose.cli.hand_app import hand_app
+from afterclose.cli.ledger_app import ledger_app
 from afterclose.cli.mapping_app import basket_app, mapping_app
 from afterclose.cli.options import SessionText, day
 from afterclose.cli.sim_app import sim_app
@@ -99,4 +100,5 @@ for group in (update_app, evening_app, hand_app, basket_app):
     app.add_typer(group)
 app.add_typer(data_app, name="data", no_args_is_help=True)
 app.add_typer(mapping_app, name="mapping", no_args_is_help=True)
+app.add_typer(ledger_app, name="ledger", no_args_is_help=True)
 app.add_typer(sim_app, name="sim", no_args_is_help=True)

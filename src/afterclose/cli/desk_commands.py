@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from afterclose import clock as calendar
 from afterclose import nightly, run_files
+from afterclose.adapters.ledger.place import this_place
 from afterclose.adapters.ledger.store import SqlLedger
 from afterclose.artifacts import RunFolder, latest_run
 from afterclose.books import read_books
@@ -39,7 +40,8 @@ from afterclose.settings import SETTINGS_FILE, load
 from afterclose.stages import submit
 
 
-def _require_desk(home: Path) -> None:
+def require_desk(home: Path) -> None:
+    """Refuse a folder that holds no desk. Raises ConfigError."""
     if not (home / SETTINGS_FILE).is_file():
         raise ConfigError(
             f"{home} is no desk: there is no {SETTINGS_FILE} in it",
@@ -52,7 +54,7 @@ def open_for_command(
     home: Path, session: date | None = None, *, wait_s: float = 0
 ) -> Iterator[Desk]:
     """Open the desk for one command; a second one is refused, after ``wait_s`` seconds."""
-    _require_desk(home)
+    require_desk(home)
     screen = console()
     try:
         with FileLock(home / DESK_LOCK, timeout=wait_s):
@@ -189,11 +191,11 @@ def settle(home: Path, run_id: str) -> None:
 
 def status(home: Path, run_id: str) -> None:
     """Show the newest evening as the journal has it, also while another command is at work."""
-    _require_desk(home)
+    require_desk(home)
     settings = load(home)
     folder = _folder_in(settings.runs, run_id)
     manifest = folder.read_json(MANIFEST, RunManifest)
-    ledger = SqlLedger(settings.ledger_url, desk=settings.desk.name)
+    ledger = SqlLedger(settings.ledger_url, desk=settings.desk.name, here=this_place(settings.home))
     try:
         halted = ledger.halted()
         lives = tuple(read_books(ledger, (), manifest.session).past.values())

@@ -14,7 +14,8 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from afterclose.adapters.ledger.store import SqlLedger, same_order
+from afterclose.adapters.ledger.rows import same_order
+from afterclose.adapters.ledger.store import SqlLedger
 from afterclose.domain.orders import Approval
 from afterclose.errors import ExitCode, LedgerError
 from make import (

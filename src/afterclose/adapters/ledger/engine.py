@@ -6,8 +6,11 @@ transaction that writes takes its place in the queue when it begins, not when it
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -106,3 +109,21 @@ def _durable_postgresql(schema: str) -> Any:
         connection.autocommit = before
 
     return prepare
+
+
+@contextmanager
+def told(engine: Engine) -> Iterator[None]:
+    """Say in our own words what the database refuses. Raises LedgerError."""
+    try:
+        yield
+    except ValidationError as error:
+        raise LedgerError(
+            f"the ledger at {engine.url!r} holds something this version cannot read: "
+            f"{error.errors()[0]['msg']}",
+            hint="nothing was sent; use the version that wrote it, or restore a backup",
+        ) from error
+    except SQLAlchemyError as error:
+        raise LedgerError(
+            f"the ledger at {engine.url!r} cannot be used: {error}",
+            hint="nothing was sent; check the file's folder, its rights and the disk",
+        ) from error

@@ -3,50 +3,71 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
-from datetime import UTC, date, datetime
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, date, datetime, timedelta
 
-from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import (
-    ColumnElement,
     Connection,
+    Engine,
     insert,
     or_,
     select,
 )
-from sqlalchemy.exc import SQLAlchemyError
 
 from afterclose.adapters.ledger import tables
-from afterclose.adapters.ledger.engine import WRITING, open_engine
+from afterclose.adapters.ledger.custody import LEASE_FOR, Custody
+from afterclose.adapters.ledger.engine import WRITING, open_engine, told
 from afterclose.adapters.ledger.migrating import migrate
+from afterclose.adapters.ledger.place import Place, this_place
+from afterclose.adapters.ledger.rows import (
+    APPROVAL,
+    EVENT,
+    ORDER,
+    fills_of,
+    in_utc,
+    order_row,
+    part_rows,
+    parts_of,
+    same_order,
+)
 from afterclose.domain.contracts import ContractMonth, FuturesContract, RootSymbol
-from afterclose.domain.orders import Approval, BasketOrder, EventKind, Fill, OrderEvent, final_fills
+from afterclose.domain.orders import Approval, BasketOrder, EventKind, OrderEvent
 from afterclose.domain.sending import DESK_MODEL, Halt, shares
 from afterclose.errors import LedgerError
-
-_EVENT = TypeAdapter(OrderEvent)
-_ORDER = TypeAdapter(BasketOrder)
-_APPROVAL = TypeAdapter(Approval)
 
 
 class SqlLedger:
     """The ledger on a SQL database; SQLite in write-ahead mode, or PostgreSQL by URL."""
 
-    def __init__(self, url: str, *, desk: str = "desk") -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        desk: str = "desk",
+        here: Place | None = None,
+        lease_for: timedelta = LEASE_FOR,
+    ) -> None:
         """Open the ledger of one desk, making or migrating its tables. Raises LedgerError.
 
-        On PostgreSQL every desk has a schema of its own, so several share one database.
+        On PostgreSQL every desk has a schema of its own, so several share one database. ``here``
+        is the place from which it is written (``Custody``).
         """
         self.url, self.desk = url, desk
         self._engine = open_engine(url, desk=desk)
+        self._custody = Custody(self._engine, here or this_place(), lease_for=lease_for)
         try:
-            with self._told():
+            with told(self._engine):
                 migrate(self._engine, desk=desk)
+                self._custody.remember_home()
         except LedgerError:
             self.close()
             raise
+
+    @property
+    def engine(self) -> Engine:
+        """The database itself, for what copies and checks it."""
+        return self._engine
 
     def close(self) -> None:
         """Release the database."""
@@ -55,32 +76,40 @@ class SqlLedger:
     @contextmanager
     def _connection(self) -> Iterator[Connection]:
         """Read: a view of one moment."""
-        with self._told(), self._engine.begin() as connection:
+        with told(self._engine), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        """Write: all of it or nothing, and alone."""
+    def _writing(self, *, lease: bool = True) -> Iterator[Connection]:
+        """Write: all of it or nothing, alone, and only from where this ledger is at home."""
         engine = self._engine.execution_options(**{WRITING: True})
-        with self._told(), engine.begin() as connection:
+        with told(self._engine), engine.begin() as connection:
+            self._custody.require(connection, lease=lease)
             yield connection
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Say in our own words what the database refuses."""
-        try:
+    def exclusive(self) -> Iterator[None]:
+        """Be the only machine that writes, until the end. Raises LedgerElsewhere.
+
+        A write inside raises it as soon as another machine took the ledger over, so that nobody
+        sends by what he knew before.
+        """
+        with ExitStack() as stack:
+            with told(self._engine):
+                stack.enter_context(self._custody.exclusive())
             yield
-        except ValidationError as error:
-            raise LedgerError(
-                f"the ledger at {self._engine.url!r} holds something this version cannot read: "
-                f"{error.errors()[0]['msg']}",
-                hint="nothing was sent; use the version that wrote it, or restore a backup",
-            ) from error
-        except SQLAlchemyError as error:
-            raise LedgerError(
-                f"the ledger at {self._engine.url!r} cannot be used: {error}",
-                hint="nothing was sent; check the file's folder, its rights and the disk",
-            ) from error
+
+    def adopt_copy(self, *, by: str, note: str) -> None:
+        """Let a copied or restored ledger live here from now on, by a person's word."""
+        engine = self._engine.execution_options(**{WRITING: True})
+        with told(self._engine), engine.begin() as connection:
+            self._custody.adopt(connection, by=by, note=note)
+
+    def copied_from(self) -> str | None:
+        """Where the original lives, when this ledger is a copy of it; None when it is none."""
+        with self._connection() as connection:
+            home = self._custody.copied_from(connection)
+            return None if home is None else f"{home['path']} on {home['name']}"
 
     def record_orders(
         self,
@@ -103,11 +132,11 @@ class SqlLedger:
                     )
                 )
                 if known is None:
-                    connection.execute(insert(tables.orders).values(_order_row(run_id, order)))
+                    connection.execute(insert(tables.orders).values(order_row(run_id, order)))
                     owners = (parts or {}).get(order.order_ref, {})
                     if owners:
-                        connection.execute(insert(tables.parts), _part_rows(order, owners))
-                elif not same_order(_ORDER.validate_json(known), order):
+                        connection.execute(insert(tables.parts), part_rows(order, owners))
+                elif not same_order(ORDER.validate_json(known), order):
                     raise LedgerError(
                         f"{order.order_ref} already stands for another order",
                         hint="prepare the evening again; the next attempt gets a name of its own",
@@ -121,7 +150,7 @@ class SqlLedger:
                 "order_ref": e.order_ref,
                 "at": e.at,
                 "kind": e.kind.value,
-                "payload": _EVENT.dump_json(e).decode(),
+                "payload": EVENT.dump_json(e).decode(),
             }
             for e in events
         ]
@@ -137,7 +166,7 @@ class SqlLedger:
             .order_by(tables.orders.c.order_ref)
         )
         with self._connection() as connection:
-            return tuple(_ORDER.validate_json(row) for row in connection.scalars(query))
+            return tuple(ORDER.validate_json(row) for row in connection.scalars(query))
 
     def events(self, session: date) -> Sequence[OrderEvent]:
         """Every order event of one session, in the order they were written."""
@@ -148,7 +177,7 @@ class SqlLedger:
             .order_by(tables.order_events.c.seq)
         )
         with self._connection() as connection:
-            return tuple(_EVENT.validate_json(row) for row in connection.scalars(query))
+            return tuple(EVENT.validate_json(row) for row in connection.scalars(query))
 
     def record_approval(self, approval: Approval) -> None:
         """Write an approval; a rejection is one without order references."""
@@ -158,7 +187,7 @@ class SqlLedger:
                     run_id=approval.run_id,
                     at=approval.at,
                     digest=approval.digest,
-                    payload=_APPROVAL.dump_json(approval).decode(),
+                    payload=APPROVAL.dump_json(approval).decode(),
                 )
             )
 
@@ -172,7 +201,7 @@ class SqlLedger:
         )
         with self._connection() as connection:
             found = connection.scalar(query)
-            return _APPROVAL.validate_json(found) if found else None
+            return APPROVAL.validate_json(found) if found else None
 
     def adopt(
         self, model: str, positions: Mapping[FuturesContract, int], *, at: datetime, note: str
@@ -207,10 +236,10 @@ class SqlLedger:
             for row in connection.execute(adopted).mappings():
                 month = ContractMonth.from_yyyymm(row["contract_month"])
                 book[FuturesContract(RootSymbol(row["root"]), month)] += row["quantity"]
-            own = _fills(connection, tables.orders.c.model == model)
+            own = fills_of(connection, tables.orders.c.model == model)
             named = select(tables.parts.c.order_ref).where(tables.parts.c.model == model)
-            shared = _fills(connection, tables.orders.c.order_ref.in_(named))
-            parts = _parts(connection, shared)
+            shared = fills_of(connection, tables.orders.c.order_ref.in_(named))
+            parts = parts_of(connection, shared)
         for order, fills in own.values():
             book[order.contract] += sum(fill.signed for fill in fills)
         for order, fills in shared.values():
@@ -222,7 +251,7 @@ class SqlLedger:
     def parts(self, refs: Collection[str]) -> Mapping[str, Mapping[str, int]]:
         """Return whose positions these orders close, for those that belong to several models."""
         with self._connection() as connection:
-            return _parts(connection, refs)
+            return parts_of(connection, refs)
 
     def flattened(self, model: str) -> frozenset[RootSymbol]:
         """Roots that a person flattened and that the model has not opened again since."""
@@ -237,7 +266,7 @@ class SqlLedger:
         )
         with self._connection() as connection:
             for payload in connection.scalars(query):
-                order = _ORDER.validate_json(payload)
+                order = ORDER.validate_json(payload)
                 if order.model == DESK_MODEL:
                     last[order.contract.root] = True
                 elif not order.kind.closes:
@@ -248,7 +277,7 @@ class SqlLedger:
         """Return those of these references that this desk named, with what they mean."""
         query = select(tables.orders.c.payload).where(tables.orders.c.order_ref.in_(list(refs)))
         with self._connection() as connection:
-            found = [_ORDER.validate_json(row) for row in connection.scalars(query)]
+            found = [ORDER.validate_json(row) for row in connection.scalars(query)]
         return {order.order_ref: order for order in found}
 
     def models(self) -> Sequence[str]:
@@ -260,8 +289,8 @@ class SqlLedger:
         return sorted((traded | adopted | owning) - {DESK_MODEL})
 
     def record_halt(self, halt: Halt) -> None:
-        """Write a person's halt, or its lifting."""
-        with self._writing() as connection:
+        """Write a person's halt, or its lifting: from any machine, whoever is writing."""
+        with self._writing(lease=False) as connection:
             connection.execute(
                 insert(tables.halts).values(
                     at=halt.at.astimezone(UTC), by=halt.by, reason=halt.reason, lifted=halt.lifted
@@ -275,73 +304,4 @@ class SqlLedger:
             row = connection.execute(query).mappings().first()
         if row is None or row["lifted"]:
             return None
-        return Halt(at=_utc(row["at"]), by=row["by"], reason=row["reason"])
-
-
-_Filled = Mapping[str, tuple[BasketOrder, tuple[Fill, ...]]]
-
-
-def _fills(connection: Connection, which: ColumnElement[bool]) -> _Filled:
-    """Return orders with their executions, each once and in its last correction."""
-    query = (
-        select(tables.orders.c.payload, tables.order_events.c.payload)
-        .join(tables.orders, tables.orders.c.order_ref == tables.order_events.c.order_ref)
-        .where(which, tables.order_events.c.kind == EventKind.FILL.value)
-        .order_by(tables.order_events.c.seq)
-    )
-    orders: dict[str, BasketOrder] = {}
-    executions: list[Fill] = []
-    for order, happened in connection.execute(query):
-        told, named = _EVENT.validate_json(happened), _ORDER.validate_json(order)
-        if told.fill is not None:
-            executions.append(replace(told.fill, order_ref=named.order_ref))
-            orders[named.order_ref] = named
-    done = final_fills(executions)
-    return {
-        ref: (order, tuple(fill for fill in done if fill.order_ref == ref))
-        for ref, order in orders.items()
-    }
-
-
-def _parts(connection: Connection, refs: Iterable[str]) -> dict[str, dict[str, int]]:
-    found: dict[str, dict[str, int]] = {}
-    query = select(tables.parts).where(tables.parts.c.order_ref.in_(list(refs)))
-    for row in connection.execute(query).mappings():
-        found.setdefault(row["order_ref"], {})[row["model"]] = row["quantity"]
-    return found
-
-
-def _part_rows(order: BasketOrder, owners: Mapping[str, int]) -> list[dict[str, object]]:
-    return [
-        {"order_ref": order.order_ref, "model": model, "quantity": quantity}
-        for model, quantity in sorted(owners.items())
-    ]
-
-
-def same_order(one: BasketOrder, other: BasketOrder) -> bool:
-    """Whether two orders of one name would do the same thing in the market."""
-    return (
-        one.contract == other.contract
-        and one.signed == other.signed
-        and one.limit_price == other.limit_price
-        and one.order_type == other.order_type
-        and one.account == other.account
-        and one.tif == other.tif
-    )
-
-
-def _utc(at: datetime) -> datetime:
-    """SQLite keeps no zone: what it holds was written in UTC."""
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-
-
-def _order_row(run_id: str, order: BasketOrder) -> dict[str, object]:
-    return {
-        "order_ref": order.order_ref,
-        "run_id": run_id,
-        "session": order.session,
-        "account": order.account,
-        "model": order.model,
-        "contract": order.contract.symbol,
-        "payload": _ORDER.dump_json(order).decode(),
-    }
+        return Halt(at=in_utc(row["at"]), by=row["by"], reason=row["reason"])

@@ -90,3 +90,29 @@ halts = Table(
     Column("reason", Text, nullable=False),
     Column("lifted", Boolean, nullable=False),
 )
+
+#: Where this ledger lives, when it is a file: a copy is found somewhere else.
+homes = Table(
+    "homes",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("machine", String(80), nullable=False),
+    Column("name", String(80), nullable=False),
+    Column("path", Text, nullable=False),
+    Column("file_id", String(40), nullable=False),
+    Column("by", String(80), nullable=False),
+    Column("note", Text, nullable=False),
+)
+
+#: Who writes now, and until when: the one row of the ledger that changes. It is no fact of an
+#: evening, and its token grows whenever the ledger passes to another.
+lease = Table(
+    "lease",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("token", Integer, nullable=False),
+    Column("holder", Text, nullable=False),
+    Column("name", String(80), nullable=False),
+    Column("until", DateTime(timezone=True), nullable=False),
+)

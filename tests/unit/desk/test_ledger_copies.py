@@ -1,0 +1,135 @@
+"""Backup, export and check of a ledger, on both databases."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from uuid import uuid4
+
+import pyarrow.parquet as pq
+import pytest
+from sqlalchemy import text
+
+from afterclose.adapters.ledger import copies
+from afterclose.adapters.ledger.store import SqlLedger
+from afterclose.errors import LedgerElsewhere, LedgerError, UsageError
+from make import NOW, SESSION, filled, intent, make_contract, make_order
+
+ORDER = make_order("ESZ26", 2, reason="é → 日, with a comma")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlLedger]:
+    if request.param == "sqlite":
+        opened = SqlLedger(f"sqlite:///{(tmp_path / 'ledger.sqlite').as_posix()}")
+    else:
+        opened = SqlLedger(request.getfixturevalue("postgresql"), desk=uuid4().hex[:8])
+    opened.adopt("TF", {make_contract("ZNZ26"): -3}, at=NOW, note="inception")
+    opened.record_orders("run", [ORDER])
+    opened.append_events("run", [intent(ORDER), filled(ORDER, 2, "0000e0d5.67.01")])
+    yield opened
+    opened.close()
+
+
+def test_a_backup_holds_everything_and_must_be_adopted(ledger: SqlLedger, tmp_path: Path) -> None:
+    target = copies.backup(ledger, tmp_path / "away" / "backup.sqlite")
+
+    assert sorted(p.name for p in target.parent.iterdir()) == ["backup.sqlite"]
+    with closing(SqlLedger(f"sqlite:///{target.as_posix()}")) as restored:
+        assert restored.held("TF") == {make_contract("ESZ26"): 2, make_contract("ZNZ26"): -3}
+        assert restored.events(SESSION) == ledger.events(SESSION)
+        with pytest.raises(LedgerElsewhere):
+            restored.record_orders("run", [ORDER])
+        restored.adopt_copy(by="Ann", note="restored")
+        restored.append_events("run", [intent(ORDER)])
+
+
+def test_a_backup_replaces_nothing(ledger: SqlLedger, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("mine", encoding="utf-8")
+
+    with pytest.raises(UsageError, match="exists"):
+        copies.backup(ledger, tmp_path / "taken")
+    assert (tmp_path / "taken").read_text(encoding="utf-8") == "mine"
+
+
+def test_a_backup_is_of_one_moment_while_the_desk_writes(ledger: SqlLedger, tmp_path: Path) -> None:
+    with ledger._writing() as connection:
+        connection.execute(text("DELETE FROM order_events"))
+        target = copies.backup(ledger, tmp_path / "during.sqlite")
+    with closing(sqlite3.connect(target)) as copy:
+        assert copy.execute("SELECT count(*) FROM order_events").fetchone() == (2,)
+
+
+def test_every_table_is_exported_as_csv(ledger: SqlLedger, tmp_path: Path) -> None:
+    copies.export(ledger, tmp_path / "out", copies.ExportFormat.CSV)
+
+    with (tmp_path / "out" / "adoptions.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(r["model"], r["contract"], r["quantity"], r["at"]) for r in rows] == [
+        ("TF", "ZNZ26", "-3", "2026-11-19T22:10:00+00:00")
+    ]
+    names = {p.stem for p in (tmp_path / "out").iterdir()}
+    assert {"orders", "order_events", "approvals", "halts", "parts", "homes"} <= names
+    assert "lease" not in names
+
+
+def test_json_shows_the_payload_itself(ledger: SqlLedger, tmp_path: Path) -> None:
+    copies.export(ledger, tmp_path / "out", copies.ExportFormat.JSON)
+
+    (row,) = json.loads((tmp_path / "out" / "orders.json").read_text(encoding="utf-8"))
+    assert row["payload"]["reason"] == "é → 日, with a comma"
+    assert row["session"] == "2026-11-19"
+
+
+def test_parquet_keeps_numbers_as_numbers(ledger: SqlLedger, tmp_path: Path) -> None:
+    copies.export(ledger, tmp_path / "out", copies.ExportFormat.PARQUET)
+
+    table = pq.read_table(tmp_path / "out" / "adoptions.parquet").to_pylist()
+    assert [(r["seq"], r["quantity"]) for r in table] == [(1, -3)]
+    assert pq.read_table(tmp_path / "out" / "halts.parquet").num_rows == 0
+
+
+def test_a_sound_ledger_has_no_problems(ledger: SqlLedger) -> None:
+    found = copies.check(ledger)
+
+    assert found.problems == ()
+    assert (found.rows["orders"], found.rows["order_events"]) == (1, 2)
+
+
+def test_a_check_names_the_row_that_cannot_be_read(ledger: SqlLedger) -> None:
+    with ledger._writing() as connection:
+        connection.execute(text("UPDATE orders SET payload = '{}'"))
+
+    (problem,) = copies.check(ledger).problems
+    assert ORDER.order_ref in problem
+
+
+def test_a_check_names_events_of_an_order_that_is_not_there(ledger: SqlLedger) -> None:
+    with ledger._writing() as connection:
+        connection.execute(text("DELETE FROM orders"))
+
+    (problem,) = copies.check(ledger).problems
+    assert ORDER.order_ref in problem
+
+
+def test_a_damaged_file_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with closing(SqlLedger(f"sqlite:///{path.as_posix()}")) as ledger:
+        for number in range(200):
+            ledger.adopt("TF", {make_contract("ESZ26"): 1}, at=NOW, note=f"{number}" * 40)
+    content = bytearray(path.read_bytes())
+    at = content.rindex(b"199199199")
+    content[at - 2000 : at - 1000] = b"\xff" * 1000
+    path.write_bytes(content)
+
+    found = ""
+    with closing(SqlLedger(f"sqlite:///{path.as_posix()}")) as ledger:
+        try:
+            found = " ".join(copies.check(ledger).problems)
+        except LedgerError as error:
+            found = str(error)
+    assert "malformed" in found or "damaged" in found
