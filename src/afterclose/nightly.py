@@ -42,7 +42,7 @@ from afterclose.evening import (
     view,
 )
 from afterclose.journal import RunJournal
-from afterclose.report.evening import Capital
+from afterclose.report.evening import Capital, EveningView
 from afterclose.stages import audit, basket, reconcile, review, signals, snapshot, submit, update
 from afterclose.stages import quality as bar_quality
 from afterclose.stages.mapping import ContractMap
@@ -239,7 +239,8 @@ def _report(
         files=run_files.digests(run.folder),
     )
     with run.journal.stage("report") as stage:
-        stage.wrote(*run_files.write_report(run.folder, view(run.desk, parts)))
+        made = run_files.report_files(view(run.desk, parts))
+        stage.wrote(*run_files.write_report(run.folder, made))
 
 
 def _late_share(desk: Desk) -> Decimal:
@@ -305,14 +306,15 @@ def reject(
 
 def rewrite_report(desk: Desk, folder: RunFolder) -> None:
     """Write the report again with what was decided since, by the ledger."""
+    made = run_files.report_files(decided_view(desk, folder, run_files.read_view(folder)))
+    run_files.write_report(folder, made)
+
+
+def decided_view(desk: Desk, folder: RunFolder, shown: EveningView) -> EveningView:
+    """Return what was shown with what was decided and done since, by manifest and ledger."""
     manifest = RunJournal.resume(folder, desk.clock).manifest
-    shown = replace(
-        run_files.read_view(folder),
-        manifest=manifest,
-        approval=desk.ledger.approval(manifest.run_id),
-        written_at=desk.clock.now(),
-    )
-    run_files.write_report(folder, shown)
+    approval = desk.ledger.approval(manifest.run_id)
+    return replace(shown, manifest=manifest, approval=approval, written_at=desk.clock.now())
 
 
 async def trade(
@@ -455,14 +457,8 @@ async def settle(desk: Desk, folder: RunFolder) -> Reconciliation:
         stage.found(result.findings)
         stage.wrote(*run_files.write_result(folder, result, books.past.values()))
     run.enter(RunState.SETTLED if result.settled else RunState.SUBMITTED)
-    shown = replace(
-        shown,
-        manifest=run.manifest,
-        approval=desk.ledger.approval(run.manifest.run_id),
-        reconciliation=result,
-        written_at=desk.clock.now(),
-    )
-    run_files.write_report(folder, shown)
+    decided = replace(decided_view(desk, folder, shown), reconciliation=result)
+    run_files.write_report(folder, run_files.report_files(decided))
     return result
 
 

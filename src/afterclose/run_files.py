@@ -8,7 +8,7 @@ from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
-from afterclose.artifacts import RunFolder, csv_text, to_json_line
+from afterclose.artifacts import RunFolder, csv_text, to_json, to_json_line
 from afterclose.domain.account import AccountSnapshot
 from afterclose.domain.audit import AuditReport, Reconciliation
 from afterclose.domain.contracts import FuturesContract, Session
@@ -16,12 +16,14 @@ from afterclose.domain.market import BarsAnswer, FxRates, MarketSnapshot, Qualif
 from afterclose.domain.order_life import OrderLife
 from afterclose.domain.orders import Action, ExcludedTrade, ModelTrade
 from afterclose.report.evening import EveningView
-from afterclose.report.render import render_evening
+from afterclose.report.render import Drawn, render_evening
 from afterclose.report.tables import audit_csv
+from afterclose.report.workbook import evening_workbook
 
 SNAPSHOT = "35-snapshot.json"
 VIEW = "45-evening.json"
 REPORT = "50-review.html"
+WORKBOOK = "50-review.xlsx"
 
 TRADE_COLUMNS = (
     "trade_id",
@@ -159,11 +161,27 @@ def write_audit(folder: RunFolder, report: AuditReport) -> tuple[Path, ...]:
     )
 
 
-def write_report(folder: RunFolder, view: EveningView) -> tuple[Path, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportFiles:
+    """The report as it goes to disk: what it was made from, the page, the workbook."""
+
+    view: bytes
+    page: str
+    workbook: bytes
+
+
+def report_files(view: EveningView, parts: Drawn | None = None) -> ReportFiles:
+    """Make the report's files, and write none. ``parts``: what of it was drawn before."""
+    page = render_evening(view, parts)
+    return ReportFiles(view=to_json(view), page=page, workbook=evening_workbook(view))
+
+
+def write_report(folder: RunFolder, made: ReportFiles) -> tuple[Path, ...]:
     """Write the report and the view it was made from."""
     return (
-        folder.write_json(VIEW, view),
-        folder.write(REPORT, render_evening(view)),
+        folder.write(VIEW, made.view),
+        folder.write(REPORT, made.page),
+        folder.write(WORKBOOK, made.workbook),
     )
 
 

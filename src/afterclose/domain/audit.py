@@ -87,6 +87,8 @@ class AuditRow:
         """The order as it would be sent; None when the row is excluded."""
         if self.verdict is Verdict.BLOCKED or self.final_quantity == 0:
             return None
+        if self.final_quantity == self.order.quantity:
+            return self.order
         return replace(self.order, quantity=self.final_quantity)
 
 

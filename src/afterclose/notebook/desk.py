@@ -67,6 +67,11 @@ class Evening:
         return self.folder / run_files.REPORT
 
     @property
+    def workbook(self) -> Path:
+        """The same tables as an Excel workbook."""
+        return self.folder / run_files.WORKBOOK
+
+    @property
     def orders(self) -> pd.DataFrame:
         """What became of each order."""
         return self.audit.orders

@@ -82,23 +82,43 @@ class Holdings:
     uncounted: tuple[Holding, ...]
 
 
-def render_evening(view: EveningView) -> str:
-    """Write the report of one evening. The same view gives the same text, byte for byte."""
-    environment = page_environment()
-    style, script = page_style(), page_script()
-    return environment.get_template("evening.html.j2").render(
-        **page_values(view), style=style, script=script, policy=_policy(style, script)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """What takes the time: tables, charts and positions. No decision or outcome changes them."""
+
+    sides: tuple[Side, ...]
+    holdings: Holdings
+
+
+def drawn(view: EveningView) -> Drawn:
+    """Draw tables, charts and positions of one evening."""
+    return Drawn(
+        sides=tuple(_side(view, action) for action in (Action.SELL, Action.BUY)),
+        holdings=_holdings(view),
     )
 
 
-def page_values(view: EveningView) -> dict[str, Any]:
-    """Return what the templates of the page are filled with."""
+def render_evening(view: EveningView, parts: Drawn | None = None) -> str:
+    """Write the report of one evening. The same view gives the same text, byte for byte.
+
+    ``parts`` are those that were drawn for the same audit and account before.
+    """
+    environment = page_environment()
+    style, script = page_style(), page_script()
+    return environment.get_template("evening.html.j2").render(
+        **page_values(view, parts), style=style, script=script, policy=_policy(style, script)
+    )
+
+
+def page_values(view: EveningView, parts: Drawn | None = None) -> dict[str, Any]:
+    """Return what the templates of the page are filled with; ``parts`` as above."""
+    made = parts or drawn(view)
     return {
         "view": view,
         "audit": view.audit,
         "headline": story.headline(view),
-        "sides": tuple(_side(view, action) for action in (Action.SELL, Action.BUY)),
-        "holdings": _holdings(view),
+        "sides": made.sides,
+        "holdings": made.holdings,
         "story": story,
         "choosing": False,
     }

@@ -1,4 +1,4 @@
-"""The page's way to the desk: one that stays open to be read, a fresh one for every act."""
+"""The page's way to the desk: one that stays open, and a fresh one where settings changed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from afterclose.errors import RunAlreadySubmitted
 from afterclose.evening import Desk
 from afterclose.journal import DESK_LOCK
 from afterclose.ports import Clock, Ledger
-from afterclose.settings import Settings
+from afterclose.settings import Settings, load
 
 
 class DeskAccess:
@@ -41,12 +41,17 @@ class DeskAccess:
 
     @contextmanager
     def act(self, *, wait_s: float = 0.0) -> Iterator[Desk]:
-        """Open the desk for one act; no other command works on it meanwhile.
+        """Hold the desk for one act; no other command works on it meanwhile.
+
+        It is the one that stands open, unless the settings were changed since: then one of today's.
 
         Raises RunAlreadySubmitted when another one does, and has not ended within ``wait_s``.
         """
         try:
             with FileLock(self.home / DESK_LOCK, timeout=wait_s):
+                if load(self.home) == self.settings:
+                    yield self._standing
+                    return
                 desk = self._open()
                 try:
                     yield desk

@@ -13,18 +13,18 @@ from dataclasses import dataclass, field
 from afterclose import nightly
 from afterclose.artifacts import RunFolder
 from afterclose.domain.orders import Approval
-from afterclose.errors import AfterCloseError, ApprovalVoid, NotApproved, UsageError
+from afterclose.errors import ApprovalVoid, NotApproved, UsageError
 from afterclose.report.words import counted, moment
 from afterclose.web import notes
 from afterclose.web.access import DeskAccess
 from afterclose.web.evenings import Evening, Evenings
 from afterclose.web.notes import Act, Note
+from afterclose.web.rewriting import Rewriter
 from afterclose.web.sending import Sender
 from afterclose.web.standing import Phase, Standing, Version
 
 #: How long a decision waits for the report of the one before to be written.
 _DESK_WITHIN_S = 5.0
-_REPORT_WITHIN_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +58,8 @@ class Acts:
     access: DeskAccess
     evenings: Evenings
     sender: Sender
+    rewriter: Rewriter
     _one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
-    _writing: list[threading.Thread] = field(default_factory=list)
 
     def choose(self, folder: RunFolder, form: Form) -> None:
         """Leave an order out, or put it back. Raises SafetyError once the evening is decided."""
@@ -103,7 +103,7 @@ class Acts:
             )
             said = counted(len(decision.order_refs), "order")
             notes.write(folder, self._note(Act.APPROVE, evening, form)(text=said))
-        self._rewrite_later(folder)
+        self.rewriter.later(folder)
 
     def reject(self, folder: RunFolder, form: Form) -> None:
         """Record a no, or take a yes back before anything left. Raises SafetyError."""
@@ -128,7 +128,7 @@ class Acts:
                 seen=evening.view.audit,
             )
             notes.write(folder, self._note(Act.REJECT, evening, form)(text=form.note))
-        self._rewrite_later(folder)
+        self.rewriter.later(folder)
 
     def send(self, folder: RunFolder, form: Form) -> None:
         """Start to send what is approved. Raises SafetyError."""
@@ -168,27 +168,10 @@ class Acts:
     def close(self) -> None:
         """Let the last report be written, and stop listening."""
         self.sender.stop()
-        for thread in self._writing:
-            thread.join(_REPORT_WITHIN_S)
+        self.rewriter.finish()
 
     def _note(self, act: Act, evening: Evening, form: Form) -> _NoteMaker:
         return _NoteMaker(self.access, act, evening.digest, form)
-
-    def _rewrite_later(self, folder: RunFolder) -> None:
-        """Write the report again with the decision; a hundred charts take longer than a click."""
-
-        def write() -> None:
-            try:
-                with self.access.act(wait_s=_REPORT_WITHIN_S) as desk:
-                    nightly.rewrite_report(desk, folder)
-            except AfterCloseError as error:
-                text = f"the decision stands, but its report was not written: {error}"
-                note = Note(at=self.access.clock.now(), act=Act.FAILED, text=text, hint=error.hint)
-                notes.write(folder, note)
-
-        thread = threading.Thread(target=write, name="report")
-        self._writing[:] = [*(t for t in self._writing if t.is_alive()), thread]
-        thread.start()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,13 @@ Reading is GET and changes nothing. Every act is a POST of a form that counts on
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -38,6 +40,7 @@ from afterclose.web.access import DeskAccess
 from afterclose.web.acts import Acts, Form
 from afterclose.web.evenings import Evening, Evenings
 from afterclose.web.pages import Explain, Pages
+from afterclose.web.rewriting import Rewriter
 from afterclose.web.security import Guard, Keys
 from afterclose.web.sending import Sender
 from afterclose.web.standing import Standing
@@ -76,6 +79,13 @@ class Site:
         """Return the address of the newest evening; None before the first."""
         folders = self.evenings.folders()
         return f"/evening/{folders[0].path.name}" if folders else None
+
+    def draw_newest(self) -> None:
+        """Draw the newest evening before somebody waits for it."""
+        folders = self.evenings.folders()
+        with suppress(AfterCloseError):  # whoever opens it is told
+            if folders and folders[0].has(run_files.VIEW):
+                self.pages.parts(self.evenings.read(folders[0]))
 
     def page(self, folder: RunFolder) -> str:
         """Draw one evening, or how far it came."""
@@ -165,12 +175,16 @@ def make_app(access: DeskAccess, *, keys: Keys, explain: Explain, reviewer: str)
     """
     sender = Sender(access)
     evenings = Evenings(access, sender)
-    acts = Acts(access, evenings, sender)
-    site = Site(access, evenings, acts, Pages(explain=explain, reviewer=reviewer, csrf=keys.csrf))
+    pages = Pages(explain=explain, reviewer=reviewer, csrf=keys.csrf)
+    acts = Acts(access, evenings, sender, Rewriter(access, evenings, pages))
+    site = Site(access, evenings, acts, pages)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        drawing = threading.Thread(target=site.draw_newest, name="drawing")
+        drawing.start()
         yield
+        await to_thread.run_sync(drawing.join)
         await to_thread.run_sync(acts.close)
         access.close()
 
@@ -191,7 +205,8 @@ def _routes(site: Site) -> list[Route]:
         Route("/static/{name}", _static),
         Route(evening, _of(site, site.page)),
         Route(f"{evening}/live", _of(site, site.live)),
-        Route(f"{evening}/report", _report(site)),
+        Route(f"{evening}/report", _file(site, run_files.REPORT)),
+        Route(f"{evening}/workbook", _file(site, run_files.WORKBOOK)),
         Route(f"{evening}/events", _events(site)),
         Route(f"{evening}/sheet/{{name}}", _sheet(site)),
         Route(f"{evening}/choose", _post(site, "choose", site.acts.choose), methods=["POST"]),
@@ -264,15 +279,17 @@ def _of(site: Site, draw: Callable[[RunFolder], str]) -> Endpoint:
     return answer
 
 
-def _report(site: Site) -> Endpoint:
-    async def report(request: Request) -> Response:
-        folder = await to_thread.run_sync(_found, site, request)
-        if folder is None or not folder.has(run_files.REPORT):
-            return _missing(site)
-        name = f"{folder.path.name}.html"
-        return FileResponse(folder.path / run_files.REPORT, filename=name)
+def _file(site: Site, name: str) -> Endpoint:
+    """Hand out one file of an evening, to be kept."""
 
-    return report
+    async def file(request: Request) -> Response:
+        folder = await to_thread.run_sync(_found, site, request)
+        if folder is None or not folder.has(name):
+            return _missing(site)
+        kept = f"{folder.path.name}{Path(name).suffix}"
+        return FileResponse(folder.path / name, filename=kept)
+
+    return file
 
 
 def _sheet(site: Site) -> Endpoint:

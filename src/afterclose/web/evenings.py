@@ -95,10 +95,22 @@ class Evenings:
         view = replace(parsed.view, manifest=manifest, approval=approval, digest=parsed.digest)
         return Evening(folder=folder, view=view, standing=standing(records))
 
+    def stamp(self, folder: RunFolder) -> tuple[int, int]:
+        """Return what differs whenever the report's view was written again."""
+        return _stamp(folder.path / run_files.VIEW)
+
+    def wrote(self, folder: RunFolder, view: EveningView) -> None:
+        """Remember what was just written of an evening whose audit stayed what it was."""
+        name, stamp = folder.path.name, self.stamp(folder)
+        with self._lock:
+            known = self._parsed.get(name)
+            if known is not None and known.view.audit is view.audit:
+                self._parsed[name] = _Parsed(stamp, view, known.digest)
+
     def _report(self, folder: RunFolder) -> _Parsed:
         """Parse the report's view, unless the file is the one that was parsed last."""
         name = folder.path.name
-        stamp = _stamp(folder.path / run_files.VIEW)
+        stamp = self.stamp(folder)
         with self._lock:
             known = self._parsed.get(name)
             if known is not None and known.stamp == stamp:

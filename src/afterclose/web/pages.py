@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 from jinja2 import BaseLoader, ChoiceLoader, Environment, PackageLoader
 from markupsafe import Markup
@@ -19,7 +18,7 @@ from markupsafe import Markup
 from afterclose.domain.order_life import OrderLife
 from afterclose.domain.orders import OrderState
 from afterclose.report import story
-from afterclose.report.render import page_environment, page_values
+from afterclose.report.render import Drawn, drawn, page_environment, page_values
 from afterclose.web.evenings import Evening
 from afterclose.web.standing import Phase
 
@@ -59,7 +58,7 @@ Explain = Callable[[int, str], str]
 class _Body:
     """What of a page depends on nothing but what is shown."""
 
-    values: Mapping[str, Any]
+    parts: Drawn
     html: Markup
 
 
@@ -79,10 +78,14 @@ class Pages:
         return self._draw(
             "page.html.j2",
             evening,
-            sides=body.values["sides"],
+            sides=body.parts.sides,
             body=body.html,
             csrf=self._csrf,
         )
+
+    def parts(self, evening: Evening) -> Drawn:
+        """Return tables, charts and positions of one evening, drawn once."""
+        return self._body(evening).parts
 
     def live(self, evening: Evening) -> str:
         """Draw only what changes while one looks at it."""
@@ -155,9 +158,10 @@ class Pages:
             known = self._bodies.get(key)
             if known is not None:
                 return known
-            values = {**page_values(evening.view), "choosing": True}
+            parts = drawn(evening.view)
+            values = {**page_values(evening.view, parts), "choosing": True}
             html = _environment().get_template("body.html.j2").render(**values)
-            body = _Body(values, Markup(html))  # noqa: S704 - our own templates, escaped there
+            body = _Body(parts, Markup(html))  # noqa: S704 - our own templates, escaped there
             self._bodies[key] = body
             while len(self._bodies) > _KEPT:
                 self._bodies.pop(next(iter(self._bodies)))

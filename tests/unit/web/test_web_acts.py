@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from openpyxl import load_workbook
 
 from afterclose.domain.runs import Mode
 from unit.report.make_view import make_view
-from unit.web.web_site import PAPER, Site, attribute, site
+from unit.web.web_site import PAPER, RUN, Site, attribute, site
 
 pytestmark = pytest.mark.anyio
 
@@ -221,6 +222,34 @@ async def test_the_report_is_written_again_with_the_decision(tmp_path: Path) -> 
 
     assert content["approval"]["reviewer"] == "Ann"
     assert "because of the note" in (known.folder.path / "50-review.html").read_text("utf-8")
+    book = load_workbook(known.folder.path / "50-review.xlsx")
+    assert ("Approval", "approved by Ann") in [
+        (row[0].value, row[1].value) for row in book["Evening"].iter_rows()
+    ]
+
+
+async def test_decisions_faster_than_reports_leave_the_last_one_on_paper(tmp_path: Path) -> None:
+    async with site(tmp_path) as known:
+        for number in range(3):
+            await known.approve(note=f"yes {number}")
+            seen = await known.seen()
+            await known.post("reject", {"reviewer": "Bob", "note": f"no {number}", "seen": seen})
+    content = json.loads((known.folder.path / "45-evening.json").read_text(encoding="utf-8"))
+
+    assert (content["approval"]["reviewer"], content["approval"]["note"]) == ("Bob", "no 2")
+    assert "no 2" in (known.folder.path / "50-review.html").read_text("utf-8")
+
+
+async def test_report_and_workbook_can_be_taken_away(tmp_path: Path) -> None:
+    async with site(tmp_path) as known:
+        await known.approve()
+    async with site(tmp_path) as known:
+        page = await known.page()
+        for name, kind in (("report", "text/html"), ("workbook", "spreadsheetml")):
+            assert f'href="{known.evening}/{name}"' in page
+            answer = await known.client.get(f"{known.evening}/{name}")
+            assert kind in answer.headers["content-type"]
+            assert RUN in answer.headers["content-disposition"]
 
 
 @pytest.mark.slow

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -51,3 +53,22 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=str(taken.port)):
         listen(taken.port)
     taken.socket.close()
+
+
+@pytest.mark.anyio
+async def test_answers_leave_at_once_however_many_parts_they_are_written_in() -> None:
+    """Nagle's algorithm would hold the second part of every answer back for 40 ms."""
+    listening, delayed = listen(), []
+
+    def accepted(_reader: object, writer: asyncio.StreamWriter) -> None:
+        connection = writer.get_extra_info("socket")
+        delayed.append(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 0)
+        writer.close()
+
+    serving = await asyncio.start_server(accepted, sock=listening.socket)
+    async with serving:
+        reader, writer = await asyncio.open_connection("127.0.0.1", listening.port)
+        await reader.read()
+        writer.close()
+
+    assert delayed == [False]
