@@ -19,7 +19,7 @@ from afterclose.domain.order_life import OrderLife, lives, never_arrived
 from afterclose.domain.orders import Approval, OrderEvent, OrderState
 from afterclose.domain.sending import DESK_MODEL, Halt
 from afterclose.errors import UsageError
-from afterclose.evening import Desk
+from afterclose.evening import Desk, before_restart, restarts
 from afterclose.ports import BrokerReader
 from afterclose.stages import cancelling, flatten, submit
 
@@ -114,6 +114,8 @@ async def carry_out(
     or the book are not known.
     """
     submit.require_not_halted(desk.ledger)
+    windows, before = restarts(desk), before_restart(desk)
+    submit.require_clear(windows, desk.clock.now(), before)
     orders = [row.order for row in shown if row.order is not None]
     yes = _yes(desk, "flatten", tuple(o.order_ref for o in orders), by=request.by)
     desk.ledger.record_approval(yes)
@@ -137,6 +139,7 @@ async def carry_out(
                 orders=[row.order for row in going if row.order is not None],
                 qualified={r.qualified.contract: r.qualified for r in going if r.qualified},
                 answer_timeout_s=desk.settings.sending.answer_timeout_s,
+                sends_until=submit.sends_until(windows, desk.clock.now(), before),
                 parts={r.order.order_ref: r.parts for r in going if r.order is not None},
             ),
             desk.clock,

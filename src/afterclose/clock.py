@@ -63,6 +63,17 @@ def next_time_of_day(now: datetime, at: time, zone: ZoneInfo) -> datetime:
     return next(moment for moment in moments if moment > now)
 
 
+def next_sunday(now: datetime, at: time, zone: ZoneInfo) -> datetime:
+    """Return the first moment after ``now`` at which clocks in ``zone`` show ``at`` on a Sunday."""
+    found = next_time_of_day(now, at, zone)
+    while found.astimezone(zone).weekday() != _SUNDAY:
+        found = next_time_of_day(found, at, zone)
+    return found
+
+
+_SUNDAY = 6
+
+
 @cache
 def _calendar() -> exchange_calendars.ExchangeCalendar:
     return exchange_calendars.get_calendar(SESSION_CALENDAR, start="1990-01-02")

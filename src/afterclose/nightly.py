@@ -28,6 +28,7 @@ from afterclose.evening import (
     ViewParts,
     account_holdings,
     audit_rules,
+    before_restart,
     capital,
     held_contracts,
     inputs_digest,
@@ -36,6 +37,8 @@ from afterclose.evening import (
     model_requests,
     order_notes,
     other_rule,
+    placed,
+    restarts,
     size_openings,
     terms,
     vendor_contracts,
@@ -57,6 +60,7 @@ async def prepare(desk: Desk, session: Session) -> RunFolder:
     orders = _basket(run, trades)
     seen = _quality(run, orders)
     live = await _snapshot(run, orders)
+    orders = placed(desk, orders, live)
     report, money = _audit(run, nights, orders, trades, live, fresh, seen)
     _report(run, nights, orders, live, fresh, seen, report, money)
     return run.journal.folder
@@ -333,6 +337,8 @@ async def trade(
     run = RunJournal.resume(folder, desk.clock)
     require_confirmed(desk, confirmed)
     submit.require_not_halted(desk.ledger)
+    windows, before = restarts(desk), before_restart(desk)
+    submit.require_clear(windows, desk.clock.now(), before)
     approved = _approved(desk, folder)
     with run.stage("submit") as stage:
         async with desk.open_reader() as reader, desk.open_order_desk(approved[0]) as order_desk:
@@ -341,7 +347,11 @@ async def trade(
             known = await submit.run(
                 order_desk,
                 desk.ledger,
-                replace(asked, answer_timeout_s=timeout),
+                replace(
+                    asked,
+                    answer_timeout_s=timeout,
+                    sends_until=submit.sends_until(windows, desk.clock.now(), before),
+                ),
                 desk.clock,
                 on_event=on_event,
                 follow=follow,

@@ -17,6 +17,7 @@ from afterclose.bootstrap import open_desk
 from afterclose.cli.desk_commands import folder_of, open_for_command, show_orders
 from afterclose.cli.terminal import OrderTicker, console
 from afterclose.clock import SystemClock
+from afterclose.domain.placing import at_market
 from afterclose.domain.runs import Mode
 from afterclose.errors import (
     BrokerError,
@@ -48,21 +49,35 @@ def dry_run(home: Path, run_id: str) -> None:
 def departures_table(leaving: Sequence[Departure]) -> Table:
     """Show orders as they would leave: nothing is added to them later."""
     table = Table(title="Dry run: nothing is sent")
-    for name in ("conId", "side", "quantity", "contract", "price", "type", "tif", "account"):
+    for name in (
+        "conId",
+        "side",
+        "quantity",
+        "contract",
+        "price",
+        "type",
+        "tif",
+        "goes",
+        "worked",
+        "account",
+    ):
         table.add_column(name)
     table.add_column("orderRef", no_wrap=True)
     table.add_column("stays, for")
     for one in leaving:
         order, found = one.order, one.qualified
-        at_market = order.order_type.upper() in {"MKT", "MOC"}
         table.add_row(
             "" if found is None else str(found.con_id),
             order.action.value,
             str(order.quantity),
             order.contract.symbol if found is None else found.local_symbol,
-            "market" if at_market else order.mapped.spec.price_text(order.limit_price),
+            "market"
+            if at_market(order.order_type)
+            else order.mapped.spec.price_text(order.limit_price),
             order.order_type,
             order.tif,
+            order.start_text,
+            order.worked_text,
             order.account,
             order.order_ref,
             one.reason,

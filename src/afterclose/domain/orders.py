@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from afterclose.domain.contracts import Currency, FuturesContract, MappedContract, Session
 from afterclose.domain.findings import Finding
+from afterclose.domain.placing import LegLimit, LoneLeg, OrderType, Repricing, StartWhen, at_market
 from afterclose.errors import UsageError
 
 
@@ -115,6 +116,17 @@ class BasketOrder:
     stop_level: Decimal | None = None
     roll_pair: str = ""
     catch_up: bool = False
+    #: When it may begin to trade: the rule, the moment, and for GTD the moment it ends.
+    start: StartWhen = StartWhen.NOW
+    good_after: datetime | None = None
+    good_till: datetime | None = None
+    #: Whether it also trades outside the day session: in the evening that is all there is.
+    outside_rth: bool = True
+    #: How its limit may be worked, and for a roll's leg how long the other may be filled alone.
+    repricing: Repricing | None = None
+    leg_limit: LegLimit | None = None
+    #: The attempt that this order goes on with, where one was ended for it.
+    replaces: str = ""
 
     def __post_init__(self) -> None:
         if self.quantity <= 0:
@@ -129,6 +141,45 @@ class BasketOrder:
     def signed(self) -> int:
         """Quantity with its side."""
         return self.quantity * self.action.sign
+
+    @property
+    def price_bound(self) -> Decimal | None:
+        """The worst price it may go out at, its limit worked to the end; None at the market."""
+        if at_market(self.order_type):
+            return None
+        steps = self.repricing.ticks * self.repricing.times if self.repricing else 0
+        return self.limit_price + self.action.sign * steps * self.mapped.spec.tick_size
+
+    @property
+    def start_text(self) -> str:
+        """When it may begin to trade, in words."""
+        if self.order_type == OrderType.MOC:
+            return "at the close"
+        hours = "all hours" if self.outside_rth else "day session"
+        if self.good_after is None:
+            return f"now, {hours}"
+        until = f" to {self.good_till:%Y-%m-%d %H:%M}" if self.good_till else ""
+        return f"{self.good_after:%Y-%m-%d %H:%M}{until} UTC, {hours}"
+
+    @property
+    def worked_text(self) -> str:
+        """How its limit, or a roll's lone leg, may be worked; empty where it is not."""
+        said = []
+        if self.repricing and self.price_bound is not None:
+            bound = self.mapped.spec.price_text(self.price_bound)
+            one, times = self.repricing.ticks, self.repricing.times
+            said.append(f"to {bound}: {times} × {one} ticks, each {self.repricing.every_s:g} s")
+        if self.leg_limit:
+            said.append(
+                f"other leg alone {self.leg_limit.alone_s:g} s: {self.leg_limit.then.value}"
+            )
+        return "; ".join(said)
+
+    @property
+    def attempts(self) -> int:
+        """How many further attempts working it, or the lone leg of a roll, may take."""
+        at_last = self.leg_limit is not None and self.leg_limit.then is LoneLeg.MARKET
+        return (self.repricing.times if self.repricing else 0) + int(at_last)
 
 
 _REF_PART = re.compile(r"[A-Za-z0-9_]+")

@@ -162,6 +162,8 @@ def market_facts(row: AuditRow) -> tuple[tuple[str, str], ...]:
     stop = price(order.stop_level, spec) if order.stop_level is not None else "none given"
     return (
         ("Limit", f"{price(order.limit_price, spec)} {order.order_type} {order.tif}"),
+        ("Goes", order.start_text),
+        *((("Worked", order.worked_text),) if order.worked_text else ()),
         ("Made from", exact(order.reference_price)),
         ("Last close", close),
         ("Close against limit", percent(row.pct_diff)),

@@ -89,6 +89,7 @@ def approve(
         expires_at=until,
         note=note,
         overrides=tuple((r.order.order_ref, note) for r in flagged),
+        attempts=tuple((o.order_ref, o.attempts) for o in orders if o.attempts),
     )
 
 

@@ -14,13 +14,14 @@ from importlib.metadata import version
 
 import pytest
 
-from afterclose.adapters.ibkr.convert import ib_order, order_contract
+from afterclose.adapters.ibkr.convert import order_contract
 from afterclose.adapters.ibkr.pace import PER_SECOND
 from afterclose.adapters.ibkr.session import IN_FLIGHT, Session, connected
+from afterclose.adapters.ibkr.written_order import ib_order
 from afterclose.domain.orders import Action
 from integration.ibkr.gateways import PATIENCE_S
 from integration.ibkr.peer import Peer, listening
-from unit.ibkr.ibkr_values import QUALIFIED_ES, order
+from unit.ibkr.ibkr_values import EVENING, QUALIFIED_ES, order
 
 pytestmark = pytest.mark.anyio
 
@@ -63,7 +64,7 @@ async def test_connecting_asks_for_nothing_by_itself() -> None:
 async def test_an_order_is_the_114_fields_that_tws_wants_at_level_178() -> None:
     sold = order(action=Action.SELL, quantity=7, limit_price=Decimal("0.0067005"))
     async with peer_and_session() as (peer, session):
-        written = ib_order(sold, QUALIFIED_ES)
+        written = ib_order(sold, QUALIFIED_ES, now=EVENING)
         session.client.placeOrder(41, order_contract(QUALIFIED_ES), written)
         fields = await peer.next("3")
     assert len(fields) == 114
@@ -76,7 +77,7 @@ async def test_an_order_is_the_114_fields_that_tws_wants_at_level_178() -> None:
     assert fields[16:24] == ["SELL", "7", "LMT", "0.0067005", "", "DAY", "", "DU1234567"]
     # orderRef transmit parentId
     assert fields[26:29] == ["desk-20251201-TF-ESZ25-O1", "1", "0"]
-    assert fields[33] == "0"  # outsideRth
+    assert fields[33] == "1"  # outsideRth: in the evening there is no other session
     assert fields[52:54] == ["0", "0"]  # eTradeOnly firmQuoteOnly
     assert fields[82] == ""  # algoStrategy
     assert fields[84] == "0"  # whatIf
@@ -85,7 +86,7 @@ async def test_an_order_is_the_114_fields_that_tws_wants_at_level_178() -> None:
 async def test_an_algorithm_travels_with_its_parameters() -> None:
     takes_algorithms = replace(QUALIFIED_ES, order_types=("LMT", "ALGO"))
     async with peer_and_session() as (peer, session):
-        written = ib_order(order(order_type="ADAPTIVE"), takes_algorithms)
+        written = ib_order(order(order_type="ADAPTIVE"), takes_algorithms, now=EVENING)
         session.client.placeOrder(41, order_contract(QUALIFIED_ES), written)
         fields = await peer.next("3")
     assert fields[82:86] == ["Adaptive", "1", "adaptivePriority", "Normal"]

@@ -16,10 +16,11 @@ from ib_async.util import UNSET_DOUBLE
 
 from afterclose.adapters.ibkr import convert
 from afterclose.adapters.ibkr.rows import ExecutionRow, OpenOrderRow, PositionRow, StatusRow
+from afterclose.adapters.ibkr.written_order import ib_order
 from afterclose.domain.contracts import ContractMonth, QualifiedContract
 from afterclose.domain.orders import Action
 from afterclose.errors import ContractError
-from unit.ibkr.ibkr_values import CL, ES, FDAX, QUALIFIED_ES, SI, ZC, mapped, order
+from unit.ibkr.ibkr_values import CL, ES, EVENING, FDAX, QUALIFIED_ES, SI, ZC, mapped, order
 
 
 def details(**facts: Any) -> ContractDetails:
@@ -80,7 +81,7 @@ def test_any_price_on_a_tick_is_sent_exactly_or_refused(steps: int, tick: str) -
 
 
 def test_a_limit_order_leaves_nothing_to_the_presets_of_tws() -> None:
-    written = convert.ib_order(order(quantity=7, limit_price=Decimal("6800.25")), QUALIFIED_ES)
+    written = ib_order(order(quantity=7, limit_price=Decimal("6800.25")), QUALIFIED_ES, now=EVENING)
     assert written.action == "BUY"
     assert written.totalQuantity == 7
     assert written.orderType == "LMT"
@@ -94,23 +95,49 @@ def test_a_limit_order_leaves_nothing_to_the_presets_of_tws() -> None:
 
 
 def test_an_order_at_the_market_carries_no_limit() -> None:
-    assert convert.ib_order(order(order_type="MKT"), QUALIFIED_ES).lmtPrice == UNSET_DOUBLE
+    assert ib_order(order(order_type="MKT"), QUALIFIED_ES, now=EVENING).lmtPrice == UNSET_DOUBLE
 
 
 def test_order_types_that_the_contract_does_not_list_are_refused() -> None:
     for kind in ("MOC", "ADAPTIVE", "VWAP"):
         with pytest.raises(ContractError, match="does not take"):
-            convert.ib_order(order(order_type=kind), QUALIFIED_ES)
+            ib_order(order(order_type=kind), QUALIFIED_ES, now=EVENING)
     with pytest.raises(ContractError, match="not supported"):
-        convert.ib_order(order(order_type="TRAIL"), QUALIFIED_ES)
+        ib_order(order(order_type="TRAIL"), QUALIFIED_ES, now=EVENING)
 
 
 def test_algorithms_work_around_the_limit_where_the_contract_lists_them() -> None:
-    adaptive = convert.ib_order(order(order_type="ADAPTIVE"), _taking("ALGO"))
+    adaptive = ib_order(order(order_type="ADAPTIVE"), _taking("ALGO"), now=EVENING)
     assert (adaptive.orderType, adaptive.algoStrategy) == ("LMT", "Adaptive")
     assert [(p.tag, p.value) for p in adaptive.algoParams] == [("adaptivePriority", "Normal")]
-    assert convert.ib_order(order(order_type="VWAP"), _taking("ALGO")).algoStrategy == "Vwap"
-    assert convert.ib_order(order(order_type="MOC"), _taking("MOC")).orderType == "MOC"
+    assert ib_order(order(order_type="VWAP"), _taking("ALGO"), now=EVENING).algoStrategy == "Vwap"
+    assert ib_order(order(order_type="MOC"), _taking("MOC"), now=EVENING).orderType == "MOC"
+
+
+def test_an_order_of_the_evening_trades_in_all_hours_and_at_once() -> None:
+    written = ib_order(order(), QUALIFIED_ES, now=EVENING)
+    assert (written.outsideRth, written.goodAfterTime, written.goodTillDate) == (True, "", "")
+
+
+def test_a_start_is_written_in_utc_and_left_out_once_it_has_passed() -> None:
+    day = order(
+        good_after=datetime(2025, 12, 2, 14, 30, tzinfo=UTC),
+        good_till=datetime(2025, 12, 2, 22, 0, tzinfo=UTC),
+        outside_rth=False,
+        tif="GTD",
+    )
+    written = ib_order(day, QUALIFIED_ES, now=EVENING)
+    assert (written.goodAfterTime, written.goodTillDate) == (
+        "20251202-14:30:00",
+        "20251202-22:00:00",
+    )
+    assert (written.outsideRth, written.tif) == (False, "GTD")
+    late = ib_order(day, QUALIFIED_ES, now=datetime(2025, 12, 2, 14, 30, tzinfo=UTC))
+    assert late.goodAfterTime == ""
+
+
+def test_an_order_for_the_close_is_for_no_other_hours() -> None:
+    assert ib_order(order(order_type="MOC"), _taking("MOC"), now=EVENING).outsideRth is False
 
 
 def _taking(*types: str) -> QualifiedContract:

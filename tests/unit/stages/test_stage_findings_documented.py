@@ -17,6 +17,7 @@ ROW = re.compile(r"^\| (AC\d{3}) \| ([a-z; ]+) \|(.*?)\|", re.MULTILINE)
 SOURCES = (
     "stages/signals.py",
     "stages/mapping.py",
+    "stages/placing.py",
     "stages/update.py",
     "domain/contract_facts.py",
     "adapters/marketdata/quality.py",

@@ -9,8 +9,9 @@ import pytest
 
 from afterclose.domain.market import AnswerState, FxRate, FxRates, Quote
 from afterclose.domain.orders import BasketOrder, TradeKind
+from afterclose.domain.placing import Repricing
 from afterclose.domain.sending import PriceGuard, SendLimits
-from afterclose.stages.submit.door import Departure, Door, departures
+from afterclose.stages.submit.door import Departure, Door, departures, needs_quote
 from make import EUR, SESSION, USD, make_exit, make_mapped, make_order, make_qualified, make_quote
 
 D = Decimal
@@ -189,3 +190,49 @@ def test_a_contract_that_no_longer_qualifies_stays_with_the_reason_given() -> No
 def test_all_limits_of_an_empty_section_are_unset() -> None:
     assert len(SendLimits().unset()) == 6
     assert "price_band" not in SendLimits(price_band=D("0.1")).unset()
+
+
+AT_MARKET = make_order(signed=2, order_type="MKT", limit_price=D(6000))
+MARKET_EXIT = make_exit(order_type="MKT")
+
+
+def test_an_order_at_the_market_is_worth_what_the_market_says_else_its_close() -> None:
+    limits = limited(notional_per_order=D(610_000))
+    dear = {"ESZ26": make_quote(last=D(6200))}
+
+    assert "worth 620,000" in reasons(AT_MARKET, limits=limits, quotes=dear)[0]
+    assert reasons(AT_MARKET, limits=limits, quotes={"ESZ26": make_quote(last=D(6050))}) == [""]
+    contract = AT_MARKET.contract
+    assert "worth 620,000" in reasons(AT_MARKET, limits=limits, closes={contract: D(6200)})[0]
+
+
+def test_the_band_holds_for_an_order_at_the_market_by_the_market_itself() -> None:
+    limits = limited(price_band=D("0.02"))
+    far, near = {"ESZ26": make_quote(last=D(6200))}, {"ESZ26": make_quote(last=D(6100))}
+
+    assert "market 6200" in reasons(AT_MARKET, limits=limits, quotes=far)[0]
+    assert reasons(AT_MARKET, limits=limits, quotes=near) == [""]
+    assert "its market is not known" in reasons(AT_MARKET, limits=limits)[0]
+    assert reasons(MARKET_EXIT, limits=limits) == [""]
+
+
+def test_a_limit_that_may_be_worked_is_judged_by_the_worst_it_can_become() -> None:
+    """Three steps of four ticks of a quarter: 6000 may become 6003."""
+    worked = make_order(signed=2, repricing=Repricing(ticks=4, times=3, every_s=60))
+    assert worked.price_bound == D(6003)
+    held = reasons(
+        worked, closes={worked.contract: D(5945)}, limits=limited(price_band=D("0.0095"))
+    )
+
+    assert "limit 6003" in held[0]
+    assert "worth 600,300" in reasons(worked, limits=limited(notional_per_order=D(600_000)))[0]
+    sale = make_order(signed=-2, repricing=Repricing(ticks=4, times=3, every_s=60))
+    assert sale.price_bound == D(5997)
+
+
+def test_a_market_is_asked_for_where_any_check_needs_it() -> None:
+    assert not needs_quote(Door(), BUY)
+    assert not needs_quote(Door(limits=limited(price_band=D("0.02"))), BUY)
+    assert needs_quote(Door(limits=limited(price_band=D("0.02"))), AT_MARKET)
+    assert needs_quote(Door(limits=limited(notional_total=D(1))), AT_MARKET)
+    assert needs_quote(Door(guard=PriceGuard(max_drift=D("0.05"))), BUY)

@@ -23,6 +23,7 @@ LIVE = """\
 name = "main"
 account = "U1234567"
 mode = "live"
+allowed_accounts = ["U1234567"]
 [broker]
 port = 7496
 [limits]

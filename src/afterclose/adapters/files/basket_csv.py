@@ -46,7 +46,9 @@ _SEVENTEEN = (
 )  # fmt: skip
 
 #: Order types a basket may carry, and whether they have a limit; in the order of their blocks.
-_HAS_LIMIT = {"LMT": True, "MKT": False}
+_HAS_LIMIT = {"LMT": True, "MKT": False, "MOC": False}
+#: IB's algorithms have no name in a basket: what is loaded by hand goes as their plain limit.
+_AS_LIMIT = frozenset({"ADAPTIVE", "VWAP"})
 #: The multiplier of some roots is not constant; a description may be missing.
 _MAY_BE_EMPTY = frozenset({"Multiplier", "Quotation"})
 _FORBIDDEN = frozenset(",;\"'")
@@ -99,18 +101,22 @@ def basket_text(orders: Sequence[BasketOrder], *, form: BasketForm) -> str:
     _refuse_repeated_references(orders)
     lines: list[str] = []
     for order_type, has_limit in _HAS_LIMIT.items():
-        block = sorted((o for o in orders if o.order_type == order_type), key=_sort_key)
+        block = sorted((o for o in orders if _type(o) == order_type), key=_sort_key)
         if block or (not orders and has_limit):
             columns = [c for c in form.columns if has_limit or c != "LmtPrice"]
             lines.append(",".join(columns))
             lines.extend(_line(order, columns) for order in block)
-    others = [o for o in orders if o.order_type not in _HAS_LIMIT]
+    others = [o for o in orders if _type(o) not in _HAS_LIMIT]
     if others:
         raise UsageError(
             f"{others[0].order_ref}: a basket has no order type {others[0].order_type!r}",
             hint=f"use one of {', '.join(_HAS_LIMIT)}",
         )
     return "".join(f"{line}\n" for line in lines)
+
+
+def _type(order: BasketOrder) -> str:
+    return "LMT" if order.order_type in _AS_LIMIT else order.order_type
 
 
 def _sort_key(order: BasketOrder) -> tuple[str, str, str]:
@@ -154,8 +160,8 @@ def _values(order: BasketOrder) -> dict[str, str]:
         "Quotation": spec.quotation,
         "Currency": spec.currency,
         "TimeInForce": order.tif,
-        "OrderType": order.order_type,
-        "LmtPrice": _limit_text(order) if _HAS_LIMIT[order.order_type] else "",
+        "OrderType": _type(order),
+        "LmtPrice": _limit_text(order) if _HAS_LIMIT[_type(order)] else "",
         "BasketTag": order.order_ref,
         "Account": order.account,
         "OrderRef": order.order_ref,

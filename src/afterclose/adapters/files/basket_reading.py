@@ -126,7 +126,7 @@ def _order(row: Mapping[str, str], *, line: int, source: str) -> BasketRow:
         exchange=take("Exchange", re.compile(".+")),
         currency=take("Currency", re.compile("[A-Z]{3}")),
         tif=row.get("TimeInForce", ""),
-        order_type=take("OrderType", re.compile("LMT|MKT")),
+        order_type=take("OrderType", re.compile("LMT|MKT|MOC")),
         limit_price=Decimal(take("LmtPrice", _PRICE)) if limited else None,
         basket_tag=row.get("BasketTag", ""),
         account=row.get("Account", ""),

@@ -13,7 +13,7 @@ from decimal import Context, Decimal, InvalidOperation
 from functools import cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from ib_async.contract import Contract, ContractDetails, TagValue
+from ib_async.contract import Contract, ContractDetails
 from ib_async.objects import BarData, CommissionReport
 from ib_async.order import Order
 
@@ -32,7 +32,7 @@ from afterclose.domain.contracts import (
     QualifiedContract,
 )
 from afterclose.domain.market import Bar
-from afterclose.domain.orders import Action, BasketOrder, BrokerOrder, Fill
+from afterclose.domain.orders import Action, BrokerOrder, Fill
 from afterclose.errors import ContractError
 
 #: Client number of an order whose owner the gateway does not tell (completed orders).
@@ -265,55 +265,6 @@ def position(row: PositionRow, month: ContractMonth | None) -> Position:
 
 
 # Orders
-
-_ALGORITHMS = {
-    "ADAPTIVE": ("Adaptive", (TagValue("adaptivePriority", "Normal"),)),
-    "VWAP": ("Vwap", ()),
-}
-_AT_MARKET = frozenset({"MKT", "MOC"})
-_DIRECT = frozenset({"LMT", "MKT", "MOC"})
-
-
-def ib_order(order: BasketOrder, qualified: QualifiedContract) -> Order:
-    """Write an order as the gateway wants it, complete: nothing is left to TWS's presets.
-
-    LMT, MKT and MOC are IB's own types; ADAPTIVE and VWAP are IB's algorithms around the limit.
-    MOC and algorithms go only where the contract's details list them.
-
-    Raises ContractError for an order type that the contract does not take, and for a limit that
-    a float cannot carry to the wire exactly.
-    """
-    kind = order.order_type.upper()
-    if kind not in _DIRECT and kind not in _ALGORITHMS:
-        raise ContractError(f"{order.order_ref}: order type {order.order_type!r} is not supported")
-    _check_taken(kind, order, qualified)
-    written = Order(
-        action=order.action.value,
-        totalQuantity=order.quantity,
-        orderType="LMT" if kind in _ALGORITHMS else kind,
-        tif=order.tif,
-        account=order.account,
-        orderRef=order.order_ref,
-        transmit=True,
-        eTradeOnly=False,
-        firmQuoteOnly=False,
-    )
-    if kind not in _AT_MARKET:
-        written.lmtPrice = wire_price(order.limit_price)
-    if kind in _ALGORITHMS:
-        name, parameters = _ALGORITHMS[kind]
-        written.algoStrategy = name
-        written.algoParams = list(parameters)
-    return written
-
-
-def _check_taken(kind: str, order: BasketOrder, qualified: QualifiedContract) -> None:
-    needed = {"MOC": "MOC", "ADAPTIVE": "ALGO", "VWAP": "ALGO"}.get(kind)
-    if needed is not None and needed not in qualified.order_types:
-        raise ContractError(
-            f"{order.order_ref}: {qualified.local_symbol} does not take {kind} orders",
-            hint="choose LMT or MKT for this root",
-        )
 
 
 def wire_price(price: Decimal) -> float:

@@ -14,10 +14,11 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from afterclose.adapters.ibkr.book import read_book, read_open_orders
-from afterclose.adapters.ibkr.convert import ib_order, order_contract
+from afterclose.adapters.ibkr.convert import order_contract
 from afterclose.adapters.ibkr.order_stream import OrderStream
 from afterclose.adapters.ibkr.reader import require_account
 from afterclose.adapters.ibkr.session import Session, connected
+from afterclose.adapters.ibkr.written_order import ib_order
 from afterclose.domain.contracts import QualifiedContract
 from afterclose.domain.orders import Approval, BasketOrder, OrderEvent, OrderSweep
 from afterclose.errors import (
@@ -64,7 +65,8 @@ class IbkrDesk:
             raise ContractError(
                 f"{order.order_ref} is for {order.contract}, not for {qualified.contract}"
             )
-        contract, written = order_contract(qualified), ib_order(order, qualified)
+        now = self._session.clock.now()
+        contract, written = order_contract(qualified), ib_order(order, qualified, now=now)
         self._require_servers()
         await self._require_book()
         if order.order_ref in self._taken:

@@ -81,6 +81,9 @@ def same_order(one: BasketOrder, other: BasketOrder) -> bool:
         and one.order_type == other.order_type
         and one.account == other.account
         and one.tif == other.tif
+        and one.good_after == other.good_after
+        and one.good_till == other.good_till
+        and one.outside_rth == other.outside_rth
     )
 
 

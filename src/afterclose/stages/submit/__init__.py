@@ -18,6 +18,7 @@ from afterclose.stages.submit.sending import (
     until_final,
 )
 from afterclose.stages.submit.turns import in_sending_order, to_send
+from afterclose.stages.submit.windows import Window, require_clear, sends_until, standing
 
 __all__ = [
     "Approved",
@@ -27,13 +28,17 @@ __all__ = [
     "Follow",
     "Following",
     "SubmitRequest",
+    "Window",
     "departures",
     "in_sending_order",
     "needs_quote",
     "rehearse",
     "request",
+    "require_clear",
     "require_not_halted",
     "run",
+    "sends_until",
+    "standing",
     "to_send",
     "until_answered",
     "until_final",

@@ -64,7 +64,7 @@ async def rehearse(
 ) -> tuple[Departure, ...]:
     """Say what would go now, in which order, and what would stay and why. Sends nothing."""
     waiting = to_send(known, asked.orders)
-    wanted = {o.contract for o in waiting if needs_quote(asked.door.guard, o)}
+    wanted = {o.contract for o in waiting if needs_quote(asked.door, o)}
     contracts = [found for c, found in asked.qualified.items() if c in wanted]
     quotes = await reader.quotes(contracts) if contracts else {}
     return departures(asked.door, waiting, asked.qualified, quotes)

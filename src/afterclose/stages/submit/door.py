@@ -16,6 +16,7 @@ from decimal import Decimal, InvalidOperation
 from afterclose.domain.contracts import FuturesContract, QualifiedContract
 from afterclose.domain.market import AnswerState, FxRates, Quote
 from afterclose.domain.orders import BasketOrder, TradeKind
+from afterclose.domain.placing import at_market
 from afterclose.domain.sending import PriceGuard, SendLimits
 
 
@@ -134,8 +135,17 @@ def departures(
     return tuple(leaving)
 
 
-def needs_quote(guard: PriceGuard, order: BasketOrder) -> bool:
-    """Whether the price guard looks at this order."""
+def needs_quote(door: Door, order: BasketOrder) -> bool:
+    """Whether a check looks at the market of this order: the guard, or limits of one without."""
+    limits = door.limits
+    values = (limits.notional_per_order, limits.notional_per_root, limits.notional_total)
+    unbounded = at_market(order.order_type) and (
+        limits.price_band is not None or any(value is not None for value in values)
+    )
+    return unbounded or _guarded(door.guard, order)
+
+
+def _guarded(guard: PriceGuard, order: BasketOrder) -> bool:
     exempt = order.kind.closes and not guard.guard_exits
     return guard.max_drift is not None and not exempt
 
@@ -143,15 +153,18 @@ def needs_quote(guard: PriceGuard, order: BasketOrder) -> bool:
 def notional(door: Door, caller: Caller) -> Decimal | None:
     """Return the order's value in the base currency; None where a figure of it is not known."""
     order, quote = caller.order, caller.quote
-    at_market = order.order_type.upper() in _AT_MARKET
     live = quote.price if quote is not None else None
-    price = (live or door.closes.get(order.contract) or order.limit_price) if at_market else None
-    price = order.limit_price if price is None else price
+    worst = order.price_bound
+    if worst is None:  # at the market
+        known = (live, door.closes.get(order.contract), order.limit_price)
+        worst = next(p for p in known if p is not None)
+    else:
+        worst = max(order.limit_price, worst, key=abs)
     point_value = _point_value(caller)
     rate = door.rates.rate(order.mapped.spec.currency) if door.rates is not None else None
     if point_value is None or rate is None:
         return None
-    return abs(price) * point_value * order.quantity * rate
+    return abs(worst) * point_value * order.quantity * rate
 
 
 def _point_value(caller: Caller) -> Decimal | None:
@@ -170,20 +183,27 @@ def _known(door: Door, caller: Caller) -> str:
 
 
 def _in_band(door: Door, caller: Caller) -> str:
+    """The worst limit it may go out at; of an order without a limit, the market as it is now."""
     order, band = caller.order, door.limits.price_band
-    if band is None or order.order_type.upper() in _AT_MARKET:
+    if band is None:
         return ""
-    close = door.closes.get(order.contract)
+    close, worst, named = door.closes.get(order.contract), order.price_bound, "limit"
     if close is None:
         return "" if order.kind.closes else "limits.price_band is set and no close is known"
-    if abs(order.limit_price - close) > band * abs(close):
-        return f"limit {order.limit_price:f}, last close {close:f}: outside limits.price_band"
+    if worst is None:
+        quote, named = caller.quote, "market"
+        worst = quote.price if quote is not None and quote.state is AnswerState.VALUE else None
+        if worst is None:
+            unknown = "limits.price_band is set, the order has no limit and its market is not known"
+            return "" if order.kind.closes else unknown
+    if abs(worst - close) > band * abs(close):
+        return f"{named} {worst:f}, last close {close:f}: outside limits.price_band"
     return ""
 
 
 def _near_market(door: Door, caller: Caller) -> str:
     order, most = caller.order, door.guard.max_drift
-    if most is None or not needs_quote(door.guard, order):
+    if most is None or not _guarded(door.guard, order):
         return ""
     quote = caller.quote
     price = quote.price if quote is not None and quote.state is AnswerState.VALUE else None
@@ -193,6 +213,3 @@ def _near_market(door: Door, caller: Caller) -> str:
     if abs(price - order.limit_price) > most * abs(order.limit_price):
         return f"the market is at {price:f}, the limit at {order.limit_price:f}: beyond max_drift"
     return ""
-
-
-_AT_MARKET = frozenset({"MKT", "MOC"})

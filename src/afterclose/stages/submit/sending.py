@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from afterclose.domain.contracts import FuturesContract, QualifiedContract
@@ -70,6 +71,8 @@ class SubmitRequest:
     door: Door = field(default_factory=Door)
     quotes: AskQuotes | None = None
     parts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    #: From this moment on no further order is begun: the gateway restarts. None: it does not.
+    sends_until: datetime | None = None
 
 
 class Following(Protocol):
@@ -280,13 +283,23 @@ class _Sending:
         if reason or qualified is None:
             await self._say(order, f"held back: {reason}")
             return False
-        halt = self._ledger.halted()
-        if halt is not None:
-            halted = f"halted by {halt.by}: {halt.reason}"
-            await self._say(order, f"held back: {halted}")
-            await self._journal.break_off(SafetyError(halted))
+        stopped = self._stopped()
+        if stopped is not None:
+            await self._say(order, f"held back: {stopped}")
+            await self._journal.break_off(stopped)
             return False
         return await self._place(order, qualified)
+
+    def _stopped(self) -> AfterCloseError | None:
+        """Why no order may be begun any more: a person's halt, or a restart that comes."""
+        halt, until = self._ledger.halted(), self._request.sends_until
+        if halt is not None:
+            return SafetyError(f"halted by {halt.by}: {halt.reason}")
+        if until is not None and self._clock.now() >= until:
+            return BrokerUnavailable(
+                f"the gateway restarts soon: nothing goes after {until:%H:%M} UTC"
+            )
+        return None
 
     async def _place(self, order: BasketOrder, qualified: QualifiedContract) -> bool:
         ref = order.order_ref
@@ -329,8 +342,8 @@ class _Sending:
 
     async def _quotes(self, orders: Collection[BasketOrder]) -> Mapping[FuturesContract, Quote]:
         """Ask for the market of those orders that the price guard looks at."""
-        ask, guard = self._request.quotes, self._request.door.guard
-        wanted = {o.contract for o in orders if needs_quote(guard, o)}
+        ask, door = self._request.quotes, self._request.door
+        wanted = {o.contract for o in orders if needs_quote(door, o)}
         contracts = [q for c, q in self._request.qualified.items() if c in wanted]
         if ask is None or not contracts:
             return {}
