@@ -13,13 +13,14 @@ from datetime import timedelta
 
 from afterclose import clock as calendar
 from afterclose.artifacts import digest_of
+from afterclose.dispatch import before_restart, restarts
 from afterclose.domain.account import AccountSnapshot
 from afterclose.domain.contracts import FuturesContract
 from afterclose.domain.order_life import OrderLife, lives, never_arrived
 from afterclose.domain.orders import Approval, OrderEvent, OrderState
 from afterclose.domain.sending import DESK_MODEL, Halt
 from afterclose.errors import UsageError
-from afterclose.evening import Desk, before_restart, restarts
+from afterclose.evening import Desk
 from afterclose.ports import BrokerReader
 from afterclose.stages import cancelling, flatten, submit
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
-from afterclose import clock as calendar
 from afterclose.artifacts import digest_of
 from afterclose.books import Books
 from afterclose.domain.account import AccountSnapshot
@@ -48,12 +47,10 @@ from afterclose.settings import CapitalSource, ModelSettings, Settings, SizeRule
 from afterclose.stages import (
     audit,
     basket,
-    placing,
     quality,
     signals,
     sizing,
     snapshot,
-    submit,
     update,
 )
 from afterclose.stages import mapping as mapped
@@ -237,50 +234,6 @@ def order_notes(
             found.append(replace(finding, severity=severity, subject=order.contract.symbol))
         notes[order.order_ref] = tuple(found)
     return notes
-
-
-def placed(desk: Desk, tonight: basket.Basket, live: MarketSnapshot) -> basket.Basket:
-    """Settle how and when each order goes, by the settings and by what its contract takes."""
-    chosen = desk.settings.sending
-    contracts = {o.contract: live.qualified(o.contract) for o in tonight.orders}
-    made = placing.place(
-        tonight.orders,
-        {contract: found for contract, found in contracts.items() if found is not None},
-        placing.PlacingRules(
-            entry=chosen.entry_order_type,
-            exit=chosen.exit_order_type,
-            start=chosen.start,
-            start_by_root=chosen.start_by_root,
-            repricing=chosen.repricing,
-            leg=chosen.leg_limit,
-        ),
-        now=live.as_of,
-    )
-    notes = {
-        o.order_ref: (*tonight.notes.get(o.order_ref, ()), *made.notes[o.order_ref])
-        for o in made.orders
-    }
-    return replace(tonight, orders=made.orders, notes=notes)
-
-
-def restarts(desk: Desk) -> tuple[submit.Window, ...]:
-    """When the gateway is next not to be counted on: its daily restart, and the weekly login."""
-    now, broker, chosen = desk.clock.now(), desk.settings.broker, desk.settings.sending
-    takes, windows = timedelta(seconds=chosen.restart_takes_s), []
-    if broker.restart != "never":
-        begins = calendar.next_time_of_day(now - takes, broker.restart, broker.restart_zone)
-        what = "the gateway and IBKR's servers restart"
-        windows.append(submit.Window(begins=begins, ends=begins + takes, what=what))
-        if chosen.weekly_login != "never":
-            begins = calendar.next_sunday(now - takes, chosen.weekly_login, broker.restart_zone)
-            what = "IBKR ends every login of the week"
-            windows.append(submit.Window(begins=begins, ends=begins + takes, what=what))
-    return tuple(windows)
-
-
-def before_restart(desk: Desk) -> timedelta:
-    """How long before a restart nothing is begun any more."""
-    return timedelta(seconds=desk.settings.sending.before_restart_s)
 
 
 def inputs_digest(desk: Desk, session: Session, books: Books) -> str:

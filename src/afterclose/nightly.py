@@ -16,19 +16,25 @@ from afterclose import clock as calendar
 from afterclose import run_files
 from afterclose.artifacts import RunFolder, findings_csv
 from afterclose.books import Books, read_books
+from afterclose.dispatch import (
+    approved_now,
+    before_restart,
+    placed,
+    require_confirmed,
+    restarts,
+)
 from afterclose.domain.audit import AuditReport, Reconciliation
 from afterclose.domain.contracts import Session
 from afterclose.domain.market import MarketSnapshot, QualificationState
 from afterclose.domain.order_life import OrderLife, lives, sweep_events
 from afterclose.domain.orders import Action, Approval, OrderEvent, OrderState
-from afterclose.domain.runs import Mode, ModelResult, RunManifest, RunState
-from afterclose.errors import LiveNotAllowed, NotApproved
+from afterclose.domain.runs import ModelResult, RunManifest, RunState
+from afterclose.errors import NotApproved
 from afterclose.evening import (
     Desk,
     ViewParts,
     account_holdings,
     audit_rules,
-    before_restart,
     capital,
     held_contracts,
     inputs_digest,
@@ -37,8 +43,6 @@ from afterclose.evening import (
     model_requests,
     order_notes,
     other_rule,
-    placed,
-    restarts,
     size_openings,
     terms,
     vendor_contracts,
@@ -339,7 +343,7 @@ async def trade(
     submit.require_not_halted(desk.ledger)
     windows, before = restarts(desk), before_restart(desk)
     submit.require_clear(windows, desk.clock.now(), before)
-    approved = _approved(desk, folder)
+    approved = approved_now(desk, folder)
     with run.stage("submit") as stage:
         async with desk.open_reader() as reader, desk.open_order_desk(approved[0]) as order_desk:
             asked = await submit.request(reader, approved[1])
@@ -359,50 +363,6 @@ async def trade(
         stage.wrote(run_files.write_orders(folder, known.values()))
     run.enter(RunState.SUBMITTED, sent=len(known))
     return known
-
-
-async def rehearse(desk: Desk, folder: RunFolder) -> tuple[submit.Departure, ...]:
-    """Say exactly what ``trade`` would send now. No order desk is opened. Raises SafetyError."""
-    _, approved = _approved(desk, folder)
-    session = approved.orders[0].session
-    async with desk.open_reader() as reader:
-        asked = await submit.request(reader, approved)
-        book = await reader.sweep()
-        orders = {o.order_ref: o for o in (*desk.ledger.orders(session), *approved.orders)}
-        known = lives(orders.values(), desk.ledger.events(session))
-        known = lives(orders.values(), (*desk.ledger.events(session), *sweep_events(known, book)))
-        return await submit.rehearse(reader, asked, known)
-
-
-def require_confirmed(desk: Desk, confirmed: str) -> None:
-    """Let a live desk go on only when its account number was typed. Raises LiveNotAllowed."""
-    account = desk.settings.desk.account
-    if desk.settings.desk.mode is Mode.LIVE and confirmed.strip() != account:
-        raise LiveNotAllowed(
-            f"this desk trades the live account {account}",
-            hint=f"to send real orders, type its number: --confirm {account}",
-        )
-
-
-def _approved(desk: Desk, folder: RunFolder) -> tuple[Approval, submit.Approved]:
-    """Return the approval that holds now, and what it is of. Raises SafetyError."""
-    shown = run_files.read_view(folder)
-    approval = review.require(
-        desk.ledger.approval(shown.audit.run_id),
-        shown.audit,
-        account=desk.settings.desk.account,
-        now=desk.clock.now(),
-    )
-    refs, session = frozenset(approval.order_refs), shown.audit.session
-    return approval, submit.Approved(
-        run_id=approval.run_id,
-        orders=[o for o in shown.audit.cleared_orders() if o.order_ref in refs],
-        rows=[r for r in shown.audit.rows if r.order.order_ref in refs],
-        past=lives(desk.ledger.orders(session), desk.ledger.events(session)),
-        rates=shown.fx,
-        limits=desk.settings.limits.as_limits(),
-        guard=desk.settings.sending.as_guard(),
-    )
 
 
 async def watch(

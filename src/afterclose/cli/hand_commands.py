@@ -10,7 +10,7 @@ from pathlib import Path
 import typer
 from rich.table import Table
 
-from afterclose import by_hand, nightly
+from afterclose import by_hand, dispatch
 from afterclose.adapters.files.basket_reading import read_basket
 from afterclose.adapters.ledger.store import SqlLedger
 from afterclose.bootstrap import open_desk
@@ -39,7 +39,7 @@ _SENDER_ENDS_WITHIN_S = 20.0
 def dry_run(home: Path, run_id: str) -> None:
     """Show exactly what would be sent now, in this order. Sends nothing."""
     with open_for_command(home) as desk:
-        leaving = asyncio.run(nightly.rehearse(desk, folder_of(desk, run_id)))
+        leaving = asyncio.run(dispatch.rehearse(desk, folder_of(desk, run_id)))
     screen = console()
     screen.print(departures_table(leaving))
     going = sum(d.goes for d in leaving)

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from afterclose import nightly
+from afterclose import dispatch, nightly
 from afterclose.artifacts import RunFolder
 from afterclose.domain.orders import Approval
 from afterclose.errors import ApprovalVoid, NotApproved, UsageError
@@ -139,7 +139,7 @@ class Acts:
                 return
             _require(standing, form, decision=True)
             _require_sendable(standing)
-            nightly.require_confirmed(self.access.desk, form.typed)
+            dispatch.require_confirmed(self.access.desk, form.typed)
             self.sender.require_idle()
             said = self._note(Act.SEND, evening, form)
             notes.write(folder, said(by=_reviewer(form)))

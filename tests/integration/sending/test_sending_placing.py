@@ -14,8 +14,8 @@ from afterclose.domain.orders import BasketOrder
 from afterclose.domain.placing import OrderType, StartWhen
 from afterclose.stages.placing import PlacingRules, place
 from integration.ibkr.gateways import desk_of
-from integration.sending.evenings import ES, ESH, gateway_of, qualify
-from unit.ibkr.ibkr_values import order
+from integration.sending.evenings import ESH, gateway_of, qualify
+from unit.ibkr.ibkr_values import ES, order
 from unit.tws_sim.sim_market import MONDAY_EVENING, TUESDAY_CLOSE, TUESDAY_OPEN, write_market
 
 pytestmark = pytest.mark.anyio

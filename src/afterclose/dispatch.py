@@ -1,0 +1,105 @@
+"""What leaves of an evening, and when: between the approval and ``trade``. Nothing is sent here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from afterclose import clock as calendar
+from afterclose import run_files
+from afterclose.artifacts import RunFolder
+from afterclose.domain.market import MarketSnapshot
+from afterclose.domain.order_life import lives, sweep_events
+from afterclose.domain.orders import Approval
+from afterclose.domain.runs import Mode
+from afterclose.errors import LiveNotAllowed
+from afterclose.evening import Desk
+from afterclose.stages import basket, placing, review, submit
+
+
+def placed(desk: Desk, tonight: basket.Basket, live: MarketSnapshot) -> basket.Basket:
+    """Settle how and when each order goes, by the settings and by what its contract takes."""
+    chosen = desk.settings.sending
+    contracts = {o.contract: live.qualified(o.contract) for o in tonight.orders}
+    made = placing.place(
+        tonight.orders,
+        {contract: found for contract, found in contracts.items() if found is not None},
+        placing.PlacingRules(
+            entry=chosen.entry_order_type,
+            exit=chosen.exit_order_type,
+            start=chosen.start,
+            start_by_root=chosen.start_by_root,
+            repricing=chosen.repricing,
+            leg=chosen.leg_limit,
+        ),
+        now=live.as_of,
+    )
+    notes = {
+        o.order_ref: (*tonight.notes.get(o.order_ref, ()), *made.notes[o.order_ref])
+        for o in made.orders
+    }
+    return replace(tonight, orders=made.orders, notes=notes)
+
+
+def restarts(desk: Desk) -> tuple[submit.Window, ...]:
+    """When the gateway is next not to be counted on: its daily restart, and the weekly login."""
+    now, broker, chosen = desk.clock.now(), desk.settings.broker, desk.settings.sending
+    takes, windows = timedelta(seconds=chosen.restart_takes_s), []
+    if broker.restart != "never":
+        begins = calendar.next_time_of_day(now - takes, broker.restart, broker.restart_zone)
+        what = "the gateway and IBKR's servers restart"
+        windows.append(submit.Window(begins=begins, ends=begins + takes, what=what))
+        if chosen.weekly_login != "never":
+            begins = calendar.next_sunday(now - takes, chosen.weekly_login, broker.restart_zone)
+            what = "IBKR ends every login of the week"
+            windows.append(submit.Window(begins=begins, ends=begins + takes, what=what))
+    return tuple(windows)
+
+
+def before_restart(desk: Desk) -> timedelta:
+    """How long before a restart nothing is begun any more."""
+    return timedelta(seconds=desk.settings.sending.before_restart_s)
+
+
+async def rehearse(desk: Desk, folder: RunFolder) -> tuple[submit.Departure, ...]:
+    """Say exactly what ``trade`` would send now. No order desk is opened. Raises SafetyError."""
+    _, approved = approved_now(desk, folder)
+    session = approved.orders[0].session
+    async with desk.open_reader() as reader:
+        asked = await submit.request(reader, approved)
+        book = await reader.sweep()
+        orders = {o.order_ref: o for o in (*desk.ledger.orders(session), *approved.orders)}
+        known = lives(orders.values(), desk.ledger.events(session))
+        known = lives(orders.values(), (*desk.ledger.events(session), *sweep_events(known, book)))
+        return await submit.rehearse(reader, asked, known)
+
+
+def require_confirmed(desk: Desk, confirmed: str) -> None:
+    """Let a live desk go on only when its account number was typed. Raises LiveNotAllowed."""
+    account = desk.settings.desk.account
+    if desk.settings.desk.mode is Mode.LIVE and confirmed.strip() != account:
+        raise LiveNotAllowed(
+            f"this desk trades the live account {account}",
+            hint=f"to send real orders, type its number: --confirm {account}",
+        )
+
+
+def approved_now(desk: Desk, folder: RunFolder) -> tuple[Approval, submit.Approved]:
+    """Return the approval that holds now, and what it is of. Raises SafetyError."""
+    shown = run_files.read_view(folder)
+    approval = review.require(
+        desk.ledger.approval(shown.audit.run_id),
+        shown.audit,
+        account=desk.settings.desk.account,
+        now=desk.clock.now(),
+    )
+    refs, session = frozenset(approval.order_refs), shown.audit.session
+    return approval, submit.Approved(
+        run_id=approval.run_id,
+        orders=[o for o in shown.audit.cleared_orders() if o.order_ref in refs],
+        rows=[r for r in shown.audit.rows if r.order.order_ref in refs],
+        past=lives(desk.ledger.orders(session), desk.ledger.events(session)),
+        rates=shown.fx,
+        limits=desk.settings.limits.as_limits(),
+        guard=desk.settings.sending.as_guard(),
+    )
