@@ -118,7 +118,7 @@ def open_desk(
         runner=runner or ProcessRunner(),
         ledger=ledger,
         baskets=TwsBaskets(),
-        open_reader=lambda: _reader(settings, clock),
+        open_reader=lambda: broker_reader(settings, clock),
         open_order_desk=lambda approval: _alone(ledger, _order_desk(settings, clock, approval)),
         code_version=__version__,
         say=say,
@@ -164,7 +164,8 @@ def market_source(settings: Settings, session: Session) -> MarketSource:
     return LoadedSource(name=history.name, data=loaded, today=session)
 
 
-def _reader(settings: Settings, clock: Clock) -> AbstractAsyncContextManager[BrokerReader]:
+def broker_reader(settings: Settings, clock: Clock) -> AbstractAsyncContextManager[BrokerReader]:
+    """Open the gateway to look at it."""
     from afterclose.adapters import ibkr  # noqa: PLC0415 - see the module's docstring
 
     return ibkr.open_reader(**_address(settings), account=settings.desk.account, clock=clock)

@@ -238,7 +238,9 @@ def order_notes(
 
 def inputs_digest(desk: Desk, session: Session, books: Books) -> str:
     """Return the digest of everything that decides tonight's orders."""
-    settings = desk.settings.model_dump(mode="json", exclude={"home", "broker", "ledger", "data"})
+    settings = desk.settings.model_dump(
+        mode="json", exclude={"home", "broker", "ledger", "data", "notify"}
+    )
     held = {m: {c.symbol: q for c, q in book.items()} for m, book in books.held.items()}
     past = {ref: state.value for ref, state in books.states.items()}
     specs = [desk.specs[root] for root in sorted(desk.specs)]

@@ -17,6 +17,7 @@ import typer
 
 from afterclose import __version__
 from afterclose.cli.data_app import data_app, update_app
+from afterclose.cli.desk_app import desk_app
 from afterclose.cli.evening_app import evening_app
 from afterclose.cli.hand_app import hand_app
 from afterclose.cli.ledger_app import ledger_app
@@ -96,7 +97,7 @@ def demo(
 
 
 # In the order of the evening: that is the order of ``--help``.
-for group in (update_app, evening_app, hand_app, basket_app):
+for group in (desk_app, update_app, evening_app, hand_app, basket_app):
     app.add_typer(group)
 app.add_typer(data_app, name="data", no_args_is_help=True)
 app.add_typer(mapping_app, name="mapping", no_args_is_help=True)

@@ -7,16 +7,27 @@ from typing import Annotated
 
 import typer
 
+from afterclose.cli.options import SessionText, day
+from afterclose.errors import UsageError
+
 sim_app = typer.Typer(help="The paper gateway, for any TWS API client.")
 
 
 @sim_app.command("serve")
 def sim_serve(
-    port: Annotated[int, typer.Option("--port", help="Where to listen; 0 is any.")] = 7497,
+    *,
+    port: Annotated[
+        int | None, typer.Option("--port", help="Where to listen; 0 is any; default: 7497.")
+    ] = None,
+    desk: Annotated[
+        Path | None,
+        typer.Option("--desk", help="Play this desk's market: its account and port, its evening."),
+    ] = None,
+    session: SessionText = "",
     market: Annotated[
         Path | None, typer.Option("--market", help="Market folder; made-up prices without it.")
     ] = None,
-    account: Annotated[str, typer.Option("--account", help="Its number.")] = "DU1234567",
+    account: Annotated[str, typer.Option("--account", help="Its number; default: DU1234567.")] = "",
     scenario: Annotated[
         Path | None, typer.Option("--scenario", help="Faults, as TOML; may change while it runs.")
     ] = None,
@@ -28,16 +39,33 @@ def sim_serve(
     wire_log: Annotated[
         Path | None, typer.Option("--wire-log", help="File that gets one line per message.")
     ] = None,
-    *,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no messages.")] = False,
 ) -> None:
     """Serve the paper gateway until interrupted."""
     from afterclose.cli import sim_command  # noqa: PLC0415 - costs time
 
+    if desk is not None:
+        if market or account or start or state:
+            raise UsageError(
+                "--desk brings its own market, account, time and book",
+                hint="leave --market, --account, --start and --state out",
+            )
+        sim_command.serve_desk(
+            desk,
+            port=port,
+            session=day(session),
+            scenario=scenario,
+            speed=speed,
+            wire_log=wire_log,
+            quiet=quiet,
+        )
+        return
+    if session:
+        raise UsageError("--session goes with --desk", hint="elsewhere --start says the time")
     sim_command.serve(
-        port=port,
+        port=7497 if port is None else port,
         market=market,
-        account=account,
+        account=account or "DU1234567",
         scenario=scenario,
         start=start,
         speed=speed,

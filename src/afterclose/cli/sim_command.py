@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
+from afterclose import clock as calendar
 from afterclose import tws_sim
 from afterclose.cli.terminal import console
+from afterclose.clock import SystemClock
 from afterclose.errors import UsageError
+from afterclose.settings import SETTINGS_FILE, load
 from afterclose.tws_sim import recorder
 from afterclose.tws_sim.serving import serve as serve_gateway
 
@@ -50,10 +54,71 @@ def serve(
             on_problem=screen.print,
         )
     except (ValueError, OSError) as error:
-        raise UsageError(
-            f"the gateway cannot start: {error}",
-            hint="correct the file or the port it names (docs/paper-gateway.md)",
-        ) from error
+        raise _cannot_start(error) from error
+
+
+def serve_desk(
+    home: Path,
+    *,
+    port: int | None,
+    session: date | None,
+    scenario: Path | None,
+    speed: float,
+    wire_log: Path | None,
+    quiet: bool,
+) -> None:
+    """Serve a desk's own market on its evening; Enter plays the next session. Raises UsageError."""
+    from afterclose.desk_gateway import next_evening, prepare_gateway  # noqa: PLC0415 - costs time
+
+    if not (home / SETTINGS_FILE).is_file():
+        raise UsageError(f"{home} is no desk", hint="make one with 'afterclose init'")
+    settings, screen = load(home), console()
+    tonight = session or calendar.session_at(SystemClock().now())
+    made = prepare_gateway(settings, calendar.require_session(tonight))
+
+    def play(gateway: tws_sim.RunningGateway) -> None:
+        for _line in sys.stdin:
+            until = next_evening(gateway.now)
+            if calendar.session_at(until) > made.last:
+                screen.print(f"its market ends on {made.last}: start it again for more")
+                continue
+            gateway.advance_to(until)
+            screen.print(f"played until {until:%Y-%m-%d %H:%M} UTC")
+
+    def ready(gateway: tws_sim.RunningGateway) -> None:
+        screen.print(
+            f"paper gateway on {gateway.host}:{gateway.port}, account {made.account.account}, "
+            f"evening of {tonight}, time {gateway.now:%Y-%m-%d %H:%M} UTC\n"
+            "Enter plays until the next evening; Ctrl-C stops it, its book is kept.",
+            soft_wrap=True,
+        )
+        threading.Thread(target=play, args=(gateway,), name="next session", daemon=True).start()
+
+    try:
+        serve_gateway(
+            port=settings.broker.port if port is None else port,
+            market_folder=made.folder,
+            account=made.account.account,
+            base=made.account.base,
+            cash=made.account.cash,
+            scenario=scenario or made.scenario,
+            start=made.start,
+            speed=speed,
+            state=made.book,
+            wire_log=wire_log,
+            on_event=None if quiet else lambda e: screen.print(str(e), markup=False),
+            on_ready=ready,
+            on_problem=screen.print,
+        )
+    except (ValueError, OSError) as error:
+        raise _cannot_start(error) from error
+
+
+def _cannot_start(error: Exception) -> UsageError:
+    return UsageError(
+        f"the gateway cannot start: {error}",
+        hint="correct the file or the port it names (docs/paper-gateway.md)",
+    )
 
 
 def _moment(text: str) -> datetime | None:

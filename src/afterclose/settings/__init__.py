@@ -15,6 +15,7 @@ from afterclose.settings.load import (
     real_data_folder,
 )
 from afterclose.settings.models import EngineSettings, ModelSettings
+from afterclose.settings.notify import NotifySettings, Told
 from afterclose.settings.orders import (
     AuditSettings,
     BasketSettings,
@@ -42,10 +43,12 @@ __all__ = [
     "EngineSettings",
     "LimitSettings",
     "ModelSettings",
+    "NotifySettings",
     "ReviewSettings",
     "SendingSettings",
     "Settings",
     "SizeRule",
+    "Told",
     "Weight",
     "load",
     "real_data_folder",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import time
+from datetime import time, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
@@ -59,6 +59,11 @@ class DataSource(StrEnum):
     GENERATED = "generated"
 
 
+#: When each source usually has the session; generated bars are there at once, Globex re-opens after
+#: an hour.
+_USUAL_START_MIN = {DataSource.NORGATE: 180, DataSource.GENERATED: 65}
+
+
 class DataSettings(Section):
     """Market data."""
 
@@ -71,6 +76,17 @@ class DataSettings(Section):
     seed: int = 0
     #: Above this share of late markets the whole evening is blocked, not only their rows.
     max_late_share: Fraction = Decimal("0.25")
+    #: Minutes from the Globex close to the evening's start; None: as the source needs it.
+    start_after_close_min: int | None = Field(default=None, ge=0, le=24 * 60 - 1)
+    #: How long a scheduled evening waits for late markets, in hours.
+    wait_hours: float = Field(default=3.0, ge=0, le=12)
+
+    @property
+    def start_after_close(self) -> timedelta:
+        """From the Globex close to the start. Vendors' bars are rarely complete at the close."""
+        chosen = self.start_after_close_min
+        usual = _USUAL_START_MIN.get(self.source, 120) if self.source else 120
+        return timedelta(minutes=usual if chosen is None else chosen)
 
 
 class ReviewSettings(Section):

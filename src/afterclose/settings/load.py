@@ -24,6 +24,7 @@ from pydantic_settings import (
 from afterclose.errors import ConfigError
 from afterclose.settings.desk import BrokerSettings, DataSettings, DeskSettings, ReviewSettings
 from afterclose.settings.models import EngineSettings, ModelSettings
+from afterclose.settings.notify import NotifySettings
 from afterclose.settings.orders import AuditSettings, BasketSettings, CapitalSource
 from afterclose.settings.sending import LimitSettings, SendingSettings
 from afterclose.settings.wall import disagreement
@@ -50,6 +51,7 @@ class Settings(BaseSettings):
     review: ReviewSettings = ReviewSettings()
     limits: LimitSettings = LimitSettings()
     sending: SendingSettings = SendingSettings()
+    notify: NotifySettings = NotifySettings()
     mapping: Path | None = None
     ledger: str = "sqlite:///ledger.sqlite"
 
