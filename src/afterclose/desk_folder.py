@@ -160,7 +160,7 @@ def _model(plan: DeskPlan, name: str) -> dict[str, Value]:
 def _write_ledger(plan: DeskPlan, *, at: datetime) -> Path:
     """Make the ledger where it stays: it remembers its place."""
     file = plan.home / LEDGER
-    ledger = SqlLedger(f"sqlite:///{file.resolve().as_posix()}")
+    ledger = SqlLedger(f"sqlite:///{file.resolve().as_posix()}", desk=plan.name)
     try:
         for model, positions in plan.adopted.items():
             ledger.adopt(model, positions, at=at, note=f"taken over at inception, {plan.session}")
