@@ -17,6 +17,7 @@ from pathlib import Path
 
 from afterclose.adapters.files.contract_table import packaged_specs
 from afterclose.adapters.files.workbook import write_workbook
+from afterclose.adapters.ledger.place import this_place
 from afterclose.adapters.ledger.store import SqlLedger
 from afterclose.artifacts import write_atomically
 from afterclose.domain.contracts import FuturesContract, Session, read_symbol
@@ -160,7 +161,9 @@ def _model(plan: DeskPlan, name: str) -> dict[str, Value]:
 def _write_ledger(plan: DeskPlan, *, at: datetime) -> Path:
     """Make the ledger where it stays: it remembers its place."""
     file = plan.home / LEDGER
-    ledger = SqlLedger(f"sqlite:///{file.resolve().as_posix()}", desk=plan.name)
+    ledger = SqlLedger(
+        f"sqlite:///{file.resolve().as_posix()}", desk=plan.name, here=this_place(plan.home)
+    )
     try:
         for model, positions in plan.adopted.items():
             ledger.adopt(model, positions, at=at, note=f"taken over at inception, {plan.session}")
