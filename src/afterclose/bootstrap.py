@@ -21,7 +21,7 @@ from afterclose.domain.findings import Finding
 from afterclose.domain.orders import Approval
 from afterclose.domain.runs import ModelRequest, ModelResult
 from afterclose.errors import ConfigError, UsageError
-from afterclose.ports import BrokerReader, Clock, ModelRunner, OrderDesk
+from afterclose.ports import BrokerReader, Clock, MarginPreview, ModelRunner, OrderDesk
 from afterclose.settings import DataSource, Settings
 
 if TYPE_CHECKING:
@@ -120,6 +120,7 @@ def open_desk(
         baskets=TwsBaskets(),
         open_reader=lambda: broker_reader(settings, clock),
         open_order_desk=lambda approval: _alone(ledger, _order_desk(settings, clock, approval)),
+        open_margin_preview=lambda: margin_preview(settings, clock),
         code_version=__version__,
         say=say,
     )
@@ -169,6 +170,14 @@ def broker_reader(settings: Settings, clock: Clock) -> AbstractAsyncContextManag
     from afterclose.adapters import ibkr  # noqa: PLC0415 - see the module's docstring
 
     return ibkr.open_reader(**_address(settings), account=settings.desk.account, clock=clock)
+
+
+def margin_preview(settings: Settings, clock: Clock) -> AbstractAsyncContextManager[MarginPreview]:
+    """Connect for what-ifs."""
+    from afterclose.adapters import ibkr  # noqa: PLC0415 - see the module's docstring
+
+    address = {**_address(settings), "client_id": settings.broker.client_id + 2}
+    return ibkr.open_margin_preview(**address, account=settings.desk.account, clock=clock)
 
 
 def _order_desk(

@@ -38,6 +38,7 @@ from afterclose.ports import (
     BrokerReader,
     Clock,
     Ledger,
+    MarginPreview,
     MarketData,
     ModelRunner,
     OrderDesk,
@@ -75,6 +76,7 @@ class Desk:
     open_order_desk: Callable[[Approval], AbstractAsyncContextManager[OrderDesk]]
     code_version: str
     say: Callable[[str], None]
+    open_margin_preview: Callable[[], AbstractAsyncContextManager[MarginPreview]] | None = None
     on_order_event: Callable[[str], None] = lambda _text: None
 
     @property
@@ -326,6 +328,9 @@ def audit_rules(settings: Settings, *, execute_on: date) -> audit.AuditRules:
         max_gross_leverage=chosen.max_gross_leverage,
         max_sector_share=chosen.max_sector_share,
         max_currency_share=chosen.max_currency_share,
+        max_margin_share=chosen.max_margin_share,
+        max_volume_share=chosen.max_volume_share,
+        mode=settings.desk.mode,
         severities={code: _SEVERITIES[weight] for code, weight in chosen.severities.items()},
     )
 
@@ -419,6 +424,7 @@ def view(desk: Desk, parts: ViewParts) -> EveningView:
         ),
         written_at=desk.clock.now(),
         digest=parts.digest,
+        margin_after=parts.audit.margin.initial_after if parts.audit.margin else None,
         dropped=tuple(f for e in parts.excluded for f in e.findings),
         marks=_marks(desk, parts.live.account, parts.freshness.session),
         files=parts.files,

@@ -65,7 +65,7 @@ async def prepare(desk: Desk, session: Session) -> RunFolder:
     seen = _quality(run, orders)
     live = await _snapshot(run, orders)
     orders = placed(desk, orders, live)
-    report, money = _audit(run, nights, orders, trades, live, fresh, seen)
+    live, report, money = await _audit(run, nights, orders, trades, live, fresh, seen)
     _report(run, nights, orders, live, fresh, seen, report, money)
     return run.journal.folder
 
@@ -173,6 +173,7 @@ async def _snapshot(run: Run, tonight: basket.Basket) -> MarketSnapshot:
                     contracts=tuple({o.contract: o.mapped for o in tonight.orders}.values()),
                     sessions=desk.settings.audit.sessions,
                     base=desk.base,
+                    next_restart=next_restart(desk),
                 ),
                 desk.clock,
             )
@@ -180,7 +181,7 @@ async def _snapshot(run: Run, tonight: basket.Basket) -> MarketSnapshot:
     return live
 
 
-def _audit(
+async def _audit(
     run: Run,
     nights: Nights,
     tonight: basket.Basket,
@@ -188,32 +189,36 @@ def _audit(
     live: MarketSnapshot,
     fresh: update.Freshness,
     seen: bar_quality.BarQuality,
-) -> tuple[AuditReport, Capital]:
+) -> tuple[MarketSnapshot, AuditReport, Capital]:
     desk = run.desk
     with run.journal.stage("audit") as stage:
         money, share = capital(desk.settings, live.account, live), _late_share(desk)
-        report = audit.audit(
-            audit.AuditInputs(
-                run_id=run.journal.manifest.run_id,
-                account=desk.settings.desk.account,
-                orders=tonight.orders,
-                sized=size_openings(desk, tonight.orders, live, money, nights.results),
-                notes=order_notes(tonight, trades.contracts, fresh.late, seen),
-                snapshot=live,
-                rules=audit_rules(desk.settings, execute_on=calendar.next_session(run.session)),
-                findings=(*update.blocking(fresh, max_late_share=share), *seen.of_evening()),
-                vendor=vendor_contracts(desk, tonight.orders),
-                desk_held=run.books.held_together(),
-                holdings=account_holdings(desk, live.account, run.session),
-            )
+        inputs = audit.AuditInputs(
+            run_id=run.journal.manifest.run_id,
+            account=desk.settings.desk.account,
+            orders=tonight.orders,
+            sized=size_openings(desk, tonight.orders, live, money, nights.results),
+            notes=order_notes(tonight, trades.contracts, fresh.late, seen),
+            snapshot=live,
+            rules=audit_rules(desk.settings, execute_on=calendar.next_session(run.session)),
+            findings=(*update.blocking(fresh, max_late_share=share), *seen.of_evening()),
+            vendor=vendor_contracts(desk, tonight.orders),
+            desk_held=run.books.held_together(),
+            holdings=account_holdings(desk, live.account, run.session),
         )
+        report = audit.audit(inputs)
+        if desk.open_margin_preview is not None and desk.settings.audit.what_ifs:
+            going = report.cleared_orders()
+            live = await snapshot.with_margins(live, going, desk.open_margin_preview)
+            report = audit.audit(replace(inputs, snapshot=live))
+            stage.wrote(run_files.write_snapshot(run.folder, live))
         stage.found([*report.findings, *(f for r in report.rows for f in r.findings)])
         stage.wrote(*run_files.write_audit(run.folder, report))
         for side in Action:
             cleared = [o for o in report.cleared_orders() if o.action is side]
             folder = run.folder.path / "baskets"
             stage.wrote(desk.baskets.write(folder, run.session, cleared, side=side))
-    return report, money
+    return live, report, money
 
 
 def _report(
@@ -286,12 +291,16 @@ def approve(
 
 def approval_end(desk: Desk) -> datetime:
     """Return when a yes given now would end. Raises NotApproved just before a restart."""
-    now, broker = desk.clock.now(), desk.settings.broker
-    restart = None
-    if broker.restart != "never":
-        restart = calendar.next_time_of_day(now, broker.restart, broker.restart_zone)
     hours = timedelta(hours=desk.settings.review.valid_for_hours)
-    return review.holds_until(now, valid_for=hours, restart=restart)
+    return review.holds_until(desk.clock.now(), valid_for=hours, restart=next_restart(desk))
+
+
+def next_restart(desk: Desk) -> datetime | None:
+    """Return when the gateway restarts next; None where it never does."""
+    broker = desk.settings.broker
+    if broker.restart == "never":
+        return None
+    return calendar.next_time_of_day(desk.clock.now(), broker.restart, broker.restart_zone)
 
 
 def reject(

@@ -22,6 +22,7 @@ from afterclose.domain.contracts import (
     Session,
 )
 from afterclose.domain.findings import Finding
+from afterclose.domain.margin import MarginImpact
 from afterclose.domain.market import BarsAnswer, FxRates, Qualification, Quote, VendorContract
 from afterclose.domain.orders import Action, Approval, BasketOrder, OrderEvent, OrderSweep
 from afterclose.domain.runs import ModelRequest, ModelResult
@@ -125,6 +126,15 @@ class BrokerReader(Protocol):
 
     async def sweep(self) -> OrderSweep:
         """Open and completed orders and executions of all clients."""
+
+
+class MarginPreview(Protocol):
+    """Asks what orders would do to the margin, and can do nothing else."""
+
+    async def what_ifs(
+        self, orders: Sequence[tuple[BasketOrder, QualifiedContract]]
+    ) -> Mapping[str, MarginImpact]:
+        """Ask for each order alone, against the account as it is; keyed by order reference."""
 
 
 class OrderDesk(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -12,6 +12,7 @@ from afterclose.artifacts import RunFolder, csv_text, to_json, to_json_line
 from afterclose.domain.account import AccountSnapshot
 from afterclose.domain.audit import AuditReport, Reconciliation
 from afterclose.domain.contracts import FuturesContract, Session
+from afterclose.domain.margin import MarginImpact
 from afterclose.domain.market import BarsAnswer, FxRates, MarketSnapshot, Qualification, Quote
 from afterclose.domain.order_life import OrderLife
 from afterclose.domain.orders import Action, ExcludedTrade, ModelTrade
@@ -71,6 +72,8 @@ class _SnapshotFile:
     contracts: tuple[_Seen, ...]
     fx: FxRates
     account: AccountSnapshot
+    next_restart: datetime | None = None
+    margins: Mapping[str, MarginImpact] | None = None
 
 
 def write_trades(folder: RunFolder, trades: Iterable[ModelTrade]) -> Path:
@@ -130,6 +133,8 @@ def write_snapshot(folder: RunFolder, live: MarketSnapshot) -> Path:
         ),
         fx=live.fx,
         account=live.account,
+        next_restart=live.next_restart,
+        margins=live.margins,
     )
     return folder.write_json(SNAPSHOT, content)
 
@@ -149,6 +154,8 @@ def read_snapshot(folder: RunFolder) -> MarketSnapshot:
         quotes={seen.contract: seen.quote for seen in kept.contracts if seen.quote is not None},
         fx=kept.fx,
         account=kept.account,
+        next_restart=kept.next_restart,
+        margins=kept.margins,
     )
 
 

@@ -17,6 +17,7 @@ from afterclose.domain.contracts import (
     MappedContract,
     QualifiedContract,
 )
+from afterclose.domain.margin import MarginImpact
 from afterclose.domain.market import (
     AnswerState,
     BarsAnswer,
@@ -26,7 +27,7 @@ from afterclose.domain.market import (
     QualificationState,
     Quote,
 )
-from afterclose.domain.orders import OrderSweep
+from afterclose.domain.orders import BasketOrder, OrderSweep
 from afterclose.errors import AccountMismatch, BrokerTimeout
 
 _NOT_ASKED = "not asked on that evening"
@@ -98,6 +99,18 @@ class RecordedReader:
                 hint="replay it on a desk of that account",
             )
         return self._snapshot.account
+
+    async def what_ifs(
+        self, orders: Sequence[tuple[BasketOrder, QualifiedContract]]
+    ) -> Mapping[str, MarginImpact]:
+        """The what-ifs of that evening; one of another quantity was not asked."""
+        kept = self._snapshot.margins or {}
+        return {
+            o.order_ref: found
+            if (found := kept.get(o.order_ref)) is not None and found.quantity == o.quantity
+            else MarginImpact(quantity=o.quantity, text=_NOT_ASKED)
+            for o, _ in orders
+        }
 
     async def sweep(self) -> OrderSweep:
         """The broker's book is no part of a snapshot. Raises BrokerTimeout."""

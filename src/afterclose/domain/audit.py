@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from afterclose.domain.contracts import QualifiedContract, Session
 from afterclose.domain.findings import Finding, Verdict, worst
+from afterclose.domain.margin import MarginEstimate, MarginImpact
 from afterclose.domain.market import Bar, Quote
 from afterclose.domain.orders import Action, BasketOrder, OrderState
 
@@ -69,6 +70,8 @@ class AuditRow:
     sizing: Sizing | None = None
     position_mismatch: bool | None = None
     position_before: int | None = None
+    #: The broker's what-if of this order; None: not asked.
+    margin: MarginImpact | None = None
     findings: tuple[Finding, ...] = ()
 
     @property
@@ -102,6 +105,8 @@ class AuditReport:
     as_of: datetime
     rows: tuple[AuditRow, ...]
     findings: tuple[Finding, ...] = ()
+    #: Margin before and, as an estimate, after the basket; None: nobody asked.
+    margin: MarginEstimate | None = None
 
     def side(self, action: Action) -> tuple[AuditRow, ...]:
         """Rows of one side, by symbol and delivery."""

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from afterclose.domain.account import AccountSnapshot
 from afterclose.domain.contracts import Currency, FuturesContract, QualifiedContract, Session
+from afterclose.domain.margin import MarginImpact
 
 
 class AnswerState(StrEnum):
@@ -150,6 +151,10 @@ class MarketSnapshot:
     quotes: Mapping[FuturesContract, Quote]
     fx: FxRates
     account: AccountSnapshot
+    #: When the gateway restarts next; None: never, or nobody said.
+    next_restart: datetime | None = None
+    #: Order reference → its what-if; None: none was asked.
+    margins: Mapping[str, MarginImpact] | None = None
 
     def qualified(self, contract: FuturesContract) -> QualifiedContract | None:
         """The one contract the gateway knows by this name, if there is exactly one."""

@@ -213,9 +213,24 @@ def position_facts(row: AuditRow, sends: int, entry: Decimal | None) -> tuple[tu
         ("Account before", quantity(before)),
         ("Account after", quantity(after)),
         *((("Average entry", price(entry, order.mapped.spec)),) if entry else ()),
+        *_margin_facts(row),
         ("Order reference", order.order_ref),
         ("Model trade", order.trade_id),
     )
+
+
+def _margin_facts(row: AuditRow) -> tuple[tuple[str, str], ...]:
+    """Say what the order alone does to the margin, by the broker's what-if; none if not asked."""
+    impact = row.margin
+    if impact is None:
+        return ()
+    if impact.initial_change is None:
+        return (("Margin of this order", f"{UNKNOWN} ({impact.text})"),)
+    figures = f"initial {amount(impact.initial_change)}"
+    if impact.maintenance_change is not None:
+        figures += f", maintenance {amount(impact.maintenance_change)}"
+    told = f"; TWS: {impact.warning}" if impact.warning else ""
+    return (("Margin of this order", f"{figures} in the account’s base, by a what-if{told}"),)
 
 
 def contract_facts(row: AuditRow) -> tuple[tuple[str, str], ...]:

@@ -246,14 +246,21 @@ def _risk_fact(view: EveningView) -> Fact:
 
 
 def _margin_fact(view: EveningView) -> Fact:
-    account = view.account
+    account, after = view.account, view.audit.margin
     before = money(account.initial_margin, account.base)
+    note = f"after the orders: {money(view.margin_after, account.base)}"
+    if after is not None:
+        estimated = (
+            f"an estimate: {counted(after.orders, 'what-if')} added up, rolls as pairs; "
+            f"maintenance {money(after.maintenance_before, after.currency)} before, "
+            f"{money(after.maintenance_after, after.currency)} after"
+        )
+        note += f" ({estimated})" if after.initial_after is not None else f" ({after.why})"
     return Fact(
         name="Initial margin",
         value=f"{before} before",
-        note=f"after the orders: {money(view.margin_after, account.base)}; "
-        f"available funds {money(account.available_funds, account.base)}",
-        warn=account.initial_margin is None,
+        note=f"{note}; available funds {money(account.available_funds, account.base)}",
+        warn=account.initial_margin is None or (after is not None and after.initial_after is None),
     )
 
 

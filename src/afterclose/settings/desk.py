@@ -27,7 +27,10 @@ class DeskSettings(Section):
 
 
 class BrokerSettings(Section):
-    """Where the gateway listens. Reader and order desk use two client ids side by side."""
+    """Where the gateway listens.
+
+    Reader, order desk and what-ifs use three client ids: this one and the two after it.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(default=7497, ge=1, le=65535)

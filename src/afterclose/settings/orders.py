@@ -82,6 +82,10 @@ class AuditSettings(Section):
     max_gross_leverage: Annotated[Decimal, Field(gt=0)] | None = Decimal(20)
     max_sector_share: Fraction | None = None
     max_currency_share: Fraction | None = None
+    #: Ask TWS by what-ifs what the basket does to the margin; they need the API to be writable.
+    what_ifs: bool = True
+    #: Initial margin after the basket over net liquidation.
+    max_margin_share: Fraction | None = Decimal("0.5")
     #: Code → "info", "look" or "block", see docs/findings.md.
     severities: dict[str, Weight] = Field(default_factory=dict)
 

@@ -8,13 +8,21 @@ go on.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from afterclose.domain.account import AccountSnapshot
-from afterclose.domain.contracts import Currency, FuturesContract, MappedContract, Session
+from afterclose.domain.contracts import (
+    Currency,
+    FuturesContract,
+    MappedContract,
+    QualifiedContract,
+    Session,
+)
+from afterclose.domain.margin import MarginImpact
 from afterclose.domain.market import (
     FxRate,
     FxRates,
@@ -22,8 +30,9 @@ from afterclose.domain.market import (
     Qualification,
     QualificationState,
 )
+from afterclose.domain.orders import BasketOrder
 from afterclose.errors import AccountMismatch, BrokerError
-from afterclose.ports import BrokerReader, Clock
+from afterclose.ports import BrokerReader, Clock, MarginPreview
 
 #: A daily rate bridges a weekend and holidays on both sides of it; an older one is stale.
 MAX_RATE_AGE = timedelta(days=5)
@@ -38,6 +47,8 @@ class SnapshotRequest:
     contracts: Collection[MappedContract]
     sessions: int
     base: Currency
+    #: When the gateway restarts next, by the desk's settings: the gateway does not tell.
+    next_restart: datetime | None = None
 
 
 def completed_fx(
@@ -129,7 +140,34 @@ async def _prices(
         quotes=quotes,
         fx=completed_fx(fx, account, currencies, as_of=(server_time or clock.now()).date()),
         account=account,
+        next_restart=request.next_restart,
     )
+
+
+async def with_margins(
+    live: MarketSnapshot,
+    orders: Sequence[BasketOrder],
+    open_preview: Callable[[], AbstractAsyncContextManager[MarginPreview]],
+) -> MarketSnapshot:
+    """Ask what each of these orders would do to the margin, alone; add the answers.
+
+    Margins never hold up an evening: a gateway that does not take the question leaves them unknown.
+    """
+    asked = [(o, q) for o in orders if (q := live.qualified(o.contract)) is not None]
+    if not asked:
+        return replace(live, margins={})
+    try:
+        async with open_preview() as preview:
+            margins = await preview.what_ifs(asked)
+    except BrokerError as error:
+        margins = _unanswered(asked, str(error))
+    return replace(live, margins=dict(margins))
+
+
+def _unanswered(
+    asked: Sequence[tuple[BasketOrder, QualifiedContract]], why: str
+) -> dict[str, MarginImpact]:
+    return {o.order_ref: MarginImpact(quantity=o.quantity, text=why) for o, _ in asked}
 
 
 def capital_in_base(

@@ -18,6 +18,7 @@ from afterclose.domain.contracts import (
     MappedContract,
     RootSymbol,
 )
+from afterclose.domain.market import MarketSnapshot
 from afterclose.domain.orders import Action, BasketOrder, TradeKind
 from afterclose.stages import audit, sizing, snapshot
 from afterclose.tws_sim.directory import Directory
@@ -83,6 +84,20 @@ def four_orders(market: tws_sim.Market) -> tuple[BasketOrder, ...]:
     )
 
 
+async def snapshot_of(
+    reader: IbkrReader, gateway: tws_sim.RunningGateway, orders: Sequence[BasketOrder]
+) -> MarketSnapshot:
+    """What the gateway says of these orders' contracts and of the account."""
+    request = snapshot.SnapshotRequest(
+        session=SESSION,
+        account=ACCOUNT,
+        contracts=tuple(o.mapped for o in orders),
+        sessions=25,
+        base=Currency("USD"),
+    )
+    return await snapshot.run(reader, request, GatewayTime(gateway))
+
+
 async def audited(
     reader: IbkrReader,
     gateway: tws_sim.RunningGateway,
@@ -91,18 +106,7 @@ async def audited(
     capital: Decimal | None = None,
 ) -> AuditReport:
     """Snapshot, sizing and audit, as an evening does them; sized from net liquidation."""
-    clock = GatewayTime(gateway)
-    live = await snapshot.run(
-        reader,
-        snapshot.SnapshotRequest(
-            session=SESSION,
-            account=ACCOUNT,
-            contracts=tuple(o.mapped for o in orders),
-            sessions=25,
-            base=Currency("USD"),
-        ),
-        clock,
-    )
+    live = await snapshot_of(reader, gateway, orders)
     worth = snapshot.capital_in_base(live.account, live.fx, live.account.net_liquidation)
     sized = sizing.size_all(
         orders,

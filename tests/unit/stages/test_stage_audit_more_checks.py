@@ -409,7 +409,8 @@ def test_leverage_that_cannot_be_known_is_said() -> None:
 def test_contracts_without_a_rate_are_counted_apart_not_as_zero() -> None:
     korean = held(5, "1000000", currency=Currency("KRW"))
     limits = {"max_gross_leverage": "0.5"}
-    (finding,) = report(ENTRY, rules={"max_gross_leverage": D("0.5")}, holdings=(korean,)).findings
+    found = report(ENTRY, rules={"max_gross_leverage": D("0.5")}, holdings=(korean,)).findings
+    finding, unknown = found
     rates = FxRates(
         base=USD,
         rates={
@@ -419,7 +420,8 @@ def test_contracts_without_a_rate_are_counted_apart_not_as_zero() -> None:
         },
     )
 
-    assert "1 contracts could not be valued" in finding.message
+    assert "1 contract could not be valued" in finding.message
+    assert (finding.code, unknown.code) == ("AC510", "AC513")
     # 600,000 and 5 × 1,000,000 × 0.0007 = 3,500.
     (known,) = report(
         ENTRY,
@@ -481,5 +483,6 @@ def test_the_evenings_own_findings_are_weighed_too() -> None:
     limits = {"max_gross_leverage": D("0.1"), "severities": {"AC510": BLOCK}}
     found = report(ENTRY, rules=limits)
 
-    assert severities(found.findings) == {"AC510": BLOCK}
+    assert severities(found.findings) == {"AC510": WARN}
+    assert severities(found.rows[0].findings) == {"AC510": BLOCK}
     assert found.cleared_orders() == ()

@@ -248,6 +248,9 @@ class Receiver:
 
     def _open_order(self, _id: int, contract: Contract, order: Order, state: OrderState) -> None:
         row = OpenOrderRow(order=order, contract=contract, state=state)
+        if order.whatIf:  # an answer, and no order
+            self._row(order.orderId, row)
+            return
         self._turn_row(Part.OPEN_ORDERS, row)
         self.on_order_word(order.orderId)
         self._tell(row)
@@ -367,7 +370,7 @@ _SERVERS_BACK = frozenset({1101, 1102})
 #: IB's message numbers whose rows belong to a request without a number.
 _PART_OF = {"5": Part.OPEN_ORDERS, "61": Part.POSITIONS, "101": Part.COMPLETED_ORDERS}
 #: … that name their request, and in which field.
-_REQUEST_FIELD = {"10": 1, "11": 1, "17": 1, "1": 2, "73": 2}
+_REQUEST_FIELD = {"5": 1, "10": 1, "11": 1, "17": 1, "1": 2, "73": 2}
 #: … that speak of orders: status, open order, execution, commission.
 _ORDER_MESSAGES = frozenset({"3", "5", "11", "59"})
 

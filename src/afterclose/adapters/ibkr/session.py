@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -179,19 +179,27 @@ class Session:
         *,
         cancel: Callable[[int], None] | None = None,
         enough: Callable[[list[Any]], bool] | None = None,
+        numbers: Iterator[int] | None = None,
     ) -> Reply:
         """Ask something under a number of its own, and wait for its end or the deadline.
 
-        ``cancel`` withdraws the request when no answer came in time.
+        ``cancel`` withdraws the request when no answer came in time. ``numbers`` are those of
+        questions that TWS numbers like orders: they must go out in rising order.
         """
-        async with self._in_flight:
-            number = next(self._numbers)
-            pending = Pending(asyncio.get_running_loop().create_future(), enough)
+        pending = Pending(asyncio.get_running_loop().create_future(), enough)
+        number = 0
+
+        def send_numbered() -> None:
+            nonlocal number
+            number = next(numbers or self._numbers)
             self.receiver.by_id[number] = pending
+            send(number)
+
+        async with self._in_flight:
             try:
-                reply = await self._await_reply(pending, lambda: send(number))
+                reply = await self._await_reply(pending, send_numbered)
             finally:
-                del self.receiver.by_id[number]
+                self.receiver.by_id.pop(number, None)
             if cancel is not None and reply.outcome is Outcome.TIMED_OUT:
                 self.send_later(lambda: cancel(number))
             return reply

@@ -29,7 +29,9 @@ class RowContext:
     order of the account has this order's own name. ``daily_move`` is the standard deviation of
     the last closes' changes, in price units. ``stop`` is where the position would be given up:
     the band of the sizing, else the model's own stop. ``desk_held`` is what all models together
-    hold by the desk's records; None where there are no records.
+    hold by the desk's records; None where there are no records. ``account`` is the one that was
+    read. ``vendor_asked`` says whether the data vendor was asked for the contract. ``mean_volume``
+    is of the last completed bars, ``unsized`` whether no sizing kept the order within it.
     """
 
     order: BasketOrder
@@ -48,6 +50,12 @@ class RowContext:
     daily_move: Decimal | None
     stop: Decimal | None
     desk_held: int | None
+    account: str
+    vendor_asked: bool
+    forming: Bar | None
+    mean_volume: Decimal | None
+    max_volume_share: Decimal | None
+    unsized: bool
 
     @property
     def spec(self) -> ContractSpec:

@@ -66,6 +66,29 @@ def expired(row: RowContext) -> Iterator[Finding]:
         )
 
 
+def last_trade_unknown(row: RowContext) -> Iterator[Finding]:
+    """AC218: expiry and close-out cannot be judged."""
+    if row.qualified is not None and row.last_trade is None:
+        yield row.finding(
+            "AC218",
+            Severity.WARN,
+            "nobody told the last trading day of this contract",
+            "look it up at the exchange: expiry and IB's close-out window were not checked",
+        )
+
+
+def vendor_unknown(row: RowContext) -> Iterator[Finding]:
+    """AC219: the vendor does not list what its own model trades."""
+    told = row.vendor is not None and row.vendor.point_value is not None
+    if row.vendor_asked and not told:
+        yield row.finding(
+            "AC219",
+            Severity.INFO,
+            "the data vendor told no point value of this contract: it was not compared",
+            "compare the model's point value with TWS's contract description once",
+        )
+
+
 def in_close_out_window(row: RowContext) -> Iterator[Finding]:
     """AC216: IB refuses (201) to open a deliverable contract so near to its delivery.
 

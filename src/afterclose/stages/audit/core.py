@@ -14,11 +14,13 @@ from afterclose.domain.contracts import FuturesContract, Session
 from afterclose.domain.findings import Finding, Severity
 from afterclose.domain.market import Bar, BarsAnswer, MarketSnapshot, VendorContract
 from afterclose.domain.orders import BasketOrder, TradeKind
-from afterclose.stages.audit import checks, context
-from afterclose.stages.audit.evening import Holding, evening_findings
+from afterclose.domain.runs import Mode
+from afterclose.stages.audit import checks, context, margin
+from afterclose.stages.audit.evening import Holding, account_findings, evening_findings
+from afterclose.stages.audit.limits import openings_held
 from afterclose.stages.audit.weights import weighed
 
-#: Closes whose changes make a daily move.
+#: Closes whose changes make a daily move, and bars whose volume makes the mean.
 _MOVES = 20
 #: What a reversal may not open into; its closing part goes.
 _OPENING_ONLY = frozenset({"AC114", "AC215", "AC216", "AC414"})
@@ -39,6 +41,12 @@ class AuditRules:
     max_gross_leverage: Decimal | None = None
     max_sector_share: Decimal | None = None
     max_currency_share: Decimal | None = None
+    #: Initial margin after the basket over net liquidation.
+    max_margin_share: Decimal | None = None
+    #: Share of the mean volume that one order may be.
+    max_volume_share: Decimal | None = None
+    #: Paper or live, as the desk is set; None: the account's number alone tells.
+    mode: Mode | None = None
     severities: Mapping[str, Severity] = field(default_factory=dict)
 
 
@@ -56,9 +64,9 @@ class SizedRow:
 class AuditInputs:
     """Everything the audit looks at. ``sized`` and ``notes`` are keyed by order reference.
 
-    ``vendor`` is what the data vendor knows of each contract, ``desk_held`` what all models
-    together hold by the desk's records (None: there are no records), ``holdings`` the account's
-    positions with sector and value.
+    ``vendor`` is what the data vendor knows of each contract (None: there is no vendor),
+    ``desk_held`` what all models together hold by the desk's records (None: there are no records),
+    ``holdings`` the account's positions with sector and value.
     """
 
     run_id: str
@@ -69,7 +77,7 @@ class AuditInputs:
     snapshot: MarketSnapshot
     rules: AuditRules
     findings: tuple[Finding, ...] = field(default=())
-    vendor: Mapping[FuturesContract, VendorContract] = field(default_factory=dict)
+    vendor: Mapping[FuturesContract, VendorContract] | None = None
     desk_held: Mapping[FuturesContract, int] | None = None
     holdings: Sequence[Holding] = ()
 
@@ -86,17 +94,24 @@ def audit(inputs: AuditInputs) -> AuditReport:
     rows = [_row(inputs, order) for order in inputs.orders]
     rows = [_reversal_within_reason(row) for row in rows]
     rows = _closings_within_position(rows)
-    rows = _rolls_together(rows)
-    evening = evening_findings(inputs.snapshot, rows, inputs.holdings, inputs.rules)
+    rows = margin.with_impacts(_rolls_together(rows), inputs.snapshot)
+    after = margin.estimate(rows, inputs.snapshot)
+    evening = (
+        *account_findings(inputs.account, inputs.snapshot, inputs.rules.mode),
+        *evening_findings(inputs.snapshot, rows, inputs.holdings, inputs.rules),
+        *margin.margin_findings(after, inputs.account, inputs.rules.max_margin_share),
+    )
     severities = inputs.rules.severities
-    return AuditReport(
+    report = AuditReport(
         run_id=inputs.run_id,
         session=inputs.snapshot.session,
         account=inputs.account,
         as_of=inputs.snapshot.as_of,
         rows=tuple(rows),
         findings=tuple(weighed(f, severities) for f in (*inputs.findings, *evening)),
+        margin=after,
     )
+    return openings_held(report)
 
 
 def _row(inputs: AuditInputs, order: BasketOrder) -> AuditRow:
@@ -154,7 +169,13 @@ def _context(
         else tuple(o for o in working if o.con_id == con_id),
         same_name=any(o.order_ref == order.order_ref for o in working),
         opposed_by=_opposed(order, inputs.orders),
-        vendor=inputs.vendor.get(contract),
+        vendor=(inputs.vendor or {}).get(contract),
+        vendor_asked=inputs.vendor is not None,
+        account=account.account,
+        forming=forming,
+        mean_volume=mean_volume(done),
+        max_volume_share=rules.max_volume_share,
+        unsized=sized is None,
         daily_move=daily_move(done),
         stop=order.stop_level if band is None else band,
         desk_held=None if inputs.desk_held is None else inputs.desk_held.get(contract, 0),
@@ -169,6 +190,12 @@ def daily_move(bars: Sequence[Bar]) -> Decimal | None:
         return None
     changes = [after - before for before, after in pairwise(closes)]
     return (sum((c * c for c in changes), Decimal(0)) / len(changes)).sqrt()
+
+
+def mean_volume(bars: Sequence[Bar]) -> Decimal | None:
+    """Return the mean volume of the last completed bars; None where none of them tells one."""
+    volumes = [b.volume for b in bars[-_MOVES:] if b.volume >= 0]
+    return sum(volumes, Decimal(0)) / len(volumes) if volumes else None
 
 
 def _reversal_within_reason(row: AuditRow) -> AuditRow:

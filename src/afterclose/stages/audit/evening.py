@@ -13,9 +13,12 @@ from afterclose.domain.audit import AuditRow
 from afterclose.domain.contracts import Currency
 from afterclose.domain.findings import Finding, Severity
 from afterclose.domain.market import MarketSnapshot
+from afterclose.domain.runs import Mode
 
 #: Gateway and desk may disagree on the time by this much before it is said.
 MAX_CLOCK_SKEW = timedelta(seconds=30)
+#: Less than this before the gateway restarts, an evening may not be sent to its end any more.
+RESTART_NEAR = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +58,10 @@ def evening_findings(
     after, uncounted = holdings_after(snapshot, rows, holdings)
     return (
         *_clock(snapshot),
+        *_restart(snapshot),
         *_answers(snapshot),
         *_leverage(snapshot, after, uncounted, limits.max_gross_leverage),
+        *_uncounted(snapshot.account.account, uncounted, limits),
         *_concentration("AC511", "sector", after, lambda h: h.sector, limits.max_sector_share),
         *_concentration(
             "AC512", "currency", after, lambda h: h.currency, limits.max_currency_share
@@ -64,8 +69,41 @@ def evening_findings(
     )
 
 
+def account_findings(
+    account: str, snapshot: MarketSnapshot, mode: Mode | None
+) -> Iterator[Finding]:
+    """AC509: what was read must be the account that is traded, paper or live as the desk is set."""
+    read = snapshot.account.account
+    paper = read.startswith(_PAPER)
+    if read != account or not read:
+        wrong = f"the gateway's answers are of {read or 'no account'}, the basket is for {account}"
+    elif mode is not None and paper is not (mode is Mode.PAPER):
+        wrong = f"{read} is a {'paper' if paper else 'live'} account, the desk is set to {mode}"
+    else:
+        return
+    yield Finding(
+        code="AC509",
+        severity=Severity.BLOCK,
+        subject=account,
+        message=wrong,
+        hint="log in to the right account, or correct desk.account and desk.mode",
+    )
+
+
+#: IB numbers paper accounts DU… and DF….
+_PAPER = ("DU", "DF")
+
+
 def _clock(snapshot: MarketSnapshot) -> Iterator[Finding]:
+    """AC501, AC517: sessions and expiries depend on one time."""
     if snapshot.server_time is None:
+        yield Finding(
+            code="AC517",
+            severity=Severity.INFO,
+            subject="clock",
+            message="the gateway did not tell its time: it was not compared with ours",
+            hint="if this machine's clock is set by hand, look at it",
+        )
         return
     skew = abs(snapshot.server_time - snapshot.as_of)
     if skew > MAX_CLOCK_SKEW:
@@ -75,6 +113,21 @@ def _clock(snapshot: MarketSnapshot) -> Iterator[Finding]:
             subject="clock",
             message=f"the gateway's clock is {skew.total_seconds():.0f} s from ours",
             hint="set this machine's clock; sessions and expiries depend on it",
+        )
+
+
+def _restart(snapshot: MarketSnapshot) -> Iterator[Finding]:
+    """AC518: orders that wait in the gateway when it restarts are not sent."""
+    if snapshot.next_restart is None:
+        return
+    left = snapshot.next_restart - snapshot.as_of
+    if left < RESTART_NEAR:
+        yield Finding(
+            code="AC518",
+            severity=Severity.WARN,
+            subject="gateway",
+            message=f"the gateway restarts in {max(0, int(left.total_seconds() // 60))} minutes",
+            hint="send before, or wait until it is back; broker.restart says when it does",
         )
 
 
@@ -157,14 +210,14 @@ def _leverage(
     if limit is None:
         return
     if account.net_liquidation is None or rate is None or account.positions is None:
-        yield _unknown_leverage(account.account)
+        yield _unknown(account.account, "positions or net liquidation did not come")
         return
     worth = account.net_liquidation * rate
     gross = sum((h.gross for h in after), Decimal(0))
     if worth > 0 and gross / worth <= limit:
         return
     told = f"{gross / worth:.1f}" if worth > 0 else "without limit"
-    left_out = f"; {uncounted} contracts could not be valued" if uncounted else ""
+    left_out = f"; {counted(uncounted)} could not be valued" if uncounted else ""
     yield Finding(
         code="AC510",
         severity=Severity.WARN,
@@ -175,13 +228,25 @@ def _leverage(
     )
 
 
-def _unknown_leverage(account: str) -> Finding:
+def _uncounted(account: str, uncounted: int, limits: ConcentrationLimits) -> Iterator[Finding]:
+    """AC513: a contract without price or rate is not worth nothing."""
+    judged = (limits.max_gross_leverage, limits.max_sector_share, limits.max_currency_share)
+    if uncounted and any(limit is not None for limit in judged):
+        yield _unknown(account, f"{counted(uncounted)} could not be valued")
+
+
+def counted(contracts: int) -> str:
+    """Say how many contracts."""
+    return f"{contracts} contract{'s' if contracts != 1 else ''}"
+
+
+def _unknown(account: str, why: str) -> Finding:
     return Finding(
         code="AC513",
         severity=Severity.WARN,
         subject=account,
-        message="gross leverage after the basket is unknown: positions or net liquidation are",
-        hint="audit again before approving openings",
+        message=f"leverage and concentration after the basket are unknown: {why}",
+        hint="audit again before approving openings; look at the account in TWS",
     )
 
 

@@ -9,6 +9,18 @@ from afterclose.domain.orders import TradeKind
 from afterclose.stages.audit.context import RowContext
 
 
+def wrong_account(row: RowContext) -> Iterator[Finding]:
+    """AC509: the order must be for the account that was read."""
+    if row.order.account != row.account:
+        yield row.finding(
+            "AC509",
+            Severity.BLOCK,
+            f"the order is for account {row.order.account or 'unnamed'}, "
+            f"what was read is {row.account or 'no account'}",
+            "positions and capital of one account say nothing of another: audit it on its own",
+        )
+
+
 def position_unknown(row: RowContext) -> Iterator[Finding]:
     """AC304: an order that closes needs to know what is there."""
     if row.takes_away and row.qualified is not None and row.position is None:

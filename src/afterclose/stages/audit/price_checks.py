@@ -8,6 +8,7 @@ from decimal import Decimal
 from afterclose.domain import contract_facts
 from afterclose.domain.contract_facts import LEVEL_TOLERANCE
 from afterclose.domain.findings import Finding, Severity
+from afterclose.domain.market import QuoteKind
 from afterclose.domain.orders import TradeKind
 from afterclose.stages.audit.context import RowContext, deviation
 
@@ -36,6 +37,18 @@ def stale_bar(row: RowContext) -> Iterator[Finding]:
             Severity.WARN,
             f"the last completed bar is of {row.close.session}, not of {row.order.session}",
             "a holiday on that exchange, or late data at the gateway",
+        )
+
+
+def forming_bar(row: RowContext) -> Iterator[Finding]:
+    """AC103: the newest bar belongs to a session that goes on; it is not taken for a close."""
+    if row.forming is not None:
+        used = f"the close of {row.close.session} is used" if row.close else "there is no close"
+        yield row.finding(
+            "AC103",
+            Severity.INFO,
+            f"the bar of {row.forming.session} is still forming: {used}",
+            "nothing to do: the drift is measured against the live market",
         )
 
 
@@ -87,6 +100,34 @@ def drift(row: RowContext) -> Iterator[Finding]:
             f"{_in_moves(row, price)}",
             "the limit may not fill, or fills at once: decide whether the trade still holds",
             quote=str(price),
+        )
+
+
+def quote_not_live(row: RowContext) -> Iterator[Finding]:
+    """AC116: the price that the limit is compared with is not of this moment."""
+    kind = row.quote.kind
+    if row.quote.price is not None and kind is not None and kind is not QuoteKind.LIVE:
+        yield row.finding(
+            "AC116",
+            Severity.INFO,
+            f"the quote is {kind.value}, not live",
+            "the drift is of an earlier moment: look at the market before approving",
+            kind=kind.value,
+        )
+
+
+def insufficient_volume(row: RowContext) -> Iterator[Finding]:
+    """AC416: what sizing did not keep within the volume (a closing, a roll) may be too much."""
+    if not row.unsized or row.mean_volume is None or row.max_volume_share is None:
+        return
+    if row.order.quantity > row.mean_volume * row.max_volume_share:
+        yield row.finding(
+            "AC416",
+            Severity.WARN,
+            f"{row.order.quantity} contracts are more than {row.max_volume_share:.0%} of the "
+            f"mean volume of {row.mean_volume:,.0f}",
+            "work it in parts, or in a month that is traded more",
+            mean_volume=str(row.mean_volume),
         )
 
 
