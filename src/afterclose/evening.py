@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
+from afterclose import clock as calendar
 from afterclose.artifacts import digest_of
 from afterclose.books import Books
 from afterclose.domain.account import AccountSnapshot
@@ -316,6 +317,14 @@ def _model_money(desk: Desk, result: ModelResult) -> sizing.ModelMoney:
         scale=model.scale,
         native=desk.settings.engine.currency is CurrencyRule.NATIVE,
     )
+
+
+def next_restart(desk: Desk) -> datetime | None:
+    """Return when the gateway restarts next; None where it never does."""
+    broker = desk.settings.broker
+    if broker.restart == "never":
+        return None
+    return calendar.next_time_of_day(desk.clock.now(), broker.restart, broker.restart_zone)
 
 
 def audit_rules(settings: Settings, *, execute_on: date) -> audit.AuditRules:

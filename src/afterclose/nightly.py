@@ -41,6 +41,7 @@ from afterclose.evening import (
     map_trades,
     model_book,
     model_requests,
+    next_restart,
     order_notes,
     other_rule,
     size_openings,
@@ -293,14 +294,6 @@ def approval_end(desk: Desk) -> datetime:
     """Return when a yes given now would end. Raises NotApproved just before a restart."""
     hours = timedelta(hours=desk.settings.review.valid_for_hours)
     return review.holds_until(desk.clock.now(), valid_for=hours, restart=next_restart(desk))
-
-
-def next_restart(desk: Desk) -> datetime | None:
-    """Return when the gateway restarts next; None where it never does."""
-    broker = desk.settings.broker
-    if broker.restart == "never":
-        return None
-    return calendar.next_time_of_day(desk.clock.now(), broker.restart, broker.restart_zone)
 
 
 def reject(
