@@ -14,7 +14,7 @@ from afterclose.adapters.ibkr.receiver import Outcome, Receiver, Reply
 from afterclose.adapters.ibkr.rows import OpenOrderRow
 from afterclose.adapters.ibkr.what_if import margin_impact, what_if_order
 from afterclose.domain.orders import Action, TradeKind
-from unit.ibkr.ibkr_values import QUALIFIED_ES, order
+from unit.ibkr.ibkr_values import EVENING, QUALIFIED_ES, order
 
 UNSET = "1.7976931348623157E308"
 D = Decimal
@@ -40,10 +40,13 @@ HEALTHY = {
 @pytest.mark.parametrize("order_type", ["LMT", "MKT", "ADAPTIVE"])
 def test_a_what_if_is_flagged_nameless_and_plain(order_type: str) -> None:
     qualified = replace(QUALIFIED_ES, order_types=("LMT", "MKT", "ALGO"))
-    written = what_if_order(replace(ENTRY, order_type=order_type), qualified)
+    written = what_if_order(
+        replace(ENTRY, order_type=order_type, tif="GTC"), qualified, now=EVENING
+    )
 
     assert written.whatIf is True
     assert (written.orderRef, written.algoStrategy, written.algoParams) == ("", "", [])
+    assert (written.tif, written.goodAfterTime, written.goodTillDate) == ("DAY", "", "")
     assert (written.account, written.totalQuantity) == (ENTRY.account, ENTRY.quantity)
 
 

@@ -16,17 +16,19 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from decimal import Decimal
 
 from ib_async.order import Order, OrderState
 
 from afterclose.adapters.ibkr.code_entry import CodeKind
 from afterclose.adapters.ibkr.codes import explain
-from afterclose.adapters.ibkr.convert import ib_order, money, order_contract
+from afterclose.adapters.ibkr.convert import money, order_contract
 from afterclose.adapters.ibkr.reader import require_account
 from afterclose.adapters.ibkr.receiver import Outcome, Reply
 from afterclose.adapters.ibkr.rows import OpenOrderRow
 from afterclose.adapters.ibkr.session import Session, connected
+from afterclose.adapters.ibkr.written_order import ib_order
 from afterclose.domain.contracts import QualifiedContract
 from afterclose.domain.margin import MarginImpact
 from afterclose.domain.orders import BasketOrder
@@ -63,9 +65,10 @@ class IbkrMarginPreview:
 
     async def _what_if(self, order: BasketOrder, qualified: QualifiedContract) -> MarginImpact:
         try:
-            contract, written = order_contract(qualified), what_if_order(order, qualified)
+            written = what_if_order(order, qualified, now=self._session.clock.now())
         except ContractError as error:
             return MarginImpact(quantity=order.quantity, text=str(error))
+        contract = order_contract(qualified)
         reply = await self._session.ask(
             lambda number: self._session.client.placeOrder(number, contract, written),
             numbers=self._numbers,
@@ -74,10 +77,16 @@ class IbkrMarginPreview:
         return margin_impact(order, reply)
 
 
-def what_if_order(order: BasketOrder, qualified: QualifiedContract) -> Order:
-    """Write an order as a what-if: nameless, plain, never to be placed. Raises ContractError."""
-    written = ib_order(order, qualified)
+def what_if_order(order: BasketOrder, qualified: QualifiedContract, *, now: datetime) -> Order:
+    """Write an order as a what-if: nameless, plain, never to be placed. Raises ContractError.
+
+    When it would start and how long it would stay change no margin, and are left out.
+    """
+    written = ib_order(order, qualified, now=now)
     written.whatIf = True
+    written.tif = "DAY"
+    written.goodAfterTime = ""
+    written.goodTillDate = ""
     written.orderRef = ""
     written.algoStrategy = ""
     written.algoParams = []
