@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -104,41 +103,6 @@ def run(home: Path, session: date | None, *, full: bool) -> None:
         raise typer.Exit(ExitCode.BLOCKED)
     else:
         screen.print("Read it, then: afterclose approve, or afterclose reject")
-
-
-def approve(home: Path, run_id: str, *, reviewer: str, note: str, exclude: Sequence[str]) -> None:
-    """Record a person's yes."""
-    with open_for_command(home) as desk:
-        folder = folder_of(desk, run_id)
-        view = run_files.read_view(folder)
-        unknown = set(exclude) - {r.order.order_ref for r in view.audit.rows}
-        if unknown:
-            raise UsageError(
-                f"no such order: {', '.join(sorted(unknown))}", hint="take it from the report"
-            )
-        decision = nightly.approve(
-            desk,
-            folder,
-            reviewer=_reviewer(desk, reviewer),
-            note=note,
-            exclude=frozenset(exclude),
-        )
-    console().print(
-        f"{len(decision.order_refs)} orders approved for {decision.account} by "
-        f"{decision.reviewer}, until {decision.expires_at:%Y-%m-%d %H:%M} UTC. "
-        "Next: afterclose send"
-    )
-
-
-def reject(home: Path, run_id: str, *, reviewer: str, note: str) -> None:
-    """Record a person's no."""
-    with open_for_command(home) as desk:
-        nightly.reject(desk, folder_of(desk, run_id), reviewer=_reviewer(desk, reviewer), note=note)
-    console().print("Rejected: nothing of this evening can be sent.")
-
-
-def _reviewer(desk: Desk, named: str) -> str:
-    return named or desk.settings.desk.reviewer or getpass.getuser()
 
 
 def send(home: Path, run_id: str, *, follow: bool, confirmed: str) -> None:

@@ -46,6 +46,12 @@ def review(
     review_command.show(desk, port=port, browser=browser, names=allow_host or [])
 
 
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask once more.")]
+Confirm = Annotated[
+    str, typer.Option("--confirm", help="The account's number; a live desk wants it.")
+]
+
+
 @evening_app.command()
 def approve(
     desk: Desk = Path(),
@@ -55,11 +61,15 @@ def approve(
     exclude: Annotated[
         list[str] | None, typer.Option("--exclude", help="Order reference to leave out.")
     ] = None,
+    confirm: Confirm = "",
+    *,
+    yes: Yes = False,
 ) -> None:
-    """Approve exactly the basket that the report shows."""
-    from afterclose.cli import desk_commands  # noqa: PLC0415 - costs time
+    """Show what would go, and approve exactly that."""
+    from afterclose.cli import decide_commands  # noqa: PLC0415 - costs time
 
-    desk_commands.approve(desk, run_id, reviewer=reviewer, note=note, exclude=exclude or [])
+    said = decide_commands.Said(reviewer=reviewer, note=note, confirmed=confirm, sure=yes)
+    decide_commands.approve(desk, run_id, said, exclude=exclude or [])
 
 
 @evening_app.command()
@@ -68,11 +78,15 @@ def reject(
     run_id: RunName = "",
     note: Annotated[str, typer.Option("--note", help="Why.")] = "",
     reviewer: Annotated[str, typer.Option("--reviewer", help="Who rejects.")] = "",
+    *,
+    yes: Yes = False,
 ) -> None:
     """Reject tonight's basket; nothing of it can be sent."""
-    from afterclose.cli import desk_commands  # noqa: PLC0415 - costs time
+    from afterclose.cli import decide_commands  # noqa: PLC0415 - costs time
 
-    desk_commands.reject(desk, run_id, reviewer=reviewer, note=note)
+    decide_commands.reject(
+        desk, run_id, decide_commands.Said(reviewer=reviewer, note=note, sure=yes)
+    )
 
 
 @evening_app.command()
@@ -83,9 +97,7 @@ def send(
     follow: Annotated[
         bool, typer.Option("--follow", help="Stay until every order is final.")
     ] = False,
-    confirm: Annotated[
-        str, typer.Option("--confirm", help="The account's number; a live desk wants it.")
-    ] = "",
+    confirm: Confirm = "",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show exactly what would go, and send nothing.")
     ] = False,

@@ -13,7 +13,8 @@ from afterclose.domain.order_life import OrderLife
 from afterclose.domain.orders import BasketOrder, EventKind, OrderEvent, OrderState
 
 _STYLES = {Severity.INFO: "dim", Severity.WARN: "yellow", Severity.BLOCK: "bold red"}
-_VERDICTS = {Verdict.CLEAR: "green", Verdict.LOOK: "yellow", Verdict.BLOCKED: "bold red"}
+#: How a verdict is written.
+VERDICT_STYLES = {Verdict.CLEAR: "green", Verdict.LOOK: "yellow", Verdict.BLOCKED: "bold red"}
 
 
 #: Width of tables where the output is no terminal: a file, a pipe, a log.
@@ -107,7 +108,7 @@ def audit_summary(report: AuditReport) -> Table:
             "unknown" if row.pct_diff is None else f"{row.pct_diff * 100:+.2f}",
             "unknown" if live is None else spec.price_text(live),
             " ".join(dict.fromkeys(codes)),
-            style=_VERDICTS[row.verdict],
+            style=VERDICT_STYLES[row.verdict],
         )
     return table
 

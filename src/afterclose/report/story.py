@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -161,16 +161,21 @@ def risk_added(view: EveningView) -> tuple[Decimal, int]:
 
     Only orders that the audit sizes add risk: an exit takes it away, a roll moves it.
     """
-    cleared = sent(view)
-    total, unknown = Decimal(0), 0
-    for row in view.audit.rows:
-        if row.order.order_ref not in cleared or row.sizing is None:
-            continue
-        if row.sizing.risk_per_contract_base is None:
-            unknown += 1
-        else:
-            total += row.sizing.risk_per_contract_base * row.final_quantity
-    return total, unknown
+    return risk_of_orders(view, sent(view))
+
+
+def risk_of_orders(view: EveningView, refs: Collection[str]) -> tuple[Decimal, int]:
+    """Sum the stop risk of these orders likewise."""
+    sized = [r for r in view.audit.rows if r.order.order_ref in refs and r.sizing is not None]
+    known = [risk for row in sized if (risk := risk_of(row)) is not None]
+    return sum(known, Decimal(0)), len(sized) - len(known)
+
+
+def risk_of(row: AuditRow) -> Decimal | None:
+    """Return what an order loses at its stop, in base; None when it is unknown or not sized."""
+    if row.sizing is None or row.sizing.risk_per_contract_base is None:
+        return None
+    return row.sizing.risk_per_contract_base * row.final_quantity
 
 
 def sent(view: EveningView) -> dict[str, int]:

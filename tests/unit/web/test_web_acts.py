@@ -13,27 +13,11 @@ from openpyxl import load_workbook
 
 from afterclose.domain.runs import Mode
 from unit.report.make_view import make_view
-from unit.web.web_site import PAPER, RUN, Site, attribute, site
+from unit.web.web_site import LIVE, PAPER, RUN, Site, attribute, site
 
 pytestmark = pytest.mark.anyio
 
 ES = "main-20261120-TF-ESZ26-O1"
-LIVE = """\
-[desk]
-name = "main"
-account = "U1234567"
-mode = "live"
-allowed_accounts = ["U1234567"]
-[broker]
-port = 7496
-[limits]
-orders_per_evening = 99
-quantity_per_order = 99
-notional_per_order = 1000000000
-notional_per_root = 1000000000
-notional_total = 1000000000
-price_band = 0.5
-"""
 
 
 MINUTE = timedelta(minutes=1)

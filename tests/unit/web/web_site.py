@@ -30,6 +30,23 @@ RUN = "2026-11-20-1"
 HOST = "127.0.0.1:8017"
 ORIGIN = f"http://{HOST}"
 PAPER = f'[desk]\nname = "main"\naccount = "{ACCOUNT}"\n'
+LIVE = """\
+[desk]
+name = "main"
+account = "U1234567"
+allowed_accounts = ["U1234567"]
+mode = "live"
+[broker]
+port = 7496
+restart = "never"
+[limits]
+orders_per_evening = 99
+quantity_per_order = 99
+notional_per_order = 1000000000
+notional_per_root = 1000000000
+notional_total = 1000000000
+price_band = 0.5
+"""
 
 
 class Never:
