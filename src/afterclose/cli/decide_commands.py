@@ -10,7 +10,7 @@ from pathlib import Path
 
 import typer
 
-from afterclose import nightly, run_files
+from afterclose import dispatch, nightly, run_files
 from afterclose.cli.decision_tables import (
     flagged,
     going_table,
@@ -126,7 +126,7 @@ def _confirmed(desk: Desk, said: Said, asking: Ask | None) -> Said:
     account, live = desk.settings.desk.account, desk.settings.desk.mode is Mode.LIVE
     if live and asking is not None and not said.confirmed:
         known = replace(known, confirmed=asking(f"Real money: type {account} to approve."))
-    nightly.require_confirmed(desk, known.confirmed)
+    dispatch.require_confirmed(desk, known.confirmed)
     if not live and asking is not None and not said.sure:
         answer = asking("Approve exactly this? [y/N]").lower()
         if answer not in {"y", "yes"}:
