@@ -357,6 +357,7 @@ async def trade(
                     asked,
                     answer_timeout_s=timeout,
                     sends_until=submit.sends_until(windows, desk.clock.now(), before),
+                    approved_until=approved[0].expires_at,
                 ),
                 desk.clock,
                 on_event=on_event,

@@ -71,7 +71,9 @@ async def rehearse(
 
 
 def _gone(past: Iterable[OrderLife]) -> Iterable[BasketOrder]:
-    return (life.order for life in past if life.state is not OrderState.INTENDED)
+    """Orders that left before; of one that was gone on with, the first attempt counts for all."""
+    left = (life.order for life in past if life.state is not OrderState.INTENDED)
+    return (order for order in left if not order.replaces)
 
 
 def _judge(

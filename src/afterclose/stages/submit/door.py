@@ -73,7 +73,7 @@ class Gate:
 
     def reason(self, caller: Caller) -> str:
         """Say why the order may not go; empty when it may. A yes is counted."""
-        for check in (_known, self._pair, self._limits, self._values, _in_band, _near_market):
+        for check in (_known, self._pair, self._limits, self._values, in_band, _near_market):
             found = check(self._door, caller)
             if found:
                 self._stayed.add(caller.order.order_ref)
@@ -182,7 +182,7 @@ def _known(door: Door, caller: Caller) -> str:
     return door.held_back.get(caller.order.order_ref, "")
 
 
-def _in_band(door: Door, caller: Caller) -> str:
+def in_band(door: Door, caller: Caller) -> str:
     """The worst limit it may go out at; of an order without a limit, the market as it is now."""
     order, band = caller.order, door.limits.price_band
     if band is None:

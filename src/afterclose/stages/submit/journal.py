@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from afterclose.domain.order_life import OrderLife, live
-from afterclose.domain.orders import BasketOrder, OrderEvent, OrderState
+from afterclose.domain.orders import BasketOrder, EventKind, OrderEvent, OrderState
 from afterclose.ports import Ledger
 
 #: How long a follower listens before the broker's book is read again: words get lost.
@@ -31,6 +31,8 @@ class Journal:
         self._events: dict[str, list[OrderEvent]] = {ref: [] for ref in self._orders}
         self._lives: dict[str, OrderLife] = {}
         self._changed = asyncio.Condition()
+        #: Orders that were ended to be gone on with, and are not yet.
+        self.held = 0
         #: Why no more will be sent or heard on this line.
         self.broken: Exception | None = None
         #: Reads the broker's book into this journal.
@@ -48,6 +50,30 @@ class Journal:
     def lives(self) -> Mapping[str, OrderLife]:
         """Return every order's life as it is known now."""
         return {ref: self._lives[ref] for ref in self._orders}
+
+    def orders(self) -> Sequence[BasketOrder]:
+        """Every order that is followed here, further attempts included."""
+        return tuple(self._orders.values())
+
+    def add(self, order: BasketOrder) -> None:
+        """Follow a further attempt, too."""
+        self._orders[order.order_ref] = order
+        self._events.setdefault(order.order_ref, [])
+        self._learn(())
+
+    def worked(self, order_ref: str) -> str:
+        """Return the order type that we wanted to go on with when we asked for its end.
+
+        Empty where we did not, or where the broker showed the order alive again since: an end that
+        comes later is not ours.
+        """
+        kind = ""
+        for event in self._events[order_ref]:
+            if event.kind is EventKind.WORKED:
+                kind = event.status
+            elif event.kind is EventKind.STATUS and event.status in _ALIVE:
+                kind = ""
+        return kind
 
     def mine(self, order_ref: str) -> bool:
         """Whether an event of this reference belongs here."""
@@ -94,6 +120,26 @@ class Journal:
         await self._reached(lambda: self.broken is not None or done(), timeout_s)
         return done()
 
+    async def ended(self, refs: Iterable[str], timeout_s: float) -> None:
+        """Wait until each of these orders is final, or the time is over."""
+        waiting = frozenset(refs)
+
+        def done() -> bool:
+            return self.broken is not None or all(self._lives[r].state.final for r in waiting)
+
+        await self._reached(done, timeout_s)
+
+    async def next_word(self, timeout_s: float) -> None:
+        """Wait until anything is heard, or the time is over."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s), self._changed:
+                await self._changed.wait()
+
+    async def wake(self) -> None:
+        """Let everybody who waits look again."""
+        async with self._changed:
+            self._changed.notify_all()
+
     async def unanswered_below(self, most: int, timeout_s: float) -> bool:
         """Wait until fewer than this many orders are without an answer; False when time is over."""
 
@@ -104,7 +150,9 @@ class Journal:
         return await self._reached(done, timeout_s)
 
     def _all_over(self) -> bool:
-        return self.broken is not None or not any(
+        if self.broken is not None:
+            return True
+        return not self.held and not any(
             life.state not in _NOT_AWAITED and not life.state.final for life in self._lives.values()
         )
 
@@ -115,6 +163,7 @@ class Journal:
         return done()
 
 
+_ALIVE = frozenset({"PreSubmitted", "Submitted"})
 _NOT_AWAITED = frozenset({OrderState.INTENDED, OrderState.UNKNOWN})
 
 

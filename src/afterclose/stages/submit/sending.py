@@ -18,18 +18,17 @@ from typing import Protocol
 
 from afterclose.domain.contracts import FuturesContract, QualifiedContract
 from afterclose.domain.market import Quote
-from afterclose.domain.order_life import OrderLife, lives, not_sent, sweep_events
+from afterclose.domain.order_life import OrderLife, not_sent, sweep_events
 from afterclose.domain.orders import (
     BasketOrder,
     EventKind,
     OrderEvent,
     OrderState,
+    OrderSweep,
     TradeKind,
 )
-from afterclose.domain.sending import DESK_MODEL
 from afterclose.errors import (
     AfterCloseError,
-    ApprovalVoid,
     BrokerError,
     BrokerTimeout,
     BrokerUnavailable,
@@ -40,8 +39,10 @@ from afterclose.errors import (
 from afterclose.ports import Clock, Ledger, OrderDesk
 from afterclose.stages.submit.door import Caller, Door, Gate, needs_quote
 from afterclose.stages.submit.journal import Journal
+from afterclose.stages.submit.legs import attempts_at
 from afterclose.stages.submit.stream import together
-from afterclose.stages.submit.turns import to_send
+from afterclose.stages.submit.turns import refuse_overtaken, to_send
+from afterclose.stages.submit.working import Worker, with_attempts
 
 #: Asks for the market of contracts at this moment.
 AskQuotes = Callable[[Collection[QualifiedContract]], Awaitable[Mapping[FuturesContract, Quote]]]
@@ -73,6 +74,8 @@ class SubmitRequest:
     parts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     #: From this moment on no further order is begun: the gateway restarts. None: it does not.
     sends_until: datetime | None = None
+    #: Until when orders may be gone on with under a further attempt; None: nothing is worked.
+    approved_until: datetime | None = None
 
 
 class Following(Protocol):
@@ -127,18 +130,19 @@ async def run(
     if not request.orders:
         return {}
     ledger.record_orders(request.run_id, request.orders, parts=request.parts)
-    journal = Journal(request.run_id, request.orders, ledger, on_event)
+    journal = Journal(request.run_id, with_attempts(request.orders, ledger), ledger, on_event)
     sending = _Sending(desk, ledger, request, clock, journal)
     journal.read_book = sending.read_book
     await sending.read_whole_book()
-    waiting = to_send(journal.lives(), request.orders)
+    worker = Worker(sending, journal, request, clock)
+    waiting = to_send(journal.lives(), journal.orders())
     if waiting:
         require_not_halted(ledger)
-    _refuse_overtaken(ledger, waiting)
+    refuse_overtaken(ledger, waiting)
     tasks = [asyncio.create_task(sending.listen()), asyncio.create_task(sending.watch_halt())]
     try:
         await sending.send_all()
-        await follow(journal)
+        await worker.beside(follow)
         await sending.read_book()  # what the stream told meanwhile is in the journal before it
     finally:
         await _end(tasks)
@@ -171,6 +175,45 @@ class _Sending:
         self._clock = clock
         self._journal = journal
         self._gate = Gate(request.door)
+
+    # For who works orders while they are followed
+
+    async def cancel(self, order_ref: str) -> None:
+        """Ask for the end of one of our orders. Raises BrokerError."""
+        await self._desk.cancel(order_ref)
+
+    async def book(self) -> OrderSweep | None:
+        """Read the book into the journal; None where it is not whole."""
+        try:
+            book = await self._desk.sweep()
+        except BrokerError:
+            return None
+        await self._journal.write(*sweep_events(self._journal.lives(), book))
+        return None if book.unknown else book
+
+    async def go_on(self, order: BasketOrder, parts: Mapping[str, int]) -> None:
+        """Send a further attempt, recorded first; it stays intended where nothing may go now."""
+        owners = {order.order_ref: parts} if parts else {}
+        self._ledger.record_orders(self._request.run_id, [order], parts=owners)
+        self._journal.add(order)
+        qualified, stopped = self._request.qualified.get(order.contract), self._stopped()
+        if stopped is not None or qualified is None:
+            await self._say(order, f"held back: {stopped or 'the gateway does not know it'}")
+        elif await self._room():
+            await self._place(order, qualified)
+
+    async def market_of(self, order: BasketOrder) -> Quote | None:
+        """Ask for the market of one order now; None where nobody says."""
+        qualified = self._request.qualified.get(order.contract)
+        if self._request.quotes is None or qualified is None:
+            return None
+        with suppress(BrokerError):
+            return (await self._request.quotes([qualified])).get(order.contract)
+        return None
+
+    async def say(self, order: BasketOrder, text: str) -> None:
+        """Write a word of ours into the order's journal."""
+        await self._say(order, text)
 
     # Listening
 
@@ -227,7 +270,7 @@ class _Sending:
         A first order that is rejected proves nothing for the next one; one without an answer ends
         it for now.
         """
-        waiting = deque(to_send(self._journal.lives(), self._request.orders))
+        waiting = deque(to_send(self._journal.lives(), self._journal.orders()))
         proven = False
         while waiting and not proven:
             first = waiting.popleft()
@@ -324,14 +367,15 @@ class _Sending:
 
         Otherwise the desk could hold both months.
         """
-        pair = self._journal.lives().get(order.roll_pair)
-        if order.kind is not TradeKind.ROLL_OPEN or pair is None:
+        pair = attempts_at(self._journal.lives(), order.roll_pair)
+        if order.kind is not TradeKind.ROLL_OPEN or not pair:
             return ""
-        await self._journal.answered([order.roll_pair], self._request.answer_timeout_s)
-        state = self._journal.lives()[order.roll_pair].state
+        closing = pair[-1].order.order_ref
+        await self._journal.answered([closing], self._request.answer_timeout_s)
+        state = self._journal.lives()[closing].state
         if state in _TAKEN:
             return ""
-        return f"the leg that closes, {order.roll_pair}, is {state.value}"
+        return f"the leg that closes, {closing}, is {state.value}"
 
     async def _say(self, order: BasketOrder, text: str) -> None:
         await self._journal.write(
@@ -361,37 +405,3 @@ _TAKEN = frozenset(
         OrderState.FILLED,
     }
 )
-
-
-def _refuse_overtaken(ledger: Ledger, waiting: Sequence[BasketOrder]) -> None:
-    """Two baskets of one evening must not both go: each was made from what the desk then held."""
-    if not waiting:
-        return
-    session = waiting[0].session
-    known = lives(ledger.orders(session), ledger.events(session)).values()
-    abroad = [
-        life.order
-        for life in known
-        if not life.state.final and life.state is not OrderState.INTENDED
-    ]
-    books = {model: ledger.held(model) for model in {o.model for o in waiting} - {DESK_MODEL}}
-    for order in waiting:
-        rivals = [other.order_ref for other in abroad if _rivals(order, other)]
-        held = books.get(order.model, {}).get(order.contract, 0)
-        overtaken = order.model != DESK_MODEL and held != order.held_before
-        if rivals or overtaken:
-            why = f"{rivals[0]} is not final" if rivals else f"it now holds {held:+d}"
-            raise ApprovalVoid(
-                f"{order.order_ref} was made when the desk held {order.held_before:+d} of "
-                f"{order.contract}; {why}",
-                hint="nothing was sent; prepare the evening again and approve what it shows now",
-            )
-
-
-def _rivals(order: BasketOrder, other: BasketOrder) -> bool:
-    """Whether both trade one position: an order of the whole desk trades that of every model."""
-    return (
-        order.order_ref != other.order_ref
-        and order.contract == other.contract
-        and (order.model == other.model or DESK_MODEL in {order.model, other.model})
-    )
