@@ -29,6 +29,7 @@ from afterclose.cli.terminal import (
 )
 from afterclose.clock import SystemClock
 from afterclose.domain.findings import Verdict
+from afterclose.domain.legs import lone_pairs
 from afterclose.domain.order_life import OrderLife
 from afterclose.domain.orders import OrderState
 from afterclose.domain.runs import RunManifest, RunState
@@ -175,5 +176,7 @@ def status(home: Path, run_id: str) -> None:
         screen.print(
             f"  {stage.name:<10} {stage.status:<7} {stage.findings} findings {stage.error}"
         )
+    for pair in lone_pairs({life.order.order_ref: life for life in lives}):
+        screen.print(pair.text(SystemClock().now()), style="bold red")
     if lives:
         show_orders(lives)

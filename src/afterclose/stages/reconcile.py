@@ -15,6 +15,7 @@ from afterclose.domain.account import AccountSnapshot
 from afterclose.domain.audit import OrderOutcome, PositionCheck, Reconciliation
 from afterclose.domain.contracts import FuturesContract, QualifiedContract, Session
 from afterclose.domain.findings import Finding, Severity
+from afterclose.domain.legs import attempts_at, filled_by, last_attempts
 from afterclose.domain.order_life import OrderLife
 from afterclose.domain.orders import OrderState, TradeKind
 
@@ -37,7 +38,7 @@ def reconcile(inputs: ReconcileInputs) -> Reconciliation:
     outcomes = tuple(_outcome(life) for life in inputs.lives)
     checks = _positions(inputs)
     findings = (
-        *(f for life in inputs.lives for f in _order_findings(life)),
+        *(f for life in last_attempts(inputs.lives) for f in _order_findings(life)),
         *(f for check in checks for f in _position_findings(check)),
         *_lonely_legs(inputs.lives),
         *_unnamed(inputs),
@@ -160,20 +161,22 @@ def _lonely_legs(lives: Sequence[OrderLife]) -> Iterable[Finding]:
     by_ref = {life.order.order_ref: life for life in lives}
     for life in lives:
         partner = by_ref.get(life.order.roll_pair)
-        if life.order.kind is not TradeKind.ROLL_OPEN or partner is None:
+        if life.order.kind is not TradeKind.ROLL_OPEN or partner is None or life.order.replaces:
             continue
-        if life.filled != partner.filled:
+        opened = filled_by(attempts_at(by_ref, life.order.order_ref))
+        closed = filled_by(attempts_at(by_ref, partner.order.order_ref))
+        if opened != closed:
             yield Finding(
                 code="AC610",
                 severity=Severity.WARN,
                 subject=life.order.contract.symbol,
                 message=(
-                    f"a roll stands on one leg: {life.filled} opened in "
-                    f"{life.order.contract.symbol}, {partner.filled} closed in "
+                    f"a roll stands on one leg: {opened} opened in "
+                    f"{life.order.contract.symbol}, {closed} closed in "
                     f"{partner.order.contract.symbol}"
                 ),
                 hint="the close is caught up tomorrow by itself; close by hand if it cannot wait",
-                evidence={"opened": life.filled, "closed": partner.filled},
+                evidence={"opened": opened, "closed": closed},
             )
 
 

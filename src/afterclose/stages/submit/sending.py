@@ -17,6 +17,7 @@ from datetime import datetime
 from typing import Protocol
 
 from afterclose.domain.contracts import FuturesContract, QualifiedContract
+from afterclose.domain.legs import attempts_at
 from afterclose.domain.market import Quote
 from afterclose.domain.order_life import OrderLife, not_sent, sweep_events
 from afterclose.domain.orders import (
@@ -39,7 +40,6 @@ from afterclose.errors import (
 from afterclose.ports import Clock, Ledger, OrderDesk
 from afterclose.stages.submit.door import Caller, Door, Gate, needs_quote
 from afterclose.stages.submit.journal import Journal
-from afterclose.stages.submit.legs import attempts_at
 from afterclose.stages.submit.stream import together
 from afterclose.stages.submit.turns import refuse_overtaken, to_send
 from afterclose.stages.submit.working import Worker, with_attempts

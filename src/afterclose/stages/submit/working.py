@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
+from afterclose.domain.legs import lone_pairs
 from afterclose.domain.market import Quote
 from afterclose.domain.order_life import OrderLife
 from afterclose.domain.orders import (
@@ -30,7 +31,6 @@ from afterclose.errors import BrokerError
 from afterclose.ports import Clock, Ledger
 from afterclose.stages.submit.door import Caller, in_band
 from afterclose.stages.submit.journal import Journal
-from afterclose.stages.submit.legs import lone_pairs
 
 if TYPE_CHECKING:
     from afterclose.stages.submit.sending import Follow, SubmitRequest

@@ -1,8 +1,8 @@
-"""The two legs of a roll, and which of them stands alone. Pure."""
+"""The attempts at one order, and the two legs of a roll. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -39,6 +39,13 @@ def attempts_at(lives: Mapping[str, OrderLife], order_ref: str) -> tuple[OrderLi
     return tuple(found)
 
 
+def last_attempts(lives: Iterable[OrderLife]) -> tuple[OrderLife, ...]:
+    """Leave out the orders that were ended to be gone on with: their last attempt tells."""
+    known = tuple(lives)
+    gone_on = {life.order.replaces for life in known}
+    return tuple(life for life in known if life.order.order_ref not in gone_on)
+
+
 def lone_pairs(lives: Mapping[str, OrderLife]) -> Iterator[LonePair]:
     """Yield each roll whose legs differ and whose lagging leg is not filled to its end."""
     for ref, life in lives.items():
@@ -48,15 +55,15 @@ def lone_pairs(lives: Mapping[str, OrderLife]) -> Iterator[LonePair]:
         legs = attempts_at(lives, ref), attempts_at(lives, order.roll_pair)
         if not all(legs):
             continue
-        lagging, ahead = sorted(legs, key=_filled)
+        lagging, ahead = sorted(legs, key=filled_by)
         pair = _alone(lagging, ahead)
         if pair is not None:
             yield pair
 
 
 def _alone(lagging: Sequence[OrderLife], ahead: Sequence[OrderLife]) -> LonePair | None:
-    filled, wanted = _filled(lagging), lagging[0].order.quantity
-    if filled >= wanted or _filled(ahead) <= filled:
+    filled, wanted = filled_by(lagging), lagging[0].order.quantity
+    if filled >= wanted or filled_by(ahead) <= filled:
         return None
     before = 0
     for fill in sorted((f for life in ahead for f in life.fills), key=lambda f: f.at):
@@ -66,11 +73,12 @@ def _alone(lagging: Sequence[OrderLife], ahead: Sequence[OrderLife]) -> LonePair
                 lagging=lagging[-1],
                 filled=filled,
                 ahead=ahead[-1],
-                filled_ahead=_filled(ahead),
+                filled_ahead=filled_by(ahead),
                 since=fill.at,
             )
     return None
 
 
-def _filled(leg: Sequence[OrderLife]) -> int:
+def filled_by(leg: Iterable[OrderLife]) -> int:
+    """Contracts that all attempts at one order filled."""
     return sum(life.filled for life in leg)
