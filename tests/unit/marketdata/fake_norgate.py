@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections import Counter
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ class FakeNorgate:
     def __init__(self, data: MarketData) -> None:
         self.calls: Counter[str] = Counter()
         self.trouble = ""
+        self.written: dict[str, datetime | None] = {}
         self.listed_as: dict[str, str] = {}
         self._records = {self.vendor_name(record): record for record in data.contracts}
         self._bars = {piece.symbol: piece for piece in data.bars.split()}
@@ -72,6 +73,10 @@ class FakeNorgate:
         if known != ("NorgateDataFuturesClassification", "Name"):
             raise ValueError
         return self._records[symbol].sector
+
+    def last_price_update_time(self, symbol: str) -> datetime | None:
+        self.calls["written"] += 1
+        return self.written.get(symbol, datetime(2026, 1, 1, 23, tzinfo=UTC))
 
     def database_symbols(self, databasename: str) -> list[str]:
         if databasename != "Forex Spot":

@@ -118,6 +118,21 @@ def test_every_way_the_vendor_fails_is_said_and_leaves_the_store_alone(
     assert MarketStore.open(tmp_path).fingerprint == before
 
 
+def test_of_contracts_no_longer_traded_those_are_asked_for_that_the_vendor_wrote_since(
+    market: MarketData,
+) -> None:
+    fake = FakeNorgate(market)
+    since = datetime(2026, 2, 1, tzinfo=UTC)
+    fake.written = {
+        "CL-2026G": datetime(2026, 2, 2, 3, tzinfo=UTC),
+        "CL-2026H": datetime(2026, 1, 31, 3, tzinfo=UTC),
+        "SI-2026H": None,
+    }
+    source = NorgateSource(functions=fake)
+    asked = ["CLG26", "CLH26", "SIH26", "NKDH26", "CLZ99"]
+    assert source.rewritten(asked, since=since) == ["CLG26", "SIH26"]
+
+
 def test_a_name_we_cannot_read_is_refused_not_skipped(market: MarketData) -> None:
     fake = FakeNorgate(market)
     fake.listed_as = {"CL-2026M": "CL-26M"}

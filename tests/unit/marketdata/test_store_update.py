@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from afterclose.adapters.marketdata.ended import turns_between
 from afterclose.adapters.marketdata.freshness import Freshness, market_freshness
 from afterclose.adapters.marketdata.generated import generate
 from afterclose.adapters.marketdata.generated_source import GeneratedSource
@@ -38,6 +39,8 @@ class Vendor:
     listed: dict[str, ContractRecord]
     euro: dict[str, float]
     down_for: str = ""
+    empty: set[str] = field(default_factory=set)
+    asked_again: list[str] = field(default_factory=list)
     asked_whole: list[str] = field(default_factory=list)
     name: str = "vendor"
 
@@ -61,11 +64,20 @@ class Vendor:
                 {
                     day: close
                     for day, close in self.closes[symbol].items()
-                    if begin <= date.fromisoformat(day) <= last
+                    if begin <= date.fromisoformat(day) <= last and symbol not in self.empty
                 },
             )
             for symbol in symbols
         )
+
+    def rewritten(
+        self,
+        symbols: Sequence[str],
+        *,
+        since: datetime,  # noqa: ARG002 - this vendor keeps no dates
+    ) -> Sequence[str]:
+        self.asked_again.extend(symbols)
+        return [symbol for symbol in symbols if symbol in self.closes]
 
     def fx(self, currencies: Sequence[str], *, first: date, last: date) -> Mapping[str, FxSeries]:
         known = {day: r for day, r in self.euro.items() if first <= date.fromisoformat(day) <= last}
@@ -188,6 +200,63 @@ def test_a_contract_whose_bars_all_vanished_is_followed_again_when_they_return(
     store = MarketStore.open(tmp_path)
     assert store.bars(MAY_OIL).close.tolist() == list(closes.values())
     verify_store(tmp_path)
+
+
+def test_a_contract_of_which_the_source_has_nothing_any_more_is_told_of_and_kept(
+    tmp_path: Path,
+) -> None:
+    source = vendor()
+    before = updated(tmp_path, source, TUESDAY)
+    source.closes[JUNE]["2020-04-22"] = 2790.75
+    source.empty = {MAY_OIL}
+    result = update_store(tmp_path, source, session=WEDNESDAY, now=NOW)
+    assert {root.root: root.vanished for root in result.roots} == {"CL": (MAY_OIL,), "ES": ()}
+    assert result.revisions == ()
+    store = MarketStore.open(tmp_path)
+    assert store.fingerprint_of(MAY_OIL) == before.fingerprint_of(MAY_OIL)
+    assert store.last_session == WEDNESDAY
+
+
+def test_a_contract_no_longer_traded_is_compared_whole_once_in_twenty_sessions(
+    tmp_path: Path,
+) -> None:
+    source = vendor()
+    updated(tmp_path, source, TUESDAY)
+    source.closes["CLM20"] = {str(day): 20.0 for day in weekdays(date(2020, 4, 22), 60)}
+    source.listed["CLM20"] = contract("CLM20", month="202006", tick_size=0.01)
+    days = [date.fromisoformat(day) for day in source.closes["CLM20"]]
+    for day in days[:30]:
+        updated(tmp_path, source, day)
+    source.closes[MAY_OIL]["2020-04-20"] = -37.36
+    source.asked_again.clear()
+
+    found = [update_store(tmp_path, source, session=day, now=NOW) for day in days[30:50]]
+
+    assert source.asked_again.count(MAY_OIL) == 1
+    (change,) = [r for update in found for r in update.revisions if r.field == "close"]
+    assert (change.symbol, change.old, change.new) == (MAY_OIL, "-37.63", "-37.36")
+    store = MarketStore.open(tmp_path)
+    assert store.bars(MAY_OIL).close.tolist() == [18.27, -37.36, 10.01]
+    verify_store(tmp_path)
+    source.asked_again.clear()
+    update_store(tmp_path, source, session=days[49], now=NOW)
+    assert source.asked_again == []  # the same evening again
+
+
+def test_evenings_that_were_missed_do_not_spare_a_contract_its_turn() -> None:
+    friday, monday = date(2020, 4, 17), date(2020, 4, 20)
+    every = frozenset(range(20))
+    assert len(turns_between(friday, monday)) == 1
+    assert turns_between(friday, monday) != turns_between(monday, date(2020, 4, 21))
+    assert len(turns_between(friday, date(2020, 4, 24))) == 5
+    assert turns_between(friday, date(2020, 5, 15)) == every
+    assert turns_between(friday, date(2020, 12, 18)) == every
+    assert turns_between(monday, monday) == turns_between(None, monday) == frozenset()
+
+
+def weekdays(first: date, count: int) -> list[date]:
+    every = (first + timedelta(days=at) for at in range(2 * count))
+    return [day for day in every if day.weekday() < 5][:count]
 
 
 def test_facts_and_rates_that_changed_are_logged(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from afterclose.adapters.marketdata.generated import FIRST_DAY, generate
 from afterclose.adapters.marketdata.generated_paths import FX_LEVELS, fx_series
@@ -49,6 +49,15 @@ class GeneratedSource:
             data = generate([root], first=start, last=last, seed=self.seed)
             pieces.extend(piece for piece in data.bars.split() if piece.symbol in wanted)
         return BarTable.joined(pieces)
+
+    def rewritten(
+        self,
+        symbols: Sequence[str],  # noqa: ARG002 - the protocol's
+        *,
+        since: datetime,  # noqa: ARG002 - likewise
+    ) -> Sequence[str]:
+        """None: the same seed is the same history."""
+        return ()
 
     def fx(self, currencies: Sequence[str], *, first: date, last: date) -> Mapping[str, FxSeries]:
         """Rates as published by ``today``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from functools import cached_property
 
 import numpy as np
@@ -45,6 +45,15 @@ class LoadedSource:
         return BarTable.joined(
             self._bars[symbol].between(begin, np.datetime64(last, "D")) for symbol in symbols
         )
+
+    def rewritten(
+        self,
+        symbols: Sequence[str],
+        *,
+        since: datetime,  # noqa: ARG002 - memory keeps no dates of writing
+    ) -> Sequence[str]:
+        """All that it has: who loaded it may have loaded other bars before."""
+        return [symbol for symbol in symbols if symbol in self._bars]
 
     def fx(self, currencies: Sequence[str], *, first: date, last: date) -> Mapping[str, FxSeries]:
         """Rates up to ``today``."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
@@ -112,6 +112,29 @@ class NorgateSource:
         return BarTable.joined(
             self._bars(symbol, vendor_names[symbol], first, last) for symbol in symbols
         )
+
+    def rewritten(self, symbols: Sequence[str], *, since: datetime) -> Sequence[str]:
+        """Contracts whose prices the vendor has written since; one call a contract.
+
+        One without a date of writing is named, one that is no longer listed is not.
+        """
+        listed = {
+            name.symbol: name.vendor
+            for root in sorted({symbol[:-3] for symbol in symbols})
+            for name in self._names(root)
+        }
+        return [
+            symbol
+            for symbol in symbols
+            if symbol in listed and self._written_since(listed[symbol], since)
+        ]
+
+    def _written_since(self, vendor: str, since: datetime) -> bool:
+        written = self._ask("last_price_update_time", vendor)
+        if not isinstance(written, datetime):
+            return True
+        aware = written if written.tzinfo else written.replace(tzinfo=UTC)
+        return aware > since
 
     def fx(self, currencies: Sequence[str], *, first: date, last: date) -> Mapping[str, FxSeries]:
         """Daily spot rates, direct (``EURUSD``) or as the inverse (``USDJPY``)."""

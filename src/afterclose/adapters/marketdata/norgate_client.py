@@ -12,6 +12,7 @@ import io
 import queue
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, Protocol, cast
 
 from afterclose.errors import SourceUnavailable
@@ -36,6 +37,7 @@ class NorgateFunctions(Protocol):
     def classification(
         self, symbol: str, schemename: str, classificationresulttype: str
     ) -> str: ...
+    def last_price_update_time(self, symbol: str) -> datetime | None: ...
     def database_symbols(self, databasename: str) -> list[str]: ...
     def price_timeseries(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Protocol
 
 from afterclose.adapters.marketdata.records import BarTable, ContractRecord, FxSeries
@@ -28,6 +28,12 @@ class MarketSource(Protocol):
 
     def bars(self, symbols: Sequence[str], *, first: date | None, last: date) -> BarTable:
         """Daily bars from ``first`` (None: from the beginning) to ``last``, both included."""
+
+    def rewritten(self, symbols: Sequence[str], *, since: datetime) -> Sequence[str]:
+        """Which of these contracts, no longer traded, may have other bars than at ``since``.
+
+        A source that cannot tell names all that it has; one that never changes history, none.
+        """
 
     def fx(self, currencies: Sequence[str], *, first: date, last: date) -> Mapping[str, FxSeries]:
         """Dollars per unit by day; a currency it has no rates for is left out."""

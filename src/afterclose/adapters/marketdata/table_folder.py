@@ -20,7 +20,7 @@ import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
@@ -80,6 +80,16 @@ class TableFolder:
                 if record.symbol in wanted:
                     pieces.append(piece.between(begin, np.datetime64(last, "D")))
         return BarTable.joined(pieces)
+
+    def rewritten(self, symbols: Sequence[str], *, since: datetime) -> Sequence[str]:
+        """Contracts of roots with a file that was written since."""
+        touched = {
+            root
+            for root in {symbol[:-3] for symbol in symbols}
+            if any(_written(path) > since for path in self._files(root))
+        }
+        having = {r.symbol for root in touched for r in self.contracts(root, live_on=None)}
+        return [symbol for symbol in symbols if symbol in having]
 
     def fx(self, currencies: Sequence[str], *, first: date, last: date) -> Mapping[str, FxSeries]:
         """Rates of ``fx.csv``; none where there is no such file."""
@@ -228,6 +238,10 @@ def _ended(contract: FuturesContract, last: date, newest: date) -> date:
         f"nobody says when {contract} ends",
         hint="give it first_notice, last_trade or auto_close in contracts.csv",
     )
+
+
+def _written(path: Path) -> datetime:
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
 
 def _is_of(root: str, stem: str) -> bool:

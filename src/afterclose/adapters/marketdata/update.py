@@ -1,8 +1,9 @@
 """Bring a store up to a session: new bars, new listings, and history that changed at the source.
 
-The last bars of every live contract are compared with what is stored. Where they differ the
-contract is fetched whole, replaced, and every changed value is logged. The update is one commit; it
-can be interrupted and run again at any point.
+The last bars of every live contract are compared with what is stored, and in turn the whole of
+those that no longer trade (``ended.py``). Where they differ the contract is fetched whole and
+replaced, and every changed value is logged. A contract of which the source has no bars any more is
+told of, and stays. The update is one commit; it can be interrupted and run again at any point.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Self
 
 import numpy as np
 
+from afterclose.adapters.marketdata.ended import mended
 from afterclose.adapters.marketdata.records import BarTable, ContractBars, ContractRecord
 from afterclose.adapters.marketdata.revisions import Revision, equal_bars
 from afterclose.adapters.marketdata.source import MarketSource
@@ -27,13 +29,17 @@ OVERLAP = timedelta(days=21)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RootUpdate:
-    """What an update brought for one market. ``newest`` is the last session any contract has."""
+    """What an update brought for one market. ``newest`` is the last session any contract has.
+
+    ``vanished`` are contracts of which the source has no bars any more; they stay as they are.
+    """
 
     root: str
     bars: int
     new_contracts: tuple[str, ...]
     revised: tuple[str, ...]
     newest: date | None
+    vanished: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +68,9 @@ class _Gathered:
 
     appended: list[ContractBars]
     listed: list[ContractRecord]
-    replaced: list[tuple[ContractBars, ContractRecord]]
+    replaced: list[tuple[ContractBars, ContractRecord | None]]
     restated: list[ContractRecord]
+    vanished: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +139,9 @@ def _gather(stored: _Stored, source: MarketSource, root: str, session: date) -> 
     records = source.contracts(root, live_on=first)
     known = [record for record in records if record.symbol in state.contracts]
     fresh = [record for record in records if record.symbol not in state.contracts]
-    result = _Gathered(appended=[], listed=[], replaced=[], restated=[])
+    result = _Gathered(appended=[], listed=[], replaced=[], restated=[], vanished=[])
     _gather_known(result, stored, source, known, first, session)
+    _gather_ended(result, stored, source, root, session, live={r.symbol for r in known})
     if fresh:
         listed = {record.symbol: record for record in fresh}
         for piece in source.bars(list(listed), first=None, last=session).split():
@@ -157,7 +165,8 @@ def _gather_known(
     facts = {record.symbol: record for record in stored.state.records(by_symbol)}
     changed = []
     for piece in source.bars(list(by_symbol), first=first, last=session).split():
-        if _agrees(stored.state.contract_bars(piece.symbol), piece, first):
+        have = stored.state.contract_bars(piece.symbol)
+        if _agrees(have, piece, first):
             result.appended.append(stored.later(piece))
             if _restated(facts[piece.symbol], by_symbol[piece.symbol]):
                 result.restated.append(by_symbol[piece.symbol])
@@ -165,13 +174,39 @@ def _gather_known(
             changed.append(piece.symbol)
     if changed:
         for piece in source.bars(changed, first=None, last=session).split():
-            result.replaced.append((piece, by_symbol[piece.symbol]))
+            if len(piece):
+                result.replaced.append((piece, by_symbol[piece.symbol]))
+            else:
+                result.vanished.append(piece.symbol)
+
+
+def _gather_ended(
+    result: _Gathered,
+    stored: _Stored,
+    source: MarketSource,
+    root: str,
+    session: date,
+    *,
+    live: Collection[str],
+) -> None:
+    """Histories of contracts no longer traded, those whose turn it is, that were mended."""
+    newest, before = stored.newest(root), stored.state.manifest.last_date
+    if newest is None or before is None:
+        return
+    edge = (newest - OVERLAP - date(1970, 1, 1)).days
+    ended = [
+        symbol
+        for symbol in stored.state.contracts.chain(root)
+        if symbol not in live and stored.last_days.get(symbol, edge) < edge
+    ]
+    for piece in mended(stored.state, source, ended, before=before, session=session):
+        result.replaced.append((piece, None))
 
 
 def _agrees(stored: ContractBars, offered: ContractBars, first: date | None) -> bool:
     """Whether the bars of the compared weeks are the same, none missing and none new between."""
     if not len(stored):
-        return True
+        return not len(offered)
     since = stored.sessions[0] if first is None else np.datetime64(first, "D")
     last = stored.sessions[-1]
     return equal_bars(stored.between(since, last), offered.between(since, last))
@@ -195,6 +230,7 @@ def _summary(root: str, found: _Gathered, stored: _Stored) -> RootUpdate:
         new_contracts=tuple(record.symbol for record in found.listed),
         revised=tuple(bars.symbol for bars, _ in found.replaced),
         newest=newest,
+        vanished=tuple(found.vanished),
     )
 
 
@@ -208,7 +244,7 @@ def _write(
     restated = [record for found in gathered for record in found.restated]
     return writer.revise_all(
         bars={bars.symbol: bars for bars, _ in replaced},
-        contracts=[*(record for _, record in replaced), *restated],
+        contracts=[*(record for _, record in replaced if record), *restated],
         recorded_at=now,
     )
 
