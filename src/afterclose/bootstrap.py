@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,15 +21,11 @@ from afterclose.domain.orders import Approval
 from afterclose.domain.runs import ModelRequest, ModelResult
 from afterclose.errors import ConfigError, UsageError
 from afterclose.ports import BrokerReader, Clock, MarginPreview, ModelRunner, OrderDesk
-from afterclose.settings import DataSource, Settings
+from afterclose.settings import Settings
 
 if TYPE_CHECKING:
     from afterclose.adapters.ledger.store import SqlLedger
-    from afterclose.adapters.marketdata.source import MarketSource
     from afterclose.evening import Desk
-
-#: Older bars warm no model of today.
-_OLDEST = date(2000, 1, 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,38 +126,6 @@ def explain_code(code: int, text: str) -> str:
     from afterclose.adapters import ibkr  # noqa: PLC0415 - see the module's docstring
 
     return ibkr.explain(code, text).plain
-
-
-def market_source(settings: Settings, session: Session) -> MarketSource:
-    """Return the source of new bars. Raises ConfigError when none is configured, or half of one."""
-    # fmt: off
-    from afterclose.adapters.marketdata.generated_source import GeneratedSource  # noqa: PLC0415
-    from afterclose.adapters.marketdata.loaded_source import LoadedSource  # noqa: PLC0415
-    from afterclose.adapters.marketdata.norgate import NorgateSource  # noqa: PLC0415
-    from afterclose.adapters.marketdata.norgate_client import installed_norgate  # noqa: PLC0415
-    from afterclose.adapters.marketdata.real_history import RealHistory  # noqa: PLC0415
-    from afterclose.adapters.marketdata.table_folder import TableFolder  # noqa: PLC0415
-    # fmt: on
-
-    data = settings.data
-    if data.source is None:
-        known = ", ".join(s.value for s in DataSource)
-        raise ConfigError("no source of market data is set", hint=f"data.source is one of {known}")
-    if data.source is DataSource.NORGATE:
-        return NorgateSource(functions=installed_norgate(), only=data.roots)
-    if data.source is DataSource.GENERATED:
-        return GeneratedSource(today=session, seed=data.seed, only=data.roots or None)
-    if data.folder is None:
-        raise ConfigError(
-            f"data.source is {data.source.value}, and data.folder is not set",
-            hint="name the folder with the tables",
-        )
-    folder = settings.resolve(data.folder)
-    if data.source is DataSource.FOLDER:
-        return TableFolder(folder)
-    history = RealHistory(folder=folder)
-    loaded = history.load(first=_OLDEST, last=session, roots=data.roots or None)
-    return LoadedSource(name=history.name, data=loaded, today=session)
 
 
 def broker_reader(settings: Settings, clock: Clock) -> AbstractAsyncContextManager[BrokerReader]:

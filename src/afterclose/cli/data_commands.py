@@ -1,136 +1,62 @@
-"""``afterclose update`` and ``afterclose data``: bars in, and a look at them."""
+"""``afterclose data``: a look at the bars, checks, comparisons, a bundle for Zipline's tools."""
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
 import typer
 from rich.table import Table
 
-from afterclose import clock as calendar
 from afterclose.adapters.marketdata.chain import leads, missing_bars
+from afterclose.adapters.marketdata.comparing import compare as compare_sources
 from afterclose.adapters.marketdata.freshness import Freshness, market_freshness
 from afterclose.adapters.marketdata.quality import check_store
 from afterclose.adapters.marketdata.records import ContractBars, ContractRecord
 from afterclose.adapters.marketdata.store import MarketStore
-from afterclose.adapters.marketdata.update import RootUpdate, StoreUpdate, update_store
-from afterclose.bootstrap import market_source
+from afterclose.adapters.marketdata.verify import against_source, verify_store
+from afterclose.cli.data_plot import market_chart, write_chart
 from afterclose.cli.terminal import console, findings_table
-from afterclose.clock import SystemClock
 from afterclose.domain.findings import Severity
 from afterclose.errors import ExitCode, UsageError
-from afterclose.settings import Settings, load
+from afterclose.market_sources import export_bundle, market_source, other_market
+from afterclose.settings import load
 
-#: A vendor that is late is asked again after this long.
-ASK_AGAIN = timedelta(minutes=10)
-#: How far back ``data show`` looks for holes.
-RECENT = timedelta(days=365)
 _BARS = "▁▂▃▄▅▆▇█"
 _SPARK_WIDTH = 80
 _MOST_ROWS = 30
 
 
-def update(home: Path, session: date | None, *, wait: timedelta) -> None:
-    """Bring the store up to the session; wait for late markets as long as asked.
-
-    Exits 1 when more markets are late than the settings allow.
-    """
-    settings, clock = load(home), SystemClock()
-    now = clock.now()
-    tonight = calendar.session_on_or_before(session) if session else calendar.session_at(now)
-    deadline = now + wait
-    path = settings.resolve(settings.data.store)
-    while True:
-        done = _once(settings, path, tonight)
-        late = [m for m in market_freshness(MarketStore.open(path), tonight) if m.finding]
-        _show(done, path)
-        if not late or clock.now() + ASK_AGAIN > deadline:
-            break
-        console().print(f"{len(late)} markets are late; asking again in {ASK_AGAIN}")
-        threading.Event().wait(ASK_AGAIN.total_seconds())
-    if late:
-        console().print(findings_table([f for m in late if (f := m.finding)], title="Late markets"))
-    if len(late) > settings.data.max_late_share * len(done.roots):
-        raise typer.Exit(ExitCode.BLOCKED)
-
-
-def _once(settings: Settings, path: Path, session: date) -> StoreUpdate:
-    source = market_source(settings, session)
-    screen = console()
-    with screen.status(f"asking {source.name}") as status:
-
-        def progress(root: RootUpdate) -> None:
-            status.update(f"{source.name}: {root.root}")
-
-        return update_store(
-            path, source, session=session, now=SystemClock().now(), on_progress=progress
-        )
-
-
-def _show(done: StoreUpdate, path: Path) -> None:
-    screen = console()
-    table = Table(
-        "market", "new bars", "new contracts", "revised", "newest", title=str(done.session)
-    )
-    for root in done.roots:
-        if root.bars or root.revised or root.new_contracts:
-            table.add_row(
-                root.root,
-                str(root.bars),
-                _few(root.new_contracts),
-                _few(root.revised),
-                str(root.newest or "none"),
-            )
-    if table.row_count:
-        screen.print(table)
-    screen.print(
-        f"{path}: {done.bars} new bars in {len(done.roots)} markets, {done.rates} new rates, "
-        f"{len(done.revisions)} revised values",
-        soft_wrap=True,
-    )
-    if done.revisions:
-        _show_revisions(done)
-    if done.without_rates:
-        screen.print(f"no exchange rate for: {', '.join(done.without_rates)}")
-
-
-def _show_revisions(done: StoreUpdate) -> None:
-    table = Table("contract", "session", "field", "old", "new", title="History that changed")
-    for change in done.revisions[:_MOST_ROWS]:
-        table.add_row(
-            change.symbol, str(change.session or ""), change.field, str(change.old), str(change.new)
-        )
-    console().print(table)
-    if len(done.revisions) > _MOST_ROWS:
-        console().print(f"and {len(done.revisions) - _MOST_ROWS} more, in the store's revisions")
-
-
-def _few(names: tuple[str, ...]) -> str:
-    shown = " ".join(names[:6])
-    return f"{shown} and {len(names) - 6} more" if len(names) > len(names[:6]) else shown
-
-
-def show(home: Path, name: str) -> None:
-    """Print a market's chain, who led when, and the holes of the last year; or one contract."""
+def _open(home: Path) -> MarketStore:
     settings = load(home)
-    store = MarketStore.open(settings.resolve(settings.data.store))
+    return MarketStore.open(settings.resolve(settings.data.store))
+
+
+def show(home: Path, name: str, *, plot: Path | None, days: int) -> None:
+    """Print a market's chain, who led when, and its missing bars; or one contract. And draw it."""
+    store = _open(home)
     wanted = name.upper()
+    since = store.last_session - timedelta(days=days)
     if wanted in store.roots():
-        _show_root(store, wanted)
+        _show_root(store, wanted, since)
+        months = [r for r in store.contracts(wanted) if r.last_session >= since]
     elif wanted in store.symbols():
-        _show_contract(store, store.contract(wanted), store.bars(wanted))
+        months = [store.contract(wanted)]
+        since = max(months[0].first_session, months[0].last_session - timedelta(days=days))
+        _show_contract(store, months[0], store.bars(wanted))
     else:
         raise UsageError(
             f"the store knows neither a market nor a contract {name!r}",
             hint=f"markets: {' '.join(store.roots())}",
         )
+    if plot is not None:
+        write_chart(market_chart(store, wanted, months, since=since), plot)
+        console().print(f"drawn in {plot}", soft_wrap=True)
 
 
-def _show_root(store: MarketStore, root: str) -> None:
+def _show_root(store: MarketStore, root: str, since: date) -> None:
     screen = console()
     table = Table("contract", "from", "to", "bars", "first notice", "last trade", "auto-close")
     for record in store.contracts(root)[-_MOST_ROWS:]:
@@ -145,8 +71,7 @@ def _show_root(store: MarketStore, root: str) -> None:
         )
     screen.print(table)
     rolls = Table("led", "from", "to", "sessions", "closes", title="Most volume")
-    first = store.last_session - RECENT
-    for lead in leads(store, root, first=first):
+    for lead in leads(store, root, first=since):
         closes = _between(store.bars(lead.symbol), lead.first, lead.last)
         rolls.add_row(
             lead.symbol, str(lead.first), str(lead.last), str(lead.sessions), sparkline(closes)
@@ -155,15 +80,15 @@ def _show_root(store: MarketStore, root: str) -> None:
     holes = [
         hole
         for record in store.contracts(root)
-        if record.last_session >= first
+        if record.last_session >= since
         for hole in missing_bars(
             record,
             store.bars(record.symbol),
-            first=max(first, record.first_session),
+            first=max(since, record.first_session),
             last=record.last_session,
         )
     ]
-    screen.print(f"{len(holes)} missing bars in a year")
+    screen.print(f"{len(holes)} missing bars since {since}")
     for hole in holes[:_MOST_ROWS]:
         screen.print(f"  {hole.symbol} {hole.session}: {hole.reason}")
 
@@ -206,8 +131,7 @@ def sparkline(values: Iterable[float]) -> str:
 
 def check(home: Path, *, days: int) -> None:
     """Look at the bars of the last days for spikes, unit slips, holes and off-tick prices."""
-    settings = load(home)
-    store = MarketStore.open(settings.resolve(settings.data.store))
+    store = _open(home)
     since = store.last_session - timedelta(days=days)
     findings = tuple(check_store(store, since=since))
     notable = [f for f in findings if f.severity > Severity.INFO]
@@ -220,3 +144,88 @@ def check(home: Path, *, days: int) -> None:
     states = market_freshness(store, store.last_session)
     ended = [m.root for m in states if m.status is Freshness.ENDED]
     screen.print(f"ended markets: {' '.join(ended) or 'none'}")
+
+
+def compare(home: Path, other: Path, *, roots: Sequence[str], days: int, ticks: float) -> None:
+    """Compare the closes of the last days with another store, or a folder of tables.
+
+    Exits 1 when they disagree.
+    """
+    store = _open(home)
+    since = store.last_session - timedelta(days=days)
+    wanted = [root.upper() for root in roots] or store.roots()
+    if unknown := sorted(set(wanted) - set(store.roots())):
+        raise UsageError(
+            f"the store has no {', '.join(unknown)}", hint=f"markets: {' '.join(store.roots())}"
+        )
+    found = compare_sources(
+        store,
+        other_market(other),
+        roots=wanted,
+        since=since,
+        through=store.last_session,
+        tolerance_ticks=ticks,
+    )
+    screen = console()
+    if found.findings:
+        screen.print(
+            findings_table(found.findings, title=f"Closes more than {ticks:g} ticks apart")
+        )
+    screen.print(
+        f"{found.sessions} closes of {found.contracts} contracts compared since {since}; "
+        f"{len(found.findings)} contracts disagree; only here {found.ours_alone} bars, only there "
+        f"{found.theirs_alone}; not there at all: {' '.join(found.unmatched) or 'none'}"
+    )
+    if found.findings:
+        raise typer.Exit(ExitCode.BLOCKED)
+
+
+def verify(home: Path, *, source: bool) -> None:
+    """Read the whole store and prove it; with ``source``, against every bar of its source, too.
+
+    Exits 1 when the source has other bars. A damaged store is an error of its own.
+    """
+    settings, screen = load(home), console()
+    path = settings.resolve(settings.data.store)
+    count = verify_store(path)
+    screen.print(f"{path}: {count} bars; every file and every sum is as it was written")
+    if not source:
+        return
+    store = MarketStore.open(path)
+    with screen.status("comparing with the source") as status:
+        found = against_source(
+            store, market_source(settings, store.last_session), on_progress=status.update
+        )
+    for difference in found.differences[:_MOST_ROWS]:
+        screen.print(difference)
+    screen.print(
+        f"{found.bars} bars of {found.contracts} contracts and {found.rates} exchange rates "
+        f"compared bit for bit with {store.source}: {len(found.differences)} differences"
+    )
+    if found.differences:
+        raise typer.Exit(ExitCode.BLOCKED)
+
+
+def export(
+    home: Path, target: Path, *, name: str, roots: Sequence[str], through: date | None
+) -> None:
+    """Write the store as a stock Zipline bundle and say what such a bundle cannot hold."""
+    settings, screen = load(home), console()
+    with screen.status("writing the bundle"):
+        done = export_bundle(
+            settings, target, name=name, roots=[root.upper() for root in roots], through=through
+        )
+    if done.losses:
+        screen.print(findings_table(done.losses, title="What a bundle cannot hold"))
+    screen.print(
+        f"{done.name} in {done.home}: {done.bars} bars of {done.contracts} contracts, {done.first} "
+        f"to {done.last}; {done.off_calendar} bars on days that are no session of Zipline's "
+        "us_futures calendar, and open interest and exchange rates, are left out",
+        soft_wrap=True,
+    )
+    screen.print("Zipline finds it once its extension.py names it:")
+    screen.print(
+        "    from zipline.data.bundles import register\n"
+        f'    register("{done.name}", lambda *_: None, calendar_name="us_futures")',
+        soft_wrap=True,
+    )

@@ -140,6 +140,15 @@ class FxRates:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FxHistory:
+    """Daily rates into one base currency, oldest first; ``missing`` as in ``FxRates``."""
+
+    base: Currency
+    rates: Mapping[Currency, tuple[FxRate, ...]] = field(default_factory=dict)
+    missing: Mapping[Currency, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MarketSnapshot:
     """Everything live that sizing and audit may look at; nothing else is."""
 

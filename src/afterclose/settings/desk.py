@@ -60,6 +60,10 @@ class DataSource(StrEnum):
     HISTORY = "history"
     #: The generated market.
     GENERATED = "generated"
+    #: The newest ingest of a stock Zipline bundle.
+    BUNDLE = "bundle"
+    #: Daily history of the gateway itself.
+    GATEWAY = "gateway"
 
 
 #: When each source usually has the session; generated bars are there at once, Globex re-opens after
@@ -72,8 +76,14 @@ class DataSettings(Section):
 
     store: Path = Path("store")
     source: DataSource | None = None
-    #: The folder of the sources that read one.
+    #: The folder of the sources that read one; of a bundle, Zipline's own (default ~/.zipline).
     folder: Path | None = None
+    #: Name of the Zipline bundle.
+    bundle: str = ""
+    #: Currencies of a bundle's roots that the contract table does not have: ``XYZ = "USD"``.
+    currencies: dict[str, str] = Field(default_factory=dict)
+    #: A CSV file of exchange rates, for a source that has none.
+    rates: Path | None = None
     #: Markets to keep; empty: all that the source has.
     roots: tuple[str, ...] = ()
     seed: int = 0

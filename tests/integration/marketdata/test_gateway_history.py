@@ -32,7 +32,7 @@ from afterclose.domain.market import (
     AnswerState,
     Bar,
     BarsAnswer,
-    FxRates,
+    FxHistory,
     Qualification,
     QualificationState,
 )
@@ -87,7 +87,11 @@ async def test_bars_come_in_the_vendors_unit_and_the_next_evening_adds_one_sessi
     require_same(store, data, MONDAY)
     silver = store.contract("SIH26")
     assert (silver.point_value, silver.tick_size) == (50.0, 0.5)  # cents, as a vendor has them
-    assert store.fx("EUR").asof(MONDAY) == pytest.approx(data.fx["EUR"].asof(MONDAY))
+    euro, theirs = store.fx("EUR"), data.fx["EUR"]
+    assert len(euro) >= 40
+    at = theirs.sessions.searchsorted(euro.sessions)
+    assert euro.usd_per_unit.tolist() == pytest.approx(theirs.usd_per_unit[at].tolist(), rel=1e-4)
+    assert first.rates == len(euro)
 
     second = await updated(tmp_path, data, TUESDAY)
     assert [root.bars for root in second.roots] == [4, 4, 3, 4, 4]
@@ -143,8 +147,11 @@ class Deaf:
             one.contract: replace(self.bars, bars=self.bars.bars[-sessions:]) for one in contracts
         }
 
-    async def fx_rates(self, currencies: Collection[Currency], *, base: Currency) -> FxRates:
-        return FxRates(base=base, missing=dict.fromkeys(currencies, "no answer"))
+    async def fx_history(
+        self, currencies: Collection[Currency], *, base: Currency, sessions: int
+    ) -> FxHistory:
+        why = f"no answer about {sessions} days"
+        return FxHistory(base=base, missing=dict.fromkeys(currencies, why))
 
 
 def qualified(mapped: MappedContract) -> QualifiedContract:

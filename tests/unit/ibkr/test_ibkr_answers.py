@@ -14,7 +14,7 @@ from afterclose.adapters.ibkr.account_reading import base_currency, by_currency
 from afterclose.adapters.ibkr.history import bars_answer, duration_for
 from afterclose.adapters.ibkr.qualifying import qualification
 from afterclose.adapters.ibkr.quoting import quote, quote_is_full
-from afterclose.adapters.ibkr.rates import last_bar, last_completed_day
+from afterclose.adapters.ibkr.rates import ended_days, last_completed_day
 from afterclose.adapters.ibkr.receiver import Outcome, Reply
 from afterclose.adapters.ibkr.rows import AccountValue, DataTypeNotice, PriceTick
 from afterclose.domain.market import AnswerState, QualificationState, QuoteKind
@@ -250,13 +250,12 @@ def test_the_currency_day_ends_at_five_in_new_york(now: str, day: date) -> None:
 
 def test_the_forming_day_is_no_rate() -> None:
     answer = bars_answer(ended(bar("20251128", 1.16), bar("20251201", 1.17)))
-    found = last_bar(answer, date(2025, 11, 30))
-    assert found is not None
-    assert found.close == Decimal("1.16")
+    found = ended_days(answer, date(2025, 11, 30))
+    assert [day.close for day in found] == [Decimal("1.16")]
 
 
 def test_a_rate_of_zero_is_no_rate() -> None:
-    assert last_bar(bars_answer(ended(bar("20251128", 0.0))), date(2025, 12, 1)) is None
+    assert ended_days(bars_answer(ended(bar("20251128", 0.0))), date(2025, 12, 1)) == []
 
 
 # The account

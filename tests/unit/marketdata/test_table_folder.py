@@ -92,6 +92,21 @@ def test_the_day_to_be_closed_follows_from_notice_last_trade_or_the_last_bar(
     assert source.contracts("ES", live_on=date(2020, 4, 1)) == [june]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Trade Date;Settle Price;Total Volume;Open Int\n2020-04-20;2815,50;1200;900\n",
+        "DATE\tPX_LAST\tVol\tOI\n20200420\t2815.50\t1200\t900\n",
+        "timestamp,Settlement,Volume,Previous Day Open Interest\n2020-04-20,2815.5,1200,900\n",
+    ],
+)
+def test_files_of_other_houses_are_understood(tmp_path: Path, text: str) -> None:
+    source = folder(tmp_path, {"ESM20.CSV": text})
+    (piece,) = source.bars(["ESM20"], first=None, last=date(2020, 5, 1)).split()
+    assert piece.sessions.tolist() == [date(2020, 4, 20)]
+    assert (piece.close[0], piece.volume[0], piece.open_interest[0]) == (2815.5, 1200.0, 900.0)
+
+
 def test_a_live_contract_without_an_end_is_refused(tmp_path: Path) -> None:
     source = folder(tmp_path, {"ESM20.csv": "date,close\n20200420,2815.5\n"}, "symbol\n")
     with pytest.raises(DataError, match="when ESM20 ends"):

@@ -1,4 +1,4 @@
-"""Exchange rates from IDEALPRO: the last completed daily midpoint, direct pair or inverse.
+"""Exchange rates from IDEALPRO: completed daily midpoints, direct pair or inverse.
 
 Which of the two pairs exists is IB's convention (EUR.USD, but USD.JPY); both are asked for at once,
 and the one that does not exist is refused at no cost. What has no rate is named with the reason.
@@ -12,11 +12,11 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from afterclose.adapters.ibkr.convert import cash_contract, inverse
-from afterclose.adapters.ibkr.history import ask_daily_bars, bars_answer
+from afterclose.adapters.ibkr.history import ask_daily_bars, bars_answer, duration_for
 from afterclose.adapters.ibkr.receiver import Part
 from afterclose.adapters.ibkr.session import Session
 from afterclose.domain.contracts import Currency
-from afterclose.domain.market import AnswerState, Bar, BarsAnswer, FxRate, FxRates
+from afterclose.domain.market import AnswerState, Bar, BarsAnswer, FxHistory, FxRate, FxRates
 
 _DURATION = "10 D"
 #: The currency day ends at 17:00 in New York.
@@ -36,11 +36,33 @@ async def read_rates(
         return FxRates(base=base, missing=dict.fromkeys(wanted, "the base currency is unknown"))
     last_day = last_completed_day(await _gateway_time(session)) if wanted else date.min
     found = await asyncio.gather(
-        *(_read_rate(session, c, base, last_day, pacing_pause_s) for c in wanted)
+        *(_read_days(session, c, base, last_day, _DURATION, pacing_pause_s) for c in wanted)
     )
     return FxRates(
         base=base,
-        rates={rate.currency: rate for rate in found if isinstance(rate, FxRate)},
+        rates={days[-1].currency: days[-1] for days in found if isinstance(days, tuple)},
+        missing={c: why for c, why in zip(wanted, found, strict=True) if isinstance(why, str)},
+    )
+
+
+async def read_rate_history(
+    session: Session,
+    currencies: Collection[Currency],
+    *,
+    base: Currency,
+    sessions: int,
+    pacing_pause_s: float,
+) -> FxHistory:
+    """Ask for the rates of at least so many days of each currency."""
+    wanted = sorted(set(currencies) - {base})
+    last_day = last_completed_day(await _gateway_time(session)) if wanted else date.min
+    duration = duration_for(sessions)
+    found = await asyncio.gather(
+        *(_read_days(session, c, base, last_day, duration, pacing_pause_s) for c in wanted)
+    )
+    return FxHistory(
+        base=base,
+        rates={days[-1].currency: days for days in found if isinstance(days, tuple)},
         missing={c: why for c, why in zip(wanted, found, strict=True) if isinstance(why, str)},
     )
 
@@ -57,41 +79,50 @@ def last_completed_day(now: datetime) -> date:
     return in_new_york.date() - timedelta(days=0 if ended else 1)
 
 
-async def _read_rate(
-    session: Session, currency: Currency, base: Currency, last_day: date, pacing_pause_s: float
-) -> FxRate | str:
+async def _read_days(
+    session: Session,
+    currency: Currency,
+    base: Currency,
+    last_day: date,
+    duration: str,
+    pacing_pause_s: float,
+) -> tuple[FxRate, ...] | str:
+    """The rates of the days that are over, at least one; else why there is none."""
     direct, turned = await asyncio.gather(
-        _read_pair(session, currency, base, pacing_pause_s),
-        _read_pair(session, base, currency, pacing_pause_s),
+        _read_pair(session, currency, base, duration, pacing_pause_s),
+        _read_pair(session, base, currency, duration, pacing_pause_s),
     )
-    bar = last_bar(direct, last_day)
-    if bar is not None:
+    if done := ended_days(direct, last_day):
         source = f"{currency}.{base} daily midpoint"
-        return FxRate(currency=currency, rate=bar.close, as_of=bar.session, source=source)
-    bar = last_bar(turned, last_day)
-    if bar is not None:
+        return tuple(
+            FxRate(currency=currency, rate=bar.close, as_of=bar.session, source=source)
+            for bar in done
+        )
+    if done := ended_days(turned, last_day):
         source = f"1 / {base}.{currency} daily midpoint"
-        return FxRate(currency=currency, rate=inverse(bar.close), as_of=bar.session, source=source)
+        return tuple(
+            FxRate(currency=currency, rate=inverse(bar.close), as_of=bar.session, source=source)
+            for bar in done
+        )
     return f"{currency}.{base}: {_why(direct)}; {base}.{currency}: {_why(turned)}"
 
 
 async def _read_pair(
-    session: Session, symbol: str, currency: str, pacing_pause_s: float
+    session: Session, symbol: str, currency: str, duration: str, pacing_pause_s: float
 ) -> BarsAnswer:
     reply = await ask_daily_bars(
         session,
         cash_contract(symbol, currency),
         show="MIDPOINT",
-        duration=_DURATION,
+        duration=duration,
         pacing_pause_s=pacing_pause_s,
     )
     return bars_answer(reply)
 
 
-def last_bar(answer: BarsAnswer, last_day: date) -> Bar | None:
-    """Return the newest bar of a day that has ended, with a rate above zero."""
-    done = [bar for bar in answer.bars if bar.session <= last_day and bar.close > 0]
-    return done[-1] if done else None
+def ended_days(answer: BarsAnswer, last_day: date) -> list[Bar]:
+    """Return the bars of days that have ended, with a rate above zero."""
+    return [bar for bar in answer.bars if bar.session <= last_day and bar.close > 0]
 
 
 def _why(answer: BarsAnswer) -> str:

@@ -28,7 +28,7 @@ from afterclose.adapters.ibkr.history import (
 )
 from afterclose.adapters.ibkr.qualifying import described, qualification
 from afterclose.adapters.ibkr.quoting import DELAYED, quote, quote_is_full
-from afterclose.adapters.ibkr.rates import read_rates
+from afterclose.adapters.ibkr.rates import read_rate_history, read_rates
 from afterclose.adapters.ibkr.receiver import Part
 from afterclose.adapters.ibkr.session import Session, connected, value_of
 from afterclose.domain.account import AccountSnapshot
@@ -39,7 +39,7 @@ from afterclose.domain.contracts import (
     MappedContract,
     QualifiedContract,
 )
-from afterclose.domain.market import BarsAnswer, FxRates, Qualification, Quote
+from afterclose.domain.market import BarsAnswer, FxHistory, FxRates, Qualification, Quote
 from afterclose.domain.orders import OrderSweep
 from afterclose.errors import AccountMismatch, BrokerUnavailable
 from afterclose.ports import Clock
@@ -144,6 +144,18 @@ class IbkrReader:
         """Read the last completed daily midpoint of each currency against ``base``."""
         return await read_rates(
             self._session, currencies, base=base, pacing_pause_s=self._pacing_pause_s
+        )
+
+    async def fx_history(
+        self, currencies: Collection[Currency], *, base: Currency, sessions: int
+    ) -> FxHistory:
+        """Read completed daily midpoints of each currency: at least so many days of them."""
+        return await read_rate_history(
+            self._session,
+            currencies,
+            base=base,
+            sessions=sessions,
+            pacing_pause_s=self._pacing_pause_s,
         )
 
     async def account(self, account: str) -> AccountSnapshot:

@@ -16,7 +16,7 @@ otherwise; a physically delivered contract without a rule is closed before its d
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -36,6 +36,7 @@ from afterclose.adapters.marketdata.records import (
     FxSeries,
     MarketData,
 )
+from afterclose.adapters.marketdata.revisions import Revision
 from afterclose.adapters.marketdata.state import StoreState
 from afterclose.adapters.marketdata.update import OVERLAP, RootUpdate, update_store
 from afterclose.adapters.marketdata.writer import MarketStoreWriter
@@ -52,7 +53,8 @@ from afterclose.domain.market import (
     AnswerState,
     Bar,
     BarsAnswer,
-    FxRates,
+    FxHistory,
+    FxRate,
     Qualification,
     QualificationState,
 )
@@ -79,18 +81,25 @@ class HistoryGateway(Protocol):
     ) -> Mapping[FuturesContract, BarsAnswer]:
         """Daily bars of all hours, the forming session included."""
 
-    async def fx_rates(self, currencies: Collection[Currency], *, base: Currency) -> FxRates:
-        """The last daily rate of each currency."""
+    async def fx_history(
+        self, currencies: Collection[Currency], *, base: Currency, sessions: int
+    ) -> FxHistory:
+        """Daily rates of each currency, of at least so many days."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayUpdate:
-    """What was brought, passed over because it was there, and not answered (root → reason)."""
+    """What was brought, passed over because it was there, and not answered.
+
+    ``failed`` is by root, ``rates_failed`` by currency: why the gateway gave nothing.
+    """
 
     roots: tuple[RootUpdate, ...]
+    revisions: tuple[Revision, ...]
     passed_over: tuple[str, ...]
     failed: Mapping[str, str]
     rates: int
+    rates_failed: Mapping[str, str]
 
 
 class _NotAnswered(Exception):  # noqa: N818 - says what happened; never leaves this module
@@ -113,7 +122,10 @@ async def update_from_gateway(
     """
     with MarketStoreWriter(path) as writer:
         writer.name_source(SOURCE_NAME)
-    done, passed_over, failed = [], [], {}
+    done: list[RootUpdate] = []
+    revisions: list[Revision] = []
+    passed_over: list[str] = []
+    failed: dict[str, str] = {}
     for spec in sorted(specs, key=lambda spec: spec.root):
         try:
             data = await _root_data(StoreState.open(path), gateway, spec, session)
@@ -126,10 +138,16 @@ async def update_from_gateway(
         source = LoadedSource(name=SOURCE_NAME, data=data, today=session)
         update = update_store(path, source, session=session, now=now, roots=[spec.root])
         done.append(update.roots[0])
+        revisions.extend(update.revisions)
         on_progress(update.roots[0])
     rates = await _update_rates(path, gateway, session, now)
     return GatewayUpdate(
-        roots=tuple(done), passed_over=tuple(passed_over), failed=failed, rates=rates
+        roots=tuple(done),
+        revisions=(*revisions, *rates.revisions),
+        passed_over=tuple(passed_over),
+        failed=failed,
+        rates=rates.added,
+        rates_failed=rates.failed,
     )
 
 
@@ -282,22 +300,41 @@ def _auto_close(
     return earlier_session(calendar, min(ends), _AUTO_CLOSE_LEAD_SESSIONS)
 
 
-async def _update_rates(path: Path, gateway: HistoryGateway, session: date, now: datetime) -> int:
-    """One rate a day and currency: the last one the gateway has."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rates:
+    added: int = 0
+    revisions: tuple[Revision, ...] = ()
+    failed: Mapping[str, str] = field(default_factory=dict)
+
+
+async def _update_rates(
+    path: Path, gateway: HistoryGateway, session: date, now: datetime
+) -> _Rates:
+    """The days that are missing and the last weeks again; of a new currency as many as of bars."""
     state = StoreState.open(path)
     foreign = [Currency(name) for name in sorted(state.contracts.currencies() - {"USD"})]
     if not foreign:
-        return 0
-    answer = await gateway.fx_rates(foreign, base=Currency("USD"))
-    series = {
-        str(currency): FxSeries(
-            currency=str(currency),
-            sessions=np.array([rate.as_of], dtype="datetime64[D]"),
-            usd_per_unit=np.array([float(rate.rate)]),
-        )
-        for currency, rate in answer.rates.items()
-        if rate.as_of <= session
-    }
+        return _Rates()
+    newest = [state.fx.last_day(currency) for currency in foreign]
+    sessions = HISTORY_SESSIONS
+    known = [day for day in newest if day is not None]
+    if len(known) == len(foreign):
+        since = date(1970, 1, 1) + timedelta(days=min(known)) - OVERLAP
+        sessions = int(np.busday_count(since, session)) + 5
+    answer = await gateway.fx_history(foreign, base=Currency("USD"), sessions=sessions)
+    series = {str(c): _series(c, days, session) for c, days in answer.rates.items()}
     with MarketStoreWriter(path) as writer:
-        added, _ = writer.update_rates(series, recorded_at=now)
-    return added
+        added, revisions = writer.update_rates(
+            {currency: rates for currency, rates in series.items() if len(rates)}, recorded_at=now
+        )
+    failed = {str(currency): why for currency, why in answer.missing.items()}
+    return _Rates(added=added, revisions=tuple(revisions), failed=failed)
+
+
+def _series(currency: Currency, days: Sequence[FxRate], session: date) -> FxSeries:
+    kept = [day for day in days if day.as_of <= session]
+    return FxSeries(
+        currency=str(currency),
+        sessions=np.array([day.as_of for day in kept], dtype="datetime64[D]"),
+        usd_per_unit=np.array([float(day.rate) for day in kept], dtype=np.float64),
+    )

@@ -15,7 +15,7 @@ from typing import Self
 import numpy as np
 
 from afterclose.adapters.marketdata.digest import row_hashes, total
-from afterclose.adapters.marketdata.manifest import Manifest
+from afterclose.adapters.marketdata.manifest import Manifest, read_manifest
 from afterclose.adapters.marketdata.records import (
     BAR_COLUMNS,
     BarTable,
@@ -40,6 +40,7 @@ __all__ = [
     "MarketStore",
     "MarketStoreWriter",
     "Revision",
+    "is_store",
 ]
 
 
@@ -147,6 +148,11 @@ class MarketStore:
     def _require(self, symbol: str) -> None:
         if symbol not in self._state.contracts:
             raise DataError(f"the market store does not hold {symbol}")
+
+
+def is_store(path: Path) -> bool:
+    """Whether there is a store in the folder."""
+    return read_manifest(Path(path)) is not None
 
 
 def fingerprint_text(manifest: Manifest) -> str:

@@ -1,18 +1,9 @@
 """Bars in CSV and Parquet files as people have them: usual column names, a contract or a root each.
 
-=================  ==========================================================
-meaning            column names understood, in any case
-=================  ==========================================================
-day                date, session, day, time, timestamp, datetime
-open high low      open, high, low (o, h, l)
-close              close, last, settle, settlement, price (c)
-volume             volume, vol, totalvolume
-open interest      open interest, open_interest, openinterest, oi, openint
-contract           symbol, contract, ticker, contract_code
-=================  ==========================================================
-
-Days are dates, timestamps, ``2026-11-20`` or ``20261120``. A row without a close is no bar; other
-values that are missing are unknown (NaN). Numbers are read to the nearest float64.
+The names are those of ``_NAMES`` below, in any case. Columns of a CSV file are parted by commas,
+semicolons (numbers then may have a decimal comma) or tabs. Days are dates, timestamps,
+``2026-11-20`` or ``20261120``. A row without a close is no bar; other values that are missing are
+unknown (NaN). Numbers are read to the nearest float64.
 """
 
 from __future__ import annotations
@@ -35,15 +26,23 @@ from afterclose.errors import DataError
 
 SUFFIXES = (".csv", ".parquet")
 _NAMES = {
-    "session": ("date", "session", "day", "time", "timestamp", "datetime"),
+    "session": (
+        "date", "session", "day", "time", "timestamp", "datetime", "trade date", "trading day",
+    ),
     "open": ("open", "o"),
     "high": ("high", "h"),
     "low": ("low", "l"),
-    "close": ("close", "last", "settle", "settlement", "price", "c"),
-    "volume": ("volume", "vol", "totalvolume"),
-    "open_interest": ("open interest", "open_interest", "openinterest", "oi", "openint"),
-    "symbol": ("symbol", "contract", "ticker", "contract_code"),
-}
+    "close": (
+        "close", "last", "settle", "settlement", "price", "c", "settle price", "settlement price",
+        "close price", "px_last",
+    ),
+    "volume": ("volume", "vol", "totalvolume", "total volume"),
+    "open_interest": (
+        "open interest", "open_interest", "openinterest", "oi", "openint", "open int",
+        "previous day open interest", "prev. day open interest",
+    ),
+    "symbol": ("symbol", "contract", "ticker", "contract_code", "contract symbol"),
+}  # fmt: skip
 _MEANING = {name: meaning for meaning, names in _NAMES.items() for name in names}
 _COMPACT_DAY = re.compile(r"\d{8}")
 
@@ -73,9 +72,23 @@ def read_bars(path: Path) -> FileRows:
 
 
 def _read(path: Path) -> Any:  # pyarrow.Table
-    if path.suffix == ".csv":
-        return pyarrow.csv.read_csv(path)
+    if path.suffix.lower() == ".csv":
+        delimiter, decimal = _dialect(path)
+        return pyarrow.csv.read_csv(
+            path,
+            parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter),
+            convert_options=pyarrow.csv.ConvertOptions(decimal_point=decimal),
+        )
     return pyarrow.parquet.read_table(path)
+
+
+def _dialect(path: Path) -> tuple[str, str]:
+    """What parts the columns, by the header, and the decimal point, by the first row."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        header, first = file.readline(), file.readline()
+    delimiter = max(",;\t", key=header.count)
+    comma = delimiter != "," and re.search(r"\d,\d", first) is not None
+    return delimiter, "," if comma else "."
 
 
 def _meanings(columns: list[str], path: Path) -> dict[str, str]:

@@ -27,6 +27,7 @@ from pathlib import Path
 import numpy as np
 
 from afterclose.adapters.marketdata.calendars import earlier_session
+from afterclose.adapters.marketdata.rates_file import read_rates
 from afterclose.adapters.marketdata.records import (
     BAR_COLUMNS,
     BarTable,
@@ -93,22 +94,14 @@ class TableFolder:
 
     def fx(self, currencies: Sequence[str], *, first: date, last: date) -> Mapping[str, FxSeries]:
         """Rates of ``fx.csv``; none where there is no such file."""
-        rows = [row for row in self._table("fx.csv") if row["currency"] in set(currencies)]
-        series = {}
-        for currency in sorted({row["currency"] for row in rows}):
-            rates = {
-                row["session"]: float(row["usd_per_unit"])
-                for row in rows
-                if row["currency"] == currency
-                and first <= date.fromisoformat(row["session"]) <= last
-            }
-            days = sorted(rates)
-            series[currency] = FxSeries(
-                currency=currency,
-                sessions=np.array(days, dtype="datetime64[D]"),
-                usd_per_unit=np.array([rates[day] for day in days], dtype=np.float64),
-            )
-        return series
+        path = self.folder / "fx.csv"
+        known = read_rates(path) if path.exists() else {}
+        begin, end = np.datetime64(first, "D"), np.datetime64(last, "D")
+        return {
+            currency: series.rows((series.sessions >= begin) & (series.sessions <= end))
+            for currency in sorted(currencies)
+            if (series := known.get(currency)) is not None
+        }
 
     def load(self, roots: Iterable[str] | None = None) -> MarketData:
         """Everything in the folder at once."""
@@ -168,7 +161,7 @@ class TableFolder:
         folder = self.folder / "bars"
         if not folder.is_dir():
             raise SourceUnavailable(f"there is no folder {folder}")
-        names = [path for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES]
+        names = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES]
         return [path for path in names if _is_of(root, path.stem)]
 
     def _record(

@@ -9,7 +9,7 @@ told of, and stays. The update is one commit; it can be interrupted and run agai
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Self
@@ -22,6 +22,7 @@ from afterclose.adapters.marketdata.revisions import Revision, equal_bars
 from afterclose.adapters.marketdata.source import MarketSource
 from afterclose.adapters.marketdata.state import StoreState
 from afterclose.adapters.marketdata.writer import MarketStoreWriter
+from afterclose.domain.findings import Finding
 
 #: Three weeks of bars are compared each evening: vendors mend yesterday far more than last month.
 OVERLAP = timedelta(days=21)
@@ -48,6 +49,8 @@ class StoreUpdate:
 
     ``revisions`` is history that changed, value by value; ``without_rates`` are currencies of
     stored contracts for which there is no exchange rate at all: their markets cannot be sized.
+    ``passed_over`` are roots that had the session before; ``failed`` are roots, ``rates_failed``
+    currencies of which the source gave nothing, and why; ``findings`` say what it cannot keep.
     """
 
     session: date
@@ -55,6 +58,10 @@ class StoreUpdate:
     revisions: tuple[Revision, ...]
     rates: int
     without_rates: tuple[str, ...]
+    passed_over: tuple[str, ...] = ()
+    failed: Mapping[str, str] = field(default_factory=dict)
+    rates_failed: Mapping[str, str] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
 
     @property
     def bars(self) -> int:
@@ -122,8 +129,7 @@ def update_store(
             on_progress(done[-1])
         revisions = _write(writer, list(gathered.values()), now)
         rates, rate_changes = _update_fx(writer, source, session, now)
-        foreign = writer.state.contracts.currencies() - {"USD"}
-        without_rates = tuple(sorted(foreign - set(writer.state.fx.all_keys())))
+        without_rates = currencies_without_rates(writer.state)
     return StoreUpdate(
         session=session,
         roots=tuple(done),
@@ -131,6 +137,12 @@ def update_store(
         rates=rates,
         without_rates=without_rates,
     )
+
+
+def currencies_without_rates(state: StoreState) -> tuple[str, ...]:
+    """Currencies of stored contracts for which there is no exchange rate at all."""
+    foreign = state.contracts.currencies() - {"USD"}
+    return tuple(sorted(foreign - set(state.fx.all_keys())))
 
 
 def _gather(stored: _Stored, source: MarketSource, root: str, session: date) -> _Gathered:

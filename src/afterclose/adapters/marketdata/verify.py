@@ -1,16 +1,28 @@
-"""Read a whole store and prove that it is what its manifest says."""
+"""Read a whole store and prove that it is what its manifest says, and what its source has."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
+
+import numpy as np
 
 from afterclose.adapters.marketdata.contract_table import contract_hash
 from afterclose.adapters.marketdata.digest import MODULUS
 from afterclose.adapters.marketdata.draft import bar_digests, fx_digests
 from afterclose.adapters.marketdata.layers import file_digest
-from afterclose.adapters.marketdata.records import BarTable
+from afterclose.adapters.marketdata.records import (
+    BAR_COLUMNS,
+    BarTable,
+    ContractBars,
+    FloatArray,
+)
 from afterclose.adapters.marketdata.session_digests import added, stored_digests
+from afterclose.adapters.marketdata.source import MarketSource
 from afterclose.adapters.marketdata.state import StoreState
+from afterclose.adapters.marketdata.store import MarketStore
 from afterclose.errors import StoreCorrupt
 
 
@@ -40,6 +52,80 @@ def verify_store(path: Path) -> int:
     return len(bars)
 
 
-def _known(by_day: dict[int, int]) -> dict[int, int]:
-    """Without days whose rows were all taken out again."""
-    return {day: digest for day, digest in by_day.items() if digest}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceEquality:
+    """What was compared with the source, and every contract (or currency) that differs, and how."""
+
+    contracts: int
+    bars: int
+    rates: int
+    differences: tuple[str, ...]
+
+
+def against_source(
+    store: MarketStore,
+    source: MarketSource,
+    *,
+    on_progress: Callable[[str], None] = lambda _: None,
+) -> SourceEquality:
+    """Compare every bar and rate up to the store's last session with the source's, bit for bit.
+
+    Raises SourceUnavailable or DataError when the source cannot be read.
+    """
+    differences: list[str] = []
+    contracts = bars = 0
+    for root in sorted({*store.roots(), *source.roots()}):
+        on_progress(root)
+        ours = {symbol: store.bars(symbol) for symbol in store.symbols(root)}
+        theirs = _offered(source, root, store.last_session)
+        contracts += len(ours)
+        bars += sum(len(piece) for piece in ours.values())
+        both = {s: _difference(ours.get(s), theirs.get(s)) for s in sorted({*ours, *theirs})}
+        differences.extend(f"{symbol}: {found}" for symbol, found in both.items() if found)
+    rates, changed = _rates_against(store, source)
+    return SourceEquality(
+        contracts=contracts, bars=bars, rates=rates, differences=(*differences, *changed)
+    )
+
+
+def _offered(source: MarketSource, root: str, last: date) -> dict[str, ContractBars]:
+    if root not in set(source.roots()):
+        return {}
+    symbols = [record.symbol for record in source.contracts(root, live_on=None)]
+    pieces = source.bars(symbols, first=None, last=last).split() if symbols else ()
+    return {piece.symbol: piece for piece in pieces if len(piece)}
+
+
+def _difference(ours: ContractBars | None, theirs: ContractBars | None) -> str:
+    if ours is None or not len(ours):
+        return "" if theirs is None else "is not in the store"
+    if theirs is None:
+        return "is not at the source"
+    if not np.array_equal(ours.sessions, theirs.sessions):
+        apart = np.setxor1d(ours.sessions, theirs.sessions)
+        return f"{len(apart)} sessions are in one of the two only, the last {apart[-1]}"
+    bad = [
+        name for name in BAR_COLUMNS if not same_bits(getattr(ours, name), getattr(theirs, name))
+    ]
+    return f"{', '.join(bad)} differ" if bad else ""
+
+
+def same_bits(left: FloatArray, right: FloatArray) -> bool:
+    """Equal to the last bit; what is unknown on both sides is equal."""
+    a, b = np.ascontiguousarray(left).view(np.uint64), np.ascontiguousarray(right).view(np.uint64)
+    return bool(((a == b) | (np.isnan(left) & np.isnan(right))).all())
+
+
+def _rates_against(store: MarketStore, source: MarketSource) -> tuple[int, list[str]]:
+    offered = source.fx(store.currencies(), first=date(1970, 1, 1), last=store.last_session)
+    differences, rates = [], 0
+    for currency in store.currencies():
+        ours, theirs = store.fx(currency), offered.get(currency)
+        rates += len(ours)
+        if theirs is None or not np.isin(ours.sessions, theirs.sessions).all():
+            differences.append(f"{currency}: rates of the store are not at the source")
+            continue
+        at = theirs.sessions.searchsorted(ours.sessions)
+        if not same_bits(ours.usd_per_unit, theirs.usd_per_unit[at]):
+            differences.append(f"{currency}: rates differ")
+    return rates, differences

@@ -1,13 +1,13 @@
 """A stock Zipline bundle as a source of market data, such as ``norgatedata-full-futures``.
 
-The newest ingest is read as it lies on disk (bcolz columns, the assets' SQLite file); Zipline itself
-is not needed and the bundle need not be registered. A bundle cannot say everything, and nothing is
-guessed in its place:
+The newest ingest is read as it lies on disk (bcolz columns, the assets' SQLite file); Zipline is
+not needed for it and the bundle need not be registered. A bundle cannot say everything, and nothing
+is guessed in its place:
 
 - prices are thousandths: finer ticks are lost, and how many per market is a finding (AC134);
 - a price of zero or less is "no price" in it: such a day is a missing bar, and counted (AC135);
-- it has no currency and no calendar (those of the contract table are taken), no open interest and no
-  exchange rates.
+- it has no currency and no calendar (those of the contract table are taken), no open interest and
+  no exchange rates.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from afterclose.errors import ContractError, DataError, SourceUnavailable
 
 #: What one unit of a stored integer is worth, and how far a price can be from the one ingested.
 PRICE_STEP = 0.001
+_STEPS_A_UNIT = 1000.0
 _PRICES = ("open", "high", "low", "close")
 _NO_DATE = -(2**63)
 _NANOSECONDS = 1_000_000_000
@@ -138,16 +139,7 @@ class ZiplineBundle:
         steps = tick / PRICE_STEP
         if not tick > 0 or abs(steps - round(steps)) < _WHOLE * max(1.0, steps):
             return None
-        ticks = PRICE_STEP / 2 / tick
-        return Finding(
-            code="AC134",
-            severity=Severity.WARN,
-            subject=root,
-            message=f"a bundle keeps three decimals, the tick is {tick!r}: "
-            f"prices are off by up to {ticks:.2g} ticks",
-            hint="models on this market see rounded prices; a source of its own has them exactly",
-            evidence={"tick_size": tick, "ticks": ticks},
-        )
+        return lost_decimals(root, tick_size=tick, off_by=PRICE_STEP / 2)
 
     def _lost_prices(self, root: str) -> Finding | None:
         lost = [
@@ -303,9 +295,23 @@ class ZiplineBundle:
         )
 
 
+def lost_decimals(root: str, *, tick_size: float, off_by: float) -> Finding:
+    """AC134: prices of a root are in a bundle as thousandths, ``off_by`` away from their own."""
+    ticks = off_by / tick_size
+    return Finding(
+        code="AC134",
+        severity=Severity.WARN,
+        subject=root,
+        message=f"a bundle keeps three decimals, the tick is {tick_size!r}: "
+        f"prices are off by up to {ticks:.2g} ticks",
+        hint="models on a bundle see rounded prices; the market store has them exactly",
+        evidence={"tick_size": tick_size, "ticks": ticks},
+    )
+
+
 def _prices(thousandths: NDArray[np.uint32]) -> FloatArray:
     """Thousandths as the nearest float64; what is not there is NaN."""
-    prices: FloatArray = thousandths.astype(np.float64) / (1 / PRICE_STEP)
+    prices: FloatArray = thousandths.astype(np.float64) / _STEPS_A_UNIT
     prices[thousandths == 0] = np.nan
     return prices
 
@@ -313,4 +319,6 @@ def _prices(thousandths: NDArray[np.uint32]) -> FloatArray:
 def _day(nanoseconds: int | None) -> date | None:
     if nanoseconds is None or nanoseconds == _NO_DATE:
         return None
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=nanoseconds // _NANOSECONDS)).date()
+    return (
+        datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=nanoseconds // _NANOSECONDS)
+    ).date()
