@@ -18,7 +18,10 @@ def init(
     *,
     account: Annotated[str, typer.Option("--account", help="IB account; paper: DU…")] = "",
     data: Annotated[
-        str, typer.Option("--data", help="Bars from: generated, norgate, folder, history.")
+        str,
+        typer.Option(
+            "--data", help="Bars from: generated, norgate, bundle, folder, gateway, history."
+        ),
     ] = "",
     data_folder: Annotated[
         Path | None, typer.Option("--data-folder", help="Where the sources folder, history read.")
