@@ -8,54 +8,30 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from afterclose import __version__
 from afterclose.adapters.files.contract_table import packaged_specs
 from afterclose.adapters.files.workbook import override, override_findings, read_workbook
+from afterclose.adapters.zipline.desk_runner import DeskRunner
 from afterclose.domain.contracts import ContractSpec, RootSymbol, Session
 from afterclose.domain.findings import Finding
 from afterclose.domain.orders import Approval
-from afterclose.domain.runs import ModelRequest, ModelResult
 from afterclose.errors import ConfigError, UsageError
-from afterclose.ports import BrokerReader, Clock, MarginPreview, ModelRunner, OrderDesk
+from afterclose.ports import (
+    BrokerReader,
+    Clock,
+    Ledger,
+    MarginPreview,
+    ModelRunner,
+    OrderDesk,
+)
 from afterclose.settings import Settings
 
 if TYPE_CHECKING:
     from afterclose.adapters.ledger.store import SqlLedger
     from afterclose.evening import Desk
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessRunner:
-    """Runs each model in a process of its own, from its last evening on where that can be.
-
-    A checkpoint that was made from anything else than tonight's bars, model and libraries is
-    refused, and every sixth evening starts from inception by itself.
-    """
-
-    resume: bool = True
-
-    def run(self, request: ModelRequest, *, on_progress: Callable[[str], None]) -> ModelResult:
-        """Run one model to its last session. Raises ModelError with the user's own lines."""
-        from afterclose.adapters.zipline.runner import run_model  # noqa: PLC0415 - see above
-
-        earlier = earlier_run(request) if self.resume else None
-        return run_model(request, on_progress=on_progress, resume_from=earlier)
-
-
-def earlier_run(request: ModelRequest) -> Path | None:
-    """Return the folder of the model's newest run of an earlier session on this desk."""
-    run = request.output.parents[1]
-    before = request.last_session.isoformat()
-    done = run.parent.glob(f"????-??-??-*/zipline/{request.model.name}/result.json")
-    earlier = [p for p in done if p.parents[2].name[: len(before)] < before]
-    if not earlier:
-        return None
-    newest = max(earlier, key=lambda p: (p.parents[2].name[: len(before)], p.stat().st_mtime_ns))
-    return newest.parent
 
 
 def specs(
@@ -110,7 +86,7 @@ def open_desk(
         specs=table,
         clock=clock,
         market=DeskMarketData(MarketStore.open(settings.resolve(settings.data.store))),
-        runner=runner or ProcessRunner(),
+        runner=runner or model_runner(settings, ledger),
         ledger=ledger,
         baskets=TwsBaskets(),
         open_reader=lambda: broker_reader(settings, clock),
@@ -118,6 +94,16 @@ def open_desk(
         open_margin_preview=lambda: margin_preview(settings, clock),
         code_version=__version__,
         say=say,
+    )
+
+
+def model_runner(settings: Settings, ledger: Ledger, *, resume: bool = True) -> DeskRunner:
+    """Return the runner of the models; without ``resume`` they start from inception."""
+    return DeskRunner(
+        resume=resume,
+        engine=settings.engine.engine,
+        cluster=settings.engine.cluster,
+        acknowledged=lambda model, digest: ledger.acknowledged(model, digest) is not None,
     )
 
 

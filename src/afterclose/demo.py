@@ -28,14 +28,15 @@ from afterclose.adapters.marketdata.real_history import RealHistory
 from afterclose.adapters.marketdata.store import MarketData, MarketStore, MarketStoreWriter
 from afterclose.artifacts import RunFolder, write_atomically
 from afterclose.books import read_books
-from afterclose.bootstrap import ProcessRunner, open_desk
+from afterclose.bootstrap import open_desk
 from afterclose.clock import CHICAGO, ManualClock
 from afterclose.domain.audit import Reconciliation
 from afterclose.domain.contracts import FuturesContract, RootSymbol, Session
 from afterclose.domain.order_life import OrderLife
 from afterclose.domain.orders import Approval, OrderEvent, TradeKind
 from afterclose.domain.runs import ModelRequest, ModelResult, TradesFrom
-from afterclose.evening import Desk, model_requests
+from afterclose.evening import Desk
+from afterclose.model_runs import model_requests
 from afterclose.settings import Settings, load
 from afterclose.stages import signals, submit
 
@@ -148,7 +149,7 @@ class _Remembered:
     def run(self, request: ModelRequest, *, on_progress: Callable[[str], None]) -> ModelResult:
         """Return the model's result. The request is the same but for the folder."""
         result = self._results[request.model.name]
-        on_progress(f"{request.model.name}: run to {result.last_session}")
+        on_progress(f"run to {result.last_session}")
         request.output.mkdir(parents=True, exist_ok=True)
         files = {
             name: Path(shutil.copy2(path, request.output / path.name))
@@ -170,7 +171,7 @@ async def run(request: DemoRequest, narrator: Narrator) -> DemoEvening:
         stack.callback(_close, desk)
         narrator.act("The models, run by Zipline")
         results = signals.run(
-            ProcessRunner(),
+            desk.runner,
             model_requests(desk, request.session, home / "models"),
             on_progress=narrator.say,
         )

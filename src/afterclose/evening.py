@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
-from pathlib import Path
+from typing import Any
 
 from afterclose import clock as calendar
 from afterclose.artifacts import digest_of
@@ -27,13 +27,10 @@ from afterclose.domain.market import MarketSnapshot, VendorContract
 from afterclose.domain.orders import Approval, BasketOrder, ExcludedTrade, TradeKind
 from afterclose.domain.runs import (
     CurrencyRule,
-    ModelRef,
-    ModelRequest,
     ModelResult,
     RunManifest,
     TradesFrom,
 )
-from afterclose.errors import ConfigError
 from afterclose.ports import (
     BasketFiles,
     BrokerReader,
@@ -45,7 +42,7 @@ from afterclose.ports import (
     OrderDesk,
 )
 from afterclose.report.evening import Capital, DataState, EveningView, Mark, ModelSummary
-from afterclose.settings import CapitalSource, ModelSettings, Settings, SizeRule, Weight
+from afterclose.settings import CapitalSource, Settings, SizeRule, Weight
 from afterclose.stages import (
     audit,
     basket,
@@ -84,59 +81,6 @@ class Desk:
     def base(self) -> Currency:
         """The currency that money is counted in."""
         return Currency(self.settings.engine.base_currency)
-
-
-def model_requests(desk: Desk, session: Session, folder: Path) -> tuple[ModelRequest, ...]:
-    """Turn the settings' models into requests for tonight."""
-    if not desk.settings.models:
-        raise ConfigError(
-            "no models are configured", hint="add a [[models]] section to afterclose.toml"
-        )
-    return tuple(_request(desk, model, session, folder) for model in desk.settings.models)
-
-
-def _request(desk: Desk, model: ModelSettings, session: Session, folder: Path) -> ModelRequest:
-    engine = desk.settings.engine
-    return ModelRequest(
-        model=ModelRef(
-            name=model.name,
-            entry_point=_entry_point(desk, model),
-            parameters=dict(model.parameters),
-        ),
-        store=desk.market.path,
-        first_session=_inception(model, session),
-        last_session=session,
-        capital_base=float(model.capital_base),
-        output=folder / "zipline" / model.name,
-        base_currency=engine.base_currency,
-        rolls=engine.rolls,
-        currency=engine.currency,
-        roots=model.roots,
-        time_limit_s=engine.time_limit_s,
-    )
-
-
-def _entry_point(desk: Desk, model: ModelSettings) -> str:
-    """Return the module, or the file: a relative one lies in the desk's folder."""
-    if not model.entry_point.endswith(".py"):
-        return model.entry_point
-    return str(desk.settings.resolve(Path(model.entry_point)).resolve())
-
-
-def _inception(model: ModelSettings, session: Session) -> date:
-    try:
-        inception = date.fromisoformat(model.inception)
-    except ValueError:
-        raise ConfigError(
-            f"models.{model.name}.inception must be a date (yyyy-mm-dd), was {model.inception!r}",
-            hint="it is the session on which the model started flat; it never moves",
-        ) from None
-    if inception > session:
-        raise ConfigError(
-            f"models.{model.name} starts on {inception}, after tonight's session {session}",
-            hint="correct inception, or name a later evening with --session",
-        )
-    return inception
 
 
 def model_book(desk: Desk, tonight: signals.ModelTonight, books: Books) -> basket.ModelBook:
@@ -180,6 +124,8 @@ def _wanted(
     }
 
 
+#: What adds to a position; of a reversal the audit lets the closing part go.
+_ADDING = frozenset({TradeKind.ENTRY, TradeKind.ADD})
 _ENTERING = frozenset({TradeKind.ENTRY, TradeKind.REVERSAL})
 
 
@@ -220,11 +166,13 @@ def order_notes(
     contracts: mapped.ContractMap,
     late: Mapping[str, Finding],
     seen: quality.BarQuality,
+    histories: Mapping[str, Finding] | None = None,
 ) -> dict[str, tuple[Finding, ...]]:
     """Gather what is known against each order before the gateway is asked.
 
     A late market blocks its own openings; its closings go, and show it. What looks wrong in the
-    bars of a market is on each of its orders.
+    bars of a market is on each of its orders. A model whose past has changed (``histories``) adds
+    nothing: what closes, and rolls, which only carry on, go.
     """
     notes: dict[str, tuple[Finding, ...]] = {}
     for order in tonight.orders:
@@ -235,21 +183,34 @@ def order_notes(
         if finding is not None:
             severity = Severity.WARN if order.kind.closes else Severity.BLOCK
             found.append(replace(finding, severity=severity, subject=order.contract.symbol))
+        changed = (histories or {}).get(order.model)
+        if changed is not None:
+            severity = Severity.BLOCK if order.kind in _ADDING else Severity.WARN
+            found.append(replace(changed, severity=severity, subject=order.contract.symbol))
         notes[order.order_ref] = tuple(found)
     return notes
 
 
 def inputs_digest(desk: Desk, session: Session, books: Books) -> str:
     """Return the digest of everything that decides tonight's orders."""
-    settings = desk.settings.model_dump(
-        mode="json", exclude={"home", "broker", "ledger", "data", "notify"}
-    )
+    settings = desk.settings.model_dump(mode="json", exclude=_DECIDES_NOTHING)
     held = {m: {c.symbol: q for c, q in book.items()} for m, book in books.held.items()}
     past = {ref: state.value for ref, state in books.states.items()}
     specs = [desk.specs[root] for root in sorted(desk.specs)]
     return digest_of(
         session, desk.market.fingerprint, desk.code_version, settings, specs, held, past
     )
+
+
+#: Settings that change where and how fast things are done, and no order.
+_DECIDES_NOTHING: Mapping[str, Any] = {
+    "home": True,
+    "broker": True,
+    "ledger": True,
+    "data": True,
+    "notify": True,
+    "engine": {"workers", "cluster", "time_limit_s"},
+}
 
 
 def capital(settings: Settings, account: AccountSnapshot, live: MarketSnapshot) -> Capital:

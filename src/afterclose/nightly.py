@@ -40,7 +40,6 @@ from afterclose.evening import (
     inputs_digest,
     map_trades,
     model_book,
-    model_requests,
     next_restart,
     order_notes,
     other_rule,
@@ -50,6 +49,14 @@ from afterclose.evening import (
     view,
 )
 from afterclose.journal import RunJournal
+from afterclose.model_runs import (
+    Histories,
+    adopt_stated,
+    histories,
+    model_requests,
+    say_scales,
+    write_histories,
+)
 from afterclose.report.evening import Capital, EveningView
 from afterclose.stages import audit, basket, reconcile, review, signals, snapshot, submit, update
 from afterclose.stages import quality as bar_quality
@@ -93,6 +100,7 @@ class Nights:
     results: Sequence[ModelResult]
     tonight: Sequence[signals.ModelTonight]
     other: Sequence[signals.ModelTonight]
+    histories: Histories
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,15 +125,24 @@ def _signals(run: Run) -> Nights:
     with run.journal.stage("signals") as stage:
         rule = desk.settings.basket.trades_from
         requests = model_requests(desk, run.session, run.folder.path)
-        results = signals.run(desk.runner, requests, on_progress=desk.say)
+        say_scales(desk)
+        results = signals.run(
+            desk.runner,
+            requests,
+            on_progress=desk.say,
+            at_once=desk.settings.engine.workers,
+        )
         nights = Nights(
             results=results,
+            histories=histories(desk, results),
             tonight=[signals.tonight(r, rule) for r in results],
             other=[signals.tonight(r, other_rule(rule)) for r in results],
         )
         stage.found([f for night in nights.tonight for f in night.findings])
+        stage.found(nights.histories.findings)
         trades = [t for night in nights.tonight for t in night.trades]
         stage.wrote(run_files.write_trades(run.folder, trades))
+        stage.wrote(write_histories(run.folder, results))
     return nights
 
 
@@ -199,10 +216,14 @@ async def _audit(
             account=desk.settings.desk.account,
             orders=tonight.orders,
             sized=size_openings(desk, tonight.orders, live, money, nights.results),
-            notes=order_notes(tonight, trades.contracts, fresh.late, seen),
+            notes=order_notes(tonight, trades.contracts, fresh.late, seen, nights.histories.open),
             snapshot=live,
             rules=audit_rules(desk.settings, execute_on=calendar.next_session(run.session)),
-            findings=(*update.blocking(fresh, max_late_share=share), *seen.of_evening()),
+            findings=(
+                *update.blocking(fresh, max_late_share=share),
+                *seen.of_evening(),
+                *nights.histories.findings,
+            ),
             vendor=vendor_contracts(desk, tonight.orders),
             desk_held=run.books.held_together(),
             holdings=account_holdings(desk, live.account, run.session),
@@ -437,6 +458,7 @@ async def settle(desk: Desk, folder: RunFolder) -> Reconciliation:
 
 def _start(desk: Desk, session: Session) -> Run:
     """Name the run by what goes into it: the same inputs are the same run."""
+    adopt_stated(desk, session)
     books = read_books(desk.ledger, (m.name for m in desk.settings.models), session)
     inputs = inputs_digest(desk, session, books)
     run_id = f"{session.isoformat()}-{inputs[:8]}"

@@ -22,6 +22,7 @@ from afterclose.domain.contracts import (
     Session,
 )
 from afterclose.domain.findings import Finding
+from afterclose.domain.history import Acknowledgement
 from afterclose.domain.margin import MarginImpact
 from afterclose.domain.market import BarsAnswer, FxRates, Qualification, Quote, VendorContract
 from afterclose.domain.orders import Action, Approval, BasketOrder, OrderEvent, OrderSweep
@@ -198,6 +199,20 @@ class Ledger(Protocol):
 
     def held(self, model: str) -> Mapping[FuturesContract, int]:
         """What the desk holds for one model, by its own adoptions and attributed fills."""
+
+    def adopt(
+        self, model: str, positions: Mapping[FuturesContract, int], *, at: datetime, note: str
+    ) -> None:
+        """Take positions over for a model, without an order."""
+
+    def adopted(self, model: str) -> frozenset[FuturesContract]:
+        """Contracts of which a model ever took a position over."""
+
+    def acknowledge(self, word: Acknowledgement) -> None:
+        """Write that a person has seen what changed in a model's past."""
+
+    def acknowledged(self, model: str, digest: str) -> Acknowledgement | None:
+        """Return the last word on exactly these changes, if there is one."""
 
     def parts(self, refs: Collection[str]) -> Mapping[str, Mapping[str, int]]:
         """Whose positions these orders close, for those that belong to several models. Signed."""

@@ -18,7 +18,7 @@ from afterclose.adapters.ledger.place import this_place
 from afterclose.adapters.ledger.store import SqlLedger
 from afterclose.artifacts import RunFolder, latest_run
 from afterclose.books import read_books
-from afterclose.bootstrap import ProcessRunner, open_desk
+from afterclose.bootstrap import model_runner, open_desk
 from afterclose.cli.terminal import (
     OrderTicker,
     audit_summary,
@@ -91,11 +91,14 @@ def run(home: Path, session: date | None, *, full: bool) -> None:
     """Prepare tonight and show the audit. Exits 1 when the evening is blocked."""
     with open_for_command(home, session) as desk:
         tonight = session or calendar.session_at(desk.clock.now())
-        evening = replace(desk, runner=ProcessRunner(resume=False)) if full else desk
+        runner = model_runner(desk.settings, desk.ledger, resume=False)
+        evening = replace(desk, runner=runner) if full else desk
         folder = asyncio.run(nightly.prepare(evening, tonight))
     view = run_files.read_view(folder)
     screen = console()
     screen.print(audit_summary(view.audit))
+    if view.audit.findings:
+        screen.print(findings_table(view.audit.findings, title="The evening as a whole"))
     screen.print(f"report  {folder.path / run_files.REPORT}", soft_wrap=True)
     if view.manifest.state is RunState.NO_TRADES:
         screen.print(f"No trades tonight ({tonight}): nothing to approve.")

@@ -10,7 +10,7 @@ from __future__ import annotations
 #: position that nobody knows: no setting helps.
 FIXED: frozenset[str] = frozenset(
     {
-        "AC105", "AC106", "AC110", "AC202", "AC203", "AC204", "AC205", "AC206", "AC207",
+        "AC105", "AC106", "AC110", "AC118", "AC202", "AC203", "AC204", "AC205", "AC206", "AC207",
         "AC208", "AC211", "AC212", "AC303", "AC304", "AC305", "AC307", "AC308", "AC309",
         "AC312", "AC403", "AC404", "AC405", "AC407", "AC411", "AC413", "AC504", "AC505",
         "AC506", "AC507", "AC509",
@@ -21,8 +21,9 @@ FIXED: frozenset[str] = frozenset(
 CONFIGURABLE: frozenset[str] = frozenset(
     {
         "AC101", "AC102", "AC103", "AC104", "AC107", "AC108", "AC109", "AC111", "AC112", "AC113",
-        "AC114", "AC115", "AC116", "AC120", "AC121", "AC122", "AC123", "AC124", "AC125", "AC126",
-        "AC127", "AC128", "AC129", "AC130", "AC132", "AC133", "AC209", "AC210", "AC214", "AC215",
+        "AC114", "AC115", "AC116", "AC117", "AC119", "AC120", "AC121", "AC122", "AC123", "AC124",
+        "AC125", "AC126", "AC127", "AC128", "AC129", "AC130", "AC132", "AC133", "AC209", "AC210",
+        "AC214", "AC215",
         "AC216", "AC217", "AC218", "AC219", "AC301", "AC302", "AC306", "AC310", "AC313", "AC314",
         "AC315", "AC316", "AC317", "AC318", "AC401", "AC402", "AC406", "AC408", "AC409", "AC410",
         "AC412", "AC414", "AC415", "AC416", "AC417", "AC501", "AC502", "AC503", "AC508", "AC510",

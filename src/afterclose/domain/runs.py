@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from afterclose.domain.findings import Scalar
+from afterclose.domain.history import HistoryDrift
 
 
 class Mode(StrEnum):
@@ -36,6 +37,67 @@ class CurrencyRule(StrEnum):
     NATIVE = "native"
 
 
+class Engine(StrEnum):
+    """What runs a model."""
+
+    #: Zipline on the market store.
+    DESK = "desk"
+    #: Plain ``zipline.run_algorithm`` on an exported bundle: slow, with a bundle's prices.
+    STOCK = "stock"
+
+
+class FeePer(StrEnum):
+    """How often an exchange takes its fee."""
+
+    CONTRACT = "contract"
+    #: Zipline's own way: once per order, however many contracts.
+    ORDER = "order"
+
+
+class SlippageName(StrEnum):
+    """Zipline's slippage models for futures."""
+
+    #: ``VolatilityVolumeShare``: a share of the volume, impact by volatility.
+    VOLATILITY = "volatility"
+    #: ``VolumeShareSlippage``: a share of the volume, impact by that share squared.
+    VOLUME = "volume"
+    #: ``FixedBasisPointsSlippage``: a share of the volume, a fixed part of the price.
+    BASIS_POINTS = "basis points"
+    #: ``FixedSlippage``: whole orders, half a fixed spread.
+    FIXED = "fixed"
+    #: ``NoSlippage``: whole orders, at the close.
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommissionRule:
+    """What a fill costs, in the base currency.
+
+    ``by_root`` overrides ``per_contract`` for some markets. ``exchange_fee`` is taken per contract,
+    or, as Zipline's ``PerContract`` has it, once per order.
+    """
+
+    per_contract: float
+    exchange_fee: float = 0.0
+    fee_per: FeePer = FeePer.CONTRACT
+    by_root: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlippageRule:
+    """Zipline's slippage model and its numbers; each model takes those that it knows.
+
+    ``volume_limit`` is the share of a bar's volume that may be filled, ``spread`` is in vendor
+    prices, ``basis_points`` in hundredths of a percent of the price.
+    """
+
+    model: SlippageName
+    volume_limit: float = 0.2
+    price_impact: float = 0.1
+    basis_points: float = 5.0
+    spread: float = 0.0
+
+
 class TradesFrom(StrEnum):
     """Which model trades are tonight's."""
 
@@ -59,7 +121,10 @@ class ModelRequest:
     """One run of one model. Bars before ``first_session`` warm its indicators.
 
     ``first_session`` is the inception: the model starts flat there with ``capital_base`` in
-    ``base_currency``. ``output`` is the folder for result files and the log.
+    ``base_currency``. ``output`` is the folder for result files and the log. ``adopt`` are
+    positions (symbol → contracts of the model, signed) that it takes over at the close of its first
+    session, at that close and without cost, instead of starting flat. ``commission`` and
+    ``slippage`` replace what the model sets by itself; None leaves that to the model.
     """
 
     model: ModelRef
@@ -73,6 +138,13 @@ class ModelRequest:
     currency: CurrencyRule = CurrencyRule.ACCOUNT
     roots: tuple[str, ...] = ()
     time_limit_s: float = 3600.0
+    adopt: Mapping[str, int] = field(default_factory=dict)
+    commission: CommissionRule | None = None
+    slippage: SlippageRule | None = None
+
+
+#: How the order id of a fill begins that took a position over at inception.
+ADOPTED = "adopted-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +156,11 @@ class ModelTransaction:
     amount: int
     price: float
     order_id: str
+
+    @property
+    def adopted(self) -> bool:
+        """Whether it is a position taken over at inception, and no trade."""
+        return self.order_id.startswith(ADOPTED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +227,8 @@ class ModelResult:
     facts: Mapping[str, Scalar]
     #: File name → path of every file the run left.
     files: Mapping[str, Path] = field(default_factory=dict)
+    #: Against the run of an earlier evening; None where there was none.
+    drift: HistoryDrift | None = None
 
     @property
     def net_asset_value(self) -> float:

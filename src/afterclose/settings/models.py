@@ -6,7 +6,15 @@ from decimal import Decimal
 
 from pydantic import Field
 
-from afterclose.domain.runs import CurrencyRule, RollRule
+from afterclose.domain.runs import (
+    CommissionRule,
+    CurrencyRule,
+    Engine,
+    FeePer,
+    RollRule,
+    SlippageName,
+    SlippageRule,
+)
 from afterclose.settings.section import Section
 
 
@@ -21,6 +29,9 @@ class ModelSettings(Section):
     capital_base: Decimal = Field(default=Decimal(1_000_000), gt=0)
     #: Capital of the account that follows it; quantities scale by allocated / capital_base.
     allocated: Decimal | None = Field(default=None, gt=0)
+    #: Positions of the account that the model takes over at inception, instead of starting flat:
+    #: symbol → contracts, signed.
+    adopt: dict[str, int] = Field(default_factory=dict)
     #: Markets offered to the model; empty: all that the store has.
     roots: tuple[str, ...] = ()
     parameters: dict[str, str | int | float | bool] = Field(default_factory=dict)
@@ -32,10 +43,62 @@ class ModelSettings(Section):
         return allocated / self.capital_base
 
 
+class CommissionSettings(Section):
+    """What a contract costs in the simulation, in the base currency. Replaces the models' own."""
+
+    per_contract: float = Field(ge=0)
+    exchange_fee: float = Field(default=0.0, ge=0)
+    #: Zipline takes the fee once per order, however many contracts: "order" does as it does.
+    fee_per: FeePer = FeePer.CONTRACT
+    #: Other commissions for some markets.
+    by_root: dict[str, float] = Field(default_factory=dict)
+
+    def as_rule(self) -> CommissionRule:
+        """Return it as a run knows it."""
+        return CommissionRule(
+            per_contract=self.per_contract,
+            exchange_fee=self.exchange_fee,
+            fee_per=self.fee_per,
+            by_root=dict(self.by_root),
+        )
+
+
+class SlippageSettings(Section):
+    """Zipline's slippage model in the simulation, and its numbers. Replaces the models' own."""
+
+    model: SlippageName
+    #: Share of a bar's volume that may be filled: volatility, volume, basis points.
+    volume_limit: float = Field(default=0.2, gt=0, le=1)
+    #: volume.
+    price_impact: float = Field(default=0.1, ge=0)
+    #: basis points.
+    basis_points: float = Field(default=5.0, ge=0)
+    #: fixed; in vendor prices.
+    spread: float = Field(default=0.0, ge=0)
+
+    def as_rule(self) -> SlippageRule:
+        """Return it as a run knows it."""
+        return SlippageRule(
+            model=self.model,
+            volume_limit=self.volume_limit,
+            price_impact=self.price_impact,
+            basis_points=self.basis_points,
+            spread=self.spread,
+        )
+
+
 class EngineSettings(Section):
     """How the models are run."""
 
+    #: "desk": Zipline on the market store. "stock": plain Zipline on a bundle exported for it.
+    engine: Engine = Engine.DESK
     rolls: RollRule = RollRule.CAUSAL
     currency: CurrencyRule = CurrencyRule.ACCOUNT
     base_currency: str = "USD"
     time_limit_s: float = Field(default=3600.0, gt=0)
+    #: Models that run at the same time.
+    workers: int = Field(default=2, ge=1)
+    #: Scheduler of a dask.distributed cluster that runs them instead (tcp://host:port).
+    cluster: str = ""
+    commission: CommissionSettings | None = None
+    slippage: SlippageSettings | None = None

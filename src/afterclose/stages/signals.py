@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from math import isfinite
+from threading import Lock
 
 from afterclose.domain.contracts import FuturesContract, Session, read_symbol
 from afterclose.domain.findings import Finding, Severity
@@ -135,7 +137,7 @@ def tonight(result: ModelResult, rule: TradesFrom) -> ModelTonight:
         decisions = _from_orders(held, target, closes, notes, automatic)
         before = held
     else:
-        filled = [t for t in result.transactions if t.session == session]
+        filled = [t for t in result.transactions if t.session == session and not t.adopted]
         decisions = _from_fills(filled, held, session)
         before = {d.contract: d.before for d in decisions}
         target = held
@@ -267,6 +269,22 @@ def run(
     requests: Sequence[ModelRequest],
     *,
     on_progress: Callable[[str], None],
+    at_once: int = 1,
 ) -> tuple[ModelResult, ...]:
-    """Run every model to its last session, one after the other."""
-    return tuple(runner.run(request, on_progress=on_progress) for request in requests)
+    """Run every model to its last session, ``at_once`` of them side by side.
+
+    Results are in the order of the requests. When a model fails its error is raised, after the
+    others have ended.
+    """
+    speaking = Lock()
+
+    def one(request: ModelRequest) -> ModelResult:
+        def say(text: str) -> None:
+            with speaking:
+                on_progress(f"{request.model.name}: {text}")
+
+        return runner.run(request, on_progress=say)
+
+    with ThreadPoolExecutor(max_workers=max(1, min(at_once, len(requests)))) as pool:
+        running = [pool.submit(one, request) for request in requests]
+    return tuple(each.result() for each in running)

@@ -11,10 +11,19 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from afterclose.adapters.zipline.desk_runner import DeskRunner
 from afterclose.adapters.zipline.fleet import run_models
-from afterclose.adapters.zipline.runner import ZiplineRunner, read_result, run_model
-from afterclose.adapters.zipline.wire import Engine, ModelTask
-from afterclose.domain.runs import CurrencyRule, ModelRef, ModelRequest, ModelResult, RollRule
+from afterclose.adapters.zipline.runner import read_result, run_model
+from afterclose.adapters.zipline.wire import ModelTask
+from afterclose.domain.history import HistoryDrift
+from afterclose.domain.runs import (
+    CurrencyRule,
+    Engine,
+    ModelRef,
+    ModelRequest,
+    ModelResult,
+    RollRule,
+)
 from afterclose.errors import DataError, ModelError
 from integration.zipline.small_market import SmallRoot, small_market, write_store
 
@@ -260,16 +269,21 @@ def test_a_store_that_ends_before_the_evening_is_refused(store: Path, tmp_path: 
 
 
 def test_the_evening_after_goes_on_where_the_last_one_ended(store: Path, tmp_path: Path) -> None:
-    first = request_for(store, tmp_path / "first")
-    second = replace(first, last_session=date(2020, 3, 10), output=tmp_path / "second")
+    first = request_for(store, tmp_path / "2020-03-09-aaaa" / "zipline" / "TF")
+    second = replace(
+        first,
+        last_session=date(2020, 3, 10),
+        output=tmp_path / "2020-03-10-bbbb" / "zipline" / "TF",
+    )
     full = replace(second, output=tmp_path / "full")
-    run_model(first, on_progress=silent)
-    runner = ZiplineRunner(earlier=lambda _: tmp_path / "first")
+    runner = DeskRunner()
+    runner.run(first, on_progress=silent)
 
     resumed = runner.run(second, on_progress=silent)
     expected = run_model(full, on_progress=silent)
 
     assert resumed.facts["started"] == "going on from 2020-03-09"
+    assert resumed.drift == HistoryDrift(model="TF", since=date(2020, 3, 9))
     assert digests(resumed) == digests(expected)
 
 

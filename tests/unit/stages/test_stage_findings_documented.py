@@ -22,6 +22,7 @@ SOURCES = (
     "domain/contract_facts.py",
     "adapters/marketdata/quality.py",
     "adapters/marketdata/revisions.py",
+    "model_runs.py",
 )
 
 

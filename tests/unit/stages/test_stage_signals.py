@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from afterclose.domain.runs import (
     ModelTransaction,
     TradesFrom,
 )
+from afterclose.errors import ModelError
 from afterclose.stages import signals
 from afterclose.stages.signals import Decision, average_price, classify, tonight, trades_of
 from make import SESSION, codes, make_contract
@@ -293,12 +295,12 @@ class Runner:
     """Runs nothing; answers each request with the model's name."""
 
     def run(self, request: ModelRequest, *, on_progress: Callable[[str], None]) -> ModelResult:
-        on_progress(request.model.name)
+        on_progress("runs")
         return result(model=request.model.name)
 
 
-def test_every_model_is_run_in_its_order() -> None:
-    requests = [
+def requests_of(*names: str) -> list[ModelRequest]:
+    return [
         ModelRequest(
             model=ModelRef(name=name, entry_point="models.x"),
             store=Path("store"),
@@ -307,9 +309,49 @@ def test_every_model_is_run_in_its_order() -> None:
             capital_base=1e6,
             output=Path("out"),
         )
-        for name in ("TF", "MR")
+        for name in names
     ]
-    said: list[str] = []
-    ran = signals.run(Runner(), requests, on_progress=said.append)
 
-    assert [r.model for r in ran] == said == ["TF", "MR"]
+
+def test_every_model_is_run_in_its_order() -> None:
+    said: list[str] = []
+    ran = signals.run(Runner(), requests_of("TF", "MR"), on_progress=said.append)
+
+    assert [r.model for r in ran] == ["TF", "MR"]
+    assert said == ["TF: runs", "MR: runs"]
+
+
+def test_models_run_side_by_side_and_a_failing_one_waits_for_the_others() -> None:
+    together, ended = Barrier(2, timeout=30), []
+
+    class Together(Runner):
+        def run(self, request: ModelRequest, *, on_progress: Callable[[str], None]) -> ModelResult:
+            together.wait()
+            if request.model.name == "TF":
+                raise ModelError("TF fails at once")
+            answer = super().run(request, on_progress=on_progress)
+            ended.append(request.model.name)
+            return answer
+
+    with pytest.raises(ModelError, match="TF fails"):
+        signals.run(Together(), requests_of("TF", "MR"), on_progress=lambda _: None, at_once=2)
+
+    assert ended == ["MR"]
+
+
+def test_an_adopted_position_is_held_and_no_trade_by_either_rule() -> None:
+    adopted = result(
+        transactions=(
+            ModelTransaction(
+                session=SESSION, symbol="ESZ26", amount=2, price=6000.0, order_id="adopted-ESZ26"
+            ),
+        ),
+        positions=(ModelPosition(symbol="ESZ26", amount=2, last_price=6000.0),),
+        open_orders=(),
+    )
+
+    for rule in TradesFrom:
+        night = signals.tonight(adopted, rule)
+
+        assert night.trades == ()
+        assert list(night.target.values()) == [2]

@@ -32,6 +32,7 @@ from afterclose.adapters.ledger.rows import (
     same_order,
 )
 from afterclose.domain.contracts import ContractMonth, FuturesContract, RootSymbol
+from afterclose.domain.history import Acknowledgement
 from afterclose.domain.orders import Approval, BasketOrder, EventKind, OrderEvent
 from afterclose.domain.sending import DESK_MODEL, Halt, shares
 from afterclose.errors import LedgerError
@@ -287,6 +288,50 @@ class SqlLedger:
             adopted = set(connection.scalars(select(tables.adoptions.c.model).distinct()))
             owning = set(connection.scalars(select(tables.parts.c.model).distinct()))
         return sorted((traded | adopted | owning) - {DESK_MODEL})
+
+    def adopted(self, model: str) -> frozenset[FuturesContract]:
+        """Contracts of which a model ever took a position over."""
+        query = select(tables.adoptions).where(tables.adoptions.c.model == model)
+        with self._connection() as connection:
+            return frozenset(
+                FuturesContract(
+                    RootSymbol(row["root"]), ContractMonth.from_yyyymm(row["contract_month"])
+                )
+                for row in connection.execute(query).mappings()
+            )
+
+    def acknowledge(self, word: Acknowledgement) -> None:
+        """Write that a person has seen what changed in a model's past."""
+        row = {
+            "at": word.at.astimezone(UTC),
+            "model": word.model,
+            "digest": word.digest,
+            "by": word.by,
+            "reason": word.reason,
+        }
+        with self._writing() as connection:
+            connection.execute(insert(tables.acknowledgements).values(row))
+
+    def acknowledged(self, model: str, digest: str) -> Acknowledgement | None:
+        """Return the last word on exactly these changes, if there is one."""
+        table = tables.acknowledgements
+        query = (
+            select(table)
+            .where(table.c.model == model, table.c.digest == digest)
+            .order_by(table.c.seq.desc())
+            .limit(1)
+        )
+        with self._connection() as connection:
+            row = connection.execute(query).mappings().first()
+        if row is None:
+            return None
+        return Acknowledgement(
+            model=row["model"],
+            digest=row["digest"],
+            at=row["at"].replace(tzinfo=UTC),
+            by=row["by"],
+            reason=row["reason"],
+        )
 
     def record_halt(self, halt: Halt) -> None:
         """Write a person's halt, or its lifting: from any machine, whoever is writing."""

@@ -116,3 +116,16 @@ lease = Table(
     Column("name", String(80), nullable=False),
     Column("until", DateTime(timezone=True), nullable=False),
 )
+
+#: A person has seen what changed in a model's past. ``digest`` names exactly those changes.
+acknowledgements = Table(
+    "acknowledgements",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("model", String(8), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("by", String(80), nullable=False),
+    Column("reason", Text, nullable=False),
+    Index("acknowledgements_by_digest", "model", "digest"),
+)

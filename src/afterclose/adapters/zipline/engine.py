@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from zipline.data.data_portal import DataPortal
 from zipline.finance.trading import SimulationParameters
@@ -18,8 +19,9 @@ from zipline.finance.trading import SimulationParameters
 from afterclose.adapters.zipline.algorithm import DeskAlgorithm, EndState, Market, Progress
 from afterclose.adapters.zipline.assets import ContractFinder, contract_finder, contract_id
 from afterclose.adapters.zipline.bars import BarStore, ExchangeRates, MarketBars
-from afterclose.adapters.zipline.blotter import RepeatableBlotter
+from afterclose.adapters.zipline.blotter import Adoption, RepeatableBlotter
 from afterclose.adapters.zipline.checkpoint import StateNotKept, own_names, put_state, take_state
+from afterclose.adapters.zipline.costs import set_costs
 from afterclose.adapters.zipline.portal import CausalPortal
 from afterclose.adapters.zipline.reader import StoreBarReader
 from afterclose.adapters.zipline.rolls import RollHistory, TabledVolumeRollFinder
@@ -115,6 +117,7 @@ def simulate(
     before: list[frozenset[str]] = []
 
     def at_start(algorithm: Any) -> None:
+        set_costs(algorithm.blotter, market.bars.roots, request.commission, request.slippage)
         if state:
             put_state(algorithm, state)
 
@@ -124,7 +127,9 @@ def simulate(
         except StateNotKept as reason:
             kept.append(reason)
 
-    algorithm = _algorithm(market, request, strategy, start, on_session, at_start, at_end)
+    adopt = adoptions(market, request, start) if after is None else ()
+    blotter = RepeatableBlotter(adopt)
+    algorithm = _algorithm(market, request, strategy, start, blotter, on_session, at_start, at_end)
     before.append(own_names(algorithm))
     _lend(algorithm, request)
     performance = _run(algorithm, request)
@@ -141,6 +146,40 @@ def simulate(
         state=state_kept if isinstance(state_kept, bytes) else b"",
         state_missing="" if isinstance(state_kept, bytes) else str(state_kept),
     )
+
+
+def adoptions(market: Market, request: ModelRequest, first: pd.Timestamp) -> tuple[Adoption, ...]:
+    """The positions that a run takes over at the close of its first session, at that close.
+
+    Raises DataError for a contract that is not in the store, has no close yet, or is over.
+    """
+    found = []
+    for symbol, amount in sorted(request.adopt.items()):
+        contract = market.bars.contracts.get(symbol)
+        if contract is None:
+            raise DataError(
+                f"{request.model.name} cannot adopt {symbol}: it is not in the market store",
+                hint="write the symbol as the data vendor does (ESZ26), of a market in 'roots'",
+            )
+        if contract.auto_close <= first.date():
+            raise DataError(
+                f"{request.model.name} cannot adopt {symbol}: Zipline closes it on "
+                f"{contract.auto_close}, and the model begins on {first.date()}",
+                hint="adopt the month that it was rolled into",
+            )
+        series = market.bars.series(symbol)
+        last = market.bars.axis.at_or_before(first.date()) + 1 - series.first
+        closes = series.field("close")[: max(0, last)]
+        known = closes[np.isfinite(closes)]
+        if not len(known):
+            raise DataError(
+                f"{request.model.name} cannot adopt {symbol}: no close is known up to "
+                f"{first.date()}",
+                hint="load its bars, or begin later",
+            )
+        asset = market.finder.retrieve_asset(contract_id(contract))
+        found.append(Adoption(asset=asset, amount=amount, price=float(known[-1])))
+    return tuple(found)
 
 
 def _run(algorithm: DeskAlgorithm, request: ModelRequest) -> pd.DataFrame:
@@ -171,6 +210,7 @@ def _algorithm(
     request: ModelRequest,
     strategy: Strategy,
     start: pd.Timestamp,
+    blotter: RepeatableBlotter,
     on_session: Progress,
     at_start: Callable[[Any], None],
     at_end: Callable[[Any], None],
@@ -193,7 +233,7 @@ def _algorithm(
         at_start=at_start,
         at_end=at_end,
         sim_params=parameters,
-        blotter=RepeatableBlotter(),
+        blotter=blotter,
         benchmark_returns=pd.Series(0.0, index=sessions),
         **strategy.functions,
     )

@@ -41,6 +41,7 @@ def _run(task: ModelTask, on_progress: OnProgress) -> ModelResult:
         task.request,
         on_progress=on_progress,
         resume_from=task.resume_from,
+        compare_with=task.compare_with,
         engine=task.engine,
     )
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -59,9 +59,12 @@ def made_from(
         "currency": str(request.currency),
         "rolls": str(request.rolls),
         "roots": list(request.roots),
+        "adopt": dict(request.adopt),
+        "commission": None if request.commission is None else asdict(request.commission),
+        "slippage": None if request.slippage is None else asdict(request.slippage),
         "history": store.history_fingerprint(last),
         "contracts": _contracts_digest(store.contracts(), last),
-        "engine": _engine_digest(),
+        "engine": engine_digest(),
         "python": platform.python_version(),
         **{library: version(library) for library in LIBRARIES},
     }
@@ -84,7 +87,8 @@ def _contracts_digest(contracts: Iterable[StoredContract], last: date) -> str:
     return digest.hexdigest()[:16]
 
 
-def _engine_digest() -> str:
+def engine_digest() -> str:
+    """A digest of this package's own source."""
     digest = hashlib.sha256()
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.read_bytes())

@@ -11,14 +11,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from afterclose import errors
 from afterclose.adapters.zipline import wire
-from afterclose.adapters.zipline.wire import Engine, ModelTask
-from afterclose.domain.runs import ModelRequest, ModelResult
+from afterclose.adapters.zipline.wire import ModelTask
+from afterclose.domain.runs import Engine, ModelRequest, ModelResult
 from afterclose.errors import AfterCloseError, ModelError
 
 WORKER = "afterclose.adapters.zipline.worker"
@@ -32,20 +31,24 @@ def run_model(
     *,
     on_progress: OnProgress,
     resume_from: Path | None = None,
+    compare_with: Path | None = None,
     engine: Engine = Engine.DESK,
 ) -> ModelResult:
     """Run one model to its last session and read what it left in ``request.output``.
 
     With ``resume_from``, the output folder of an earlier run, it goes on from there when nothing
     but new sessions came since, and starts from inception otherwise; the fact ``started`` says
-    which, and why. Either way the result covers all sessions since inception.
+    which, and why. Either way the result covers all sessions since inception. With
+    ``compare_with``, likewise a folder, ``drift`` says what of the past is no longer what it was.
 
     Raises ModelError when the model fails (with its author's own lines) or exceeds its time limit,
     and the worker's own error (DataError, ...) when it could not start. The folder keeps the log.
     """
     folder = request.output
     _make_folder(folder)
-    task = ModelTask(request=request, resume_from=resume_from, engine=engine)
+    task = ModelTask(
+        request=request, resume_from=resume_from, compare_with=compare_with, engine=engine
+    )
     wire.write_json(folder / wire.TASK_FILE, wire.task_to_json(task))
     log_path = folder / wire.LOG_FILE
     with log_path.open("w", encoding="utf-8", newline="\n") as log:
@@ -66,30 +69,10 @@ def run_model(
     return read_result(folder)
 
 
-def _no_earlier_run(request: ModelRequest) -> Path | None:  # noqa: ARG001 - the default of a seam
-    return None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ZiplineRunner:
-    """Runs models for the evening. ``earlier`` names the folder of the last run to go on from."""
-
-    earlier: Callable[[ModelRequest], Path | None] = _no_earlier_run
-    engine: Engine = Engine.DESK
-
-    def run(self, request: ModelRequest, *, on_progress: OnProgress) -> ModelResult:
-        """Run one model to its last session. Raises ModelError with the author's own lines."""
-        return run_model(
-            request,
-            on_progress=on_progress,
-            resume_from=self.earlier(request),
-            engine=self.engine,
-        )
-
-
 def read_result(folder: Path) -> ModelResult:
     """Read the result that a run left in a folder, with its timing among the facts."""
     content = wire.read_json(folder / wire.RESULT_FILE)
+    content.setdefault("drift", None)  # a run of a version before
     content["facts"].update(wire.read_json(folder / wire.TIMING_FILE))
     return wire.result_from_json(content, folder=folder)
 

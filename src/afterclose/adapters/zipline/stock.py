@@ -26,10 +26,11 @@ from afterclose.adapters.zipline.bars import (
     MarketBars,
     StoredContract,
 )
+from afterclose.adapters.zipline.costs import set_costs
 from afterclose.adapters.zipline.sessions import session_axis
 from afterclose.adapters.zipline.strategy import Strategy, user_lines
 from afterclose.domain.runs import ModelRequest
-from afterclose.errors import DataError, ModelError
+from afterclose.errors import AfterCloseError, DataError, ModelError
 
 BUNDLE = "afterclose-market-store"
 CALENDAR = "us_futures"
@@ -142,19 +143,27 @@ def run_stock(
 ) -> tuple[pd.DataFrame, EndState, MarketBars]:
     """Export a bundle (to ``keep``, or for the moment) and run the model with ``run_algorithm``.
 
-    Raises ModelError when the model fails.
+    Raises ModelError when the model fails, and when it is to adopt positions: plain Zipline starts
+    flat.
     """
+    if request.adopt:
+        raise ModelError(
+            f"model {request.model.name} adopts positions, and plain Zipline always starts flat",
+            hint='run it with engine = "desk"',
+        )
     axis = session_axis(get_calendar(CALENDAR))
     bars = MarketBars(store, axis, roots=request.roots or store.roots(), last=store.last_session)
     if keep is not None:
         export_bundle(bars, keep)
-        return *_run(request, strategy, keep), bars
+        return *_run(bars, request, strategy, keep), bars
     with tempfile.TemporaryDirectory(prefix="afterclose-bundle-") as folder:
         export_bundle(bars, Path(folder))
-        return *_run(request, strategy, Path(folder)), bars
+        return *_run(bars, request, strategy, Path(folder)), bars
 
 
-def _run(request: ModelRequest, strategy: Strategy, root: Path) -> tuple[pd.DataFrame, EndState]:
+def _run(
+    bars: MarketBars, request: ModelRequest, strategy: Strategy, root: Path
+) -> tuple[pd.DataFrame, EndState]:
     ends: list[EndState] = []
     functions = dict(strategy.functions)
     own_initialize, own_analyze = functions["initialize"], functions.get("analyze")
@@ -162,6 +171,7 @@ def _run(request: ModelRequest, strategy: Strategy, root: Path) -> tuple[pd.Data
     def initialize(context: Any) -> None:
         context.parameters = dict(request.model.parameters)
         own_initialize(context)
+        set_costs(context.blotter, bars.roots, request.commission, request.slippage)
 
     def analyze(context: Any, performance: pd.DataFrame) -> None:
         ends.append(end_state(context))
@@ -181,6 +191,8 @@ def _run(request: ModelRequest, strategy: Strategy, root: Path) -> tuple[pd.Data
             default_extension=False,
             **{**functions, "initialize": initialize, "analyze": analyze},
         )
+    except AfterCloseError:
+        raise
     except Exception as error:  # the border to the user's code
         lines = user_lines(error, request.model.entry_point)
         raise ModelError(f"model {request.model.name} failed: {error!r}\n{lines}") from error

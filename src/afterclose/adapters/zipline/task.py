@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -13,21 +14,30 @@ import pandas as pd
 from afterclose.adapters.marketdata.store import MarketStore
 from afterclose.adapters.zipline.algorithm import EndState, Progress
 from afterclose.adapters.zipline.bars import BarStore, MarketBars
+from afterclose.adapters.zipline.drift import (
+    PastRun,
+    Revised,
+    compare_histories,
+    write_changes,
+)
 from afterclose.adapters.zipline.engine import open_market, simulate
 from afterclose.adapters.zipline.results import model_result, write_files
 from afterclose.adapters.zipline.resume import (
     LIBRARIES,
     Checkpoint,
     StartAnew,
+    engine_digest,
     made_from,
     read_checkpoint,
     write_checkpoint,
 )
+from afterclose.adapters.zipline.runner import read_result
 from afterclose.adapters.zipline.strategy import Strategy, load_strategy
-from afterclose.adapters.zipline.tables import RunTables, run_tables
-from afterclose.adapters.zipline.wire import Engine, ModelTask
+from afterclose.adapters.zipline.tables import RunTables, read_tables, run_tables
+from afterclose.adapters.zipline.wire import ModelTask
 from afterclose.domain.findings import Scalar
-from afterclose.domain.runs import ModelRequest, ModelResult, RollRule
+from afterclose.domain.history import HistoryChange, HistoryDrift
+from afterclose.domain.runs import Engine, ModelRequest, ModelResult, RollRule
 
 Say = Callable[[str], None]
 
@@ -55,12 +65,49 @@ def do_task(task: ModelTask, *, say: Say, on_session: Progress) -> ModelResult:
             store, request, strategy, say=say, on_session=on_session, earlier=task.resume_from
         )
     facts = {**_facts(store, request, strategy), **outcome.facts, "engine": str(task.engine)}
+    facts["store_revisions"] = len(store.revisions())
+    facts["history"] = store.history_fingerprint(request.last_session)
     facts["sessions"] = len(outcome.tables.days)
     facts["bars_off_calendar"] = outcome.bars.off_calendar_bars
     say("writing the results")
     result = model_result(outcome.tables, outcome.end, outcome.bars, request, facts)
     files = write_files(outcome.tables, result, request.output)
-    return replace(result, files=files)
+    drift = None
+    if task.compare_with is not None:
+        say("comparing tonight's history with the last one")
+        drift, changes = _drift(store, task.compare_with, outcome.tables, result)
+        path = write_changes(changes, request.output)
+        files |= {} if path is None else {path.name: path}
+    return replace(result, files=files, drift=drift)
+
+
+def _drift(
+    store: MarketStore, folder: Path, tables: RunTables, result: ModelResult
+) -> tuple[HistoryDrift, Sequence[HistoryChange]]:
+    """Compare with an earlier run; one that does not read back is said, and is no clean bill."""
+    try:
+        earlier = read_result(folder)
+        before = PastRun(
+            model=earlier.model,
+            last_session=earlier.last_session,
+            tables=read_tables(folder),
+            facts=earlier.facts,
+        )
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        unreadable = f"{folder}: {error!r}"
+        return HistoryDrift(
+            model=result.model, since=result.first_session, unreadable=unreadable
+        ), ()
+    after = PastRun(
+        model=result.model, last_session=result.last_session, tables=tables, facts=result.facts
+    )
+    known = earlier.facts.get("store_revisions")
+    new = store.revisions()[known if isinstance(known, int) else 0 :]
+    history = store.history_fingerprint(earlier.last_session)
+    revised = Revised.of(
+        new, through=earlier.last_session, different=history != earlier.facts.get("history")
+    )
+    return compare_histories(before, after, revised=revised)
 
 
 def run_on_store(
@@ -134,6 +181,13 @@ def _facts(store: BarStore, request: ModelRequest, strategy: Strategy) -> dict[s
         "rolls": str(request.rolls),
         "currency": str(request.currency),
         "base_currency": request.base_currency,
+        "first_session": request.first_session.isoformat(),
+        "capital_base": request.capital_base,
+        "parameters": json.dumps(dict(request.model.parameters), sort_keys=True),
+        "roots": " ".join(request.roots),
+        "adopt": json.dumps(dict(request.adopt), sort_keys=True),
+        "costs": f"{request.commission} {request.slippage}",
+        "afterclose_engine": engine_digest(),
         "python": platform.python_version(),
         **{library: version(library) for library in LIBRARIES},
     }

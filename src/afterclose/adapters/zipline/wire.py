@@ -13,9 +13,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from afterclose.domain.history import Cause, Changed, HistoryChange, HistoryDrift
 from afterclose.domain.runs import (
     AutoClose,
+    CommissionRule,
     CurrencyRule,
+    Engine,
+    FeePer,
     ModelOrder,
     ModelPosition,
     ModelRef,
@@ -23,6 +27,8 @@ from afterclose.domain.runs import (
     ModelResult,
     ModelTransaction,
     RollRule,
+    SlippageName,
+    SlippageRule,
 )
 
 TASK_FILE = "task.json"
@@ -52,40 +58,43 @@ def _plain(value: object) -> object:
     raise TypeError(f"{value!r} has no place in JSON")
 
 
-class Engine(StrEnum):
-    """What runs a model."""
-
-    #: Zipline on the market store.
-    DESK = "desk"
-    #: Plain ``zipline.run_algorithm`` on an exported bundle: slow, with a bundle's prices.
-    STOCK = "stock"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelTask:
-    """What the model's process is to do. ``resume_from`` is the folder of an earlier run."""
+    """What the model's process is to do.
+
+    ``resume_from`` is the folder of an earlier run to go on from, ``compare_with`` the one whose
+    past tonight's is compared with.
+    """
 
     request: ModelRequest
     resume_from: Path | None = None
+    compare_with: Path | None = None
     engine: Engine = Engine.DESK
 
 
 def task_to_json(task: ModelTask) -> dict[str, Any]:
     """Turn a task into plain values."""
-    earlier = None if task.resume_from is None else str(task.resume_from.resolve())
     return {
         "request": request_to_json(task.request),
-        "resume_from": earlier,
+        "resume_from": _folder(task.resume_from),
+        "compare_with": _folder(task.compare_with),
         "engine": str(task.engine),
     }
 
 
+def _folder(path: Path | None) -> str | None:
+    return None if path is None else str(path.resolve())
+
+
 def task_from_json(content: Mapping[str, Any]) -> ModelTask:
     """Turn plain values back into a task."""
-    earlier = content["resume_from"]
+    folders = {
+        name: None if content[name] is None else Path(content[name])
+        for name in ("resume_from", "compare_with")
+    }
     return ModelTask(
         request=request_from_json(content["request"]),
-        resume_from=None if earlier is None else Path(earlier),
+        **folders,
         engine=Engine(content["engine"]),
     )
 
@@ -98,6 +107,7 @@ def request_to_json(request: ModelRequest) -> dict[str, Any]:
     if request.model.entry_point.endswith(".py"):
         content["model"]["entry_point"] = str(Path(request.model.entry_point).resolve())
     content["model"]["parameters"] = dict(request.model.parameters)
+    content["adopt"] = dict(request.adopt)
     return content
 
 
@@ -115,8 +125,22 @@ def request_from_json(content: Mapping[str, Any]) -> ModelRequest:
             "rolls": RollRule(values["rolls"]),
             "currency": CurrencyRule(values["currency"]),
             "roots": tuple(values["roots"]),
+            "commission": _commission(values["commission"]),
+            "slippage": _slippage(values["slippage"]),
         }
     )
+
+
+def _commission(content: Mapping[str, Any] | None) -> CommissionRule | None:
+    if content is None:
+        return None
+    return CommissionRule(**{**content, "fee_per": FeePer(content["fee_per"])})
+
+
+def _slippage(content: Mapping[str, Any] | None) -> SlippageRule | None:
+    if content is None:
+        return None
+    return SlippageRule(**{**content, "model": SlippageName(content["model"])})
 
 
 def result_to_json(result: ModelResult) -> dict[str, Any]:
@@ -152,4 +176,30 @@ def result_from_json(content: Mapping[str, Any], *, folder: Path) -> ModelResult
         },
         facts=content["facts"],
         files={name: folder / file for name, file in content["files"].items()},
+        drift=_drift(content["drift"]),
+    )
+
+
+def _drift(content: Mapping[str, Any] | None) -> HistoryDrift | None:
+    if content is None:
+        return None
+    return HistoryDrift(
+        **{
+            **content,
+            "since": date.fromisoformat(content["since"]),
+            "changes": tuple(_change(change) for change in content["changes"]),
+            "reasons": tuple(content["reasons"]),
+            "by_cause": {Cause(cause): count for cause, count in content["by_cause"].items()},
+        }
+    )
+
+
+def _change(content: Mapping[str, Any]) -> HistoryChange:
+    return HistoryChange(
+        **{
+            **content,
+            "kind": Changed(content["kind"]),
+            "session": date.fromisoformat(content["session"]),
+            "causes": tuple(Cause(cause) for cause in content["causes"]),
+        }
     )

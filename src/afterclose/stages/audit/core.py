@@ -23,7 +23,7 @@ from afterclose.stages.audit.weights import weighed
 #: Closes whose changes make a daily move, and bars whose volume makes the mean.
 _MOVES = 20
 #: What a reversal may not open into; its closing part goes.
-_OPENING_ONLY = frozenset({"AC114", "AC215", "AC216", "AC414"})
+_OPENING_ONLY = frozenset({"AC114", "AC118", "AC215", "AC216", "AC414"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
