@@ -3,8 +3,9 @@
     PYTHONPATH=src:tests python bench/audit.py [--orders 100] [--no-baseline]
 
 The gateway answers every request 50 ms late and allows 50 messages a second and, as IB does, 50
-open history requests. Printed: the requests by kind, the time those limits alone give, ours, and
-that of the write-up's requests with the write-up's waits (``baselines/audit_writeup.py``).
+open history requests. Printed: the requests by kind and per order, the time those limits alone
+give, ours, the what-ifs apart, and the time of the write-up's requests with the write-up's waits
+(``baselines/audit_writeup.py``).
 """
 
 from __future__ import annotations
@@ -24,21 +25,24 @@ from pathlib import Path
 
 from afterclose import tws_sim
 from afterclose.adapters.files.contract_table import packaged_specs
-from afterclose.domain.contracts import ContractSpec, MappedContract
+from afterclose.adapters.ibkr import open_margin_preview
+from afterclose.domain.contracts import ContractSpec, MappedContract, QualifiedContract
 from afterclose.domain.orders import BasketOrder, TradeKind
 from afterclose.models.futures_rules import UNIVERSE
 from afterclose.stages import mapping
 from integration.audit.evenings import EVENING, SESSION, TOMORROW, audited, order
 from integration.ibkr.gateways import reader_of
+from unit.ibkr.ibkr_values import ACCOUNT
 
 _GREETING, _LENGTH = b"API\0", 4
+Asked = list[tuple[BasketOrder, QualifiedContract]]
 LATENCY_S, PER_SECOND, ROOTS = 0.05, 50, 71
 SCENARIO = f"[connection]\nslow_answers_s = {LATENCY_S}\nmessages_per_second = {PER_SECOND}"
 KINDS = {
     "1": "quote snapshot", "2": "quote cancelled", "9": "contract details", "20": "daily bars",
     "25": "history cancelled", "49": "server time", "59": "market data type", "16": "open orders",
     "61": "positions", "64": "positions cancelled", "76": "account values",
-    "77": "account values cancelled", "71": "start", "99": "completed orders",
+    "77": "account values cancelled", "71": "start", "99": "completed orders", "3": "what-if",
 }  # fmt: skip
 
 
@@ -108,14 +112,28 @@ def bound_s(messages: int) -> float:
     return (messages - 1) // PER_SECOND + 3 * LATENCY_S
 
 
-async def ours(gateway: tws_sim.RunningGateway, orders: list[BasketOrder]) -> tuple[float, int]:
-    """Return seconds from connecting to the finished audit, and the rows without a live answer."""
+async def ours(gateway: tws_sim.RunningGateway, orders: list[BasketOrder]) -> tuple[float, Asked]:
+    """Return seconds from connecting to the finished audit, and what is to be asked next."""
     began = time.perf_counter()
     async with reader_of(gateway) as reader:
         report = await audited(reader, gateway, orders)
     took = time.perf_counter() - began
     unknown = sum(r.qualified is None or r.close is None or r.drift is None for r in report.rows)
-    return took, unknown
+    if unknown:
+        raise SystemExit(f"{unknown} rows with an unknown: nothing is measured that way")
+    return took, [(r.order, r.qualified) for r in report.rows if r.qualified is not None]
+
+
+async def margins(gateway: tws_sim.RunningGateway, asked: Asked) -> float:
+    """Return the seconds from connecting to the last what-if's answer."""
+    began = time.perf_counter()
+    address = {"host": gateway.host, "port": gateway.port, "client_id": 9, "account": ACCOUNT}
+    async with open_margin_preview(**address) as preview:
+        answers = await preview.what_ifs(asked)
+    took = time.perf_counter() - began
+    if any(a.initial_change is None for a in answers.values()):
+        raise SystemExit("a what-if without an answer: nothing is measured that way")
+    return took
 
 
 def baseline(gateway: tws_sim.RunningGateway, orders: Iterable[BasketOrder]) -> float:
@@ -159,14 +177,18 @@ def main() -> None:
         tap=tap,
     )
     with gateway:
-        took, unknown = asyncio.run(ours(gateway, orders))
+        took, asked = asyncio.run(ours(gateway, orders))
         messages = sum(tap.kinds.values())
         roots = len({o.contract.root for o in orders})
-        print(f"{len(orders)} orders over {roots} roots, {unknown} rows with an unknown")
+        print(f"{len(orders)} orders over {roots} roots, every row answered whole")
         for kind, number in tap.kinds.most_common():
-            print(f"  {number:5d}  {kind}")
-        print(f"{messages} messages; the limits alone: {bound_s(messages):.2f} s")
+            print(f"  {number:5d}  {number / len(orders):5.2f} per order  {kind}")
+        per_order = messages / len(orders)
+        print(f"{messages} messages, {per_order:.2f} per order; ", end="")
+        print(f"the limits alone: {bound_s(messages):.2f} s")
         print(f"the audit: {took:.2f} s, {took / bound_s(messages):.2f} times that")
+        what_ifs = asyncio.run(margins(gateway, asked))
+        print(f"{len(asked)} what-ifs apart: {what_ifs:.2f} s")
         if not arguments.no_baseline:
             slow = baseline(gateway, orders)
             print(f"the write-up's reads and waits: {slow:.1f} s, {slow / took:.1f} times ours")

@@ -26,6 +26,7 @@ from afterclose.adapters.ibkr.rows import (
 from afterclose.domain.account import Position
 from afterclose.domain.contracts import (
     ContractMonth,
+    ContractSpec,
     Currency,
     FuturesContract,
     MappedContract,
@@ -147,14 +148,19 @@ def same_number(left: str, right: str) -> bool:
 
 def contract_query(mapped: MappedContract) -> Contract:
     """Describe a contract to be looked up: six digits mean the contract month at IB."""
-    spec = mapped.spec
+    query = listing_query(mapped.spec)
+    query.lastTradeDateOrContractMonth = mapped.contract.month.yyyymm
+    return query
+
+
+def listing_query(spec: ContractSpec) -> Contract:
+    """Describe all months of a root that are listed."""
     narrow = spec.ambiguous or spec.send_trading_class
     return Contract(
         secType=_FUTURE,
         symbol=spec.ib_symbol,
         exchange=spec.ib_exchange,
         currency=spec.currency,
-        lastTradeDateOrContractMonth=mapped.contract.month.yyyymm,
         multiplier=spec.multiplier if spec.ambiguous else "",
         tradingClass=spec.trading_class if narrow else "",
         includeExpired=False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from ib_async.contract import ContractDetails
 
@@ -51,6 +52,13 @@ def qualification(mapped: MappedContract, reply: Reply) -> Qualification:
         if offered
         else "the gateway offers no contract",
     )
+
+
+def of_month(reply: Reply, mapped: MappedContract) -> Reply:
+    """Leave in the answer for a whole root what is of one month. Nothing of it: all is left in."""
+    month = mapped.contract.month.yyyymm
+    rows = tuple(row for row in reply.rows if row.contractMonth == month)
+    return replace(reply, rows=rows) if rows else reply
 
 
 def described(reply: Reply) -> QualifiedContract | None:

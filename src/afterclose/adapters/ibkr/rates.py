@@ -1,19 +1,18 @@
 """Exchange rates from IDEALPRO: completed daily midpoints, direct pair or inverse.
 
-Which of the two pairs exists is IB's convention (EUR.USD, but USD.JPY); both are asked for at once,
-and the one that does not exist is refused at no cost. What has no rate is named with the reason.
+Which of the two pairs exists is the market's convention (EUR.USD, but USD.JPY): that one is asked
+for, and the other only where it gives no rate. What has no rate is named with both reasons.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from afterclose.adapters.ibkr.convert import cash_contract, inverse
 from afterclose.adapters.ibkr.history import ask_daily_bars, bars_answer, duration_for
-from afterclose.adapters.ibkr.receiver import Part
 from afterclose.adapters.ibkr.session import Session
 from afterclose.domain.contracts import Currency
 from afterclose.domain.market import AnswerState, Bar, BarsAnswer, FxHistory, FxRate, FxRates
@@ -34,7 +33,7 @@ async def read_rates(
     wanted = sorted(set(currencies) - {base, nameless})
     if base == nameless:
         return FxRates(base=base, missing=dict.fromkeys(wanted, "the base currency is unknown"))
-    last_day = last_completed_day(await _gateway_time(session)) if wanted else date.min
+    last_day = last_completed_day(await session.gateway_time()) if wanted else date.min
     found = await asyncio.gather(
         *(_read_days(session, c, base, last_day, _DURATION, pacing_pause_s) for c in wanted)
     )
@@ -55,7 +54,7 @@ async def read_rate_history(
 ) -> FxHistory:
     """Ask for the rates of at least so many days of each currency."""
     wanted = sorted(set(currencies) - {base})
-    last_day = last_completed_day(await _gateway_time(session)) if wanted else date.min
+    last_day = last_completed_day(await session.gateway_time()) if wanted else date.min
     duration = duration_for(sessions)
     found = await asyncio.gather(
         *(_read_days(session, c, base, last_day, duration, pacing_pause_s) for c in wanted)
@@ -65,11 +64,6 @@ async def read_rate_history(
         rates={days[-1].currency: days for days in found if isinstance(days, tuple)},
         missing={c: why for c, why in zip(wanted, found, strict=True) if isinstance(why, str)},
     )
-
-
-async def _gateway_time(session: Session) -> datetime:
-    reply = await session.ask_by_turn(Part.SERVER_TIME, session.client.reqCurrentTime)
-    return datetime.fromtimestamp(reply.rows[0], UTC) if reply.ended else session.clock.now()
 
 
 def last_completed_day(now: datetime) -> date:
@@ -88,23 +82,43 @@ async def _read_days(
     pacing_pause_s: float,
 ) -> tuple[FxRate, ...] | str:
     """The rates of the days that are over, at least one; else why there is none."""
-    direct, turned = await asyncio.gather(
-        _read_pair(session, currency, base, duration, pacing_pause_s),
-        _read_pair(session, base, currency, duration, pacing_pause_s),
-    )
-    if done := ended_days(direct, last_day):
-        source = f"{currency}.{base} daily midpoint"
+    reasons: list[str] = []
+    for first, second in pairs_to_ask(currency, base):
+        answer = await _read_pair(session, first, second, duration, pacing_pause_s)
+        done = ended_days(answer, last_day)
+        if not done:
+            reasons.append(f"{first}.{second}: {_why(answer)}")
+            continue
+        direct = first == currency
+        source = f"{'' if direct else '1 / '}{first}.{second} daily midpoint"
         return tuple(
-            FxRate(currency=currency, rate=bar.close, as_of=bar.session, source=source)
+            FxRate(
+                currency=currency,
+                rate=bar.close if direct else inverse(bar.close),
+                as_of=bar.session,
+                source=source,
+            )
             for bar in done
         )
-    if done := ended_days(turned, last_day):
-        source = f"1 / {base}.{currency} daily midpoint"
-        return tuple(
-            FxRate(currency=currency, rate=inverse(bar.close), as_of=bar.session, source=source)
-            for bar in done
-        )
-    return f"{currency}.{base}: {_why(direct)}; {base}.{currency}: {_why(turned)}"
+    return "; ".join(reasons)
+
+
+def pairs_to_ask(currency: str, base: str) -> tuple[tuple[str, str], tuple[str, str]]:
+    """Return both pairs of two currencies, the one that the market quotes first.
+
+    A pair is named by the senior currency first (EUR.USD, USD.JPY); of two that are not in the
+    order, the direct one is tried first.
+    """
+    direct, turned = (currency, base), (base, currency)
+    return (direct, turned) if _seniority(currency) <= _seniority(base) else (turned, direct)
+
+
+def _seniority(currency: str) -> int:
+    return _SENIORITY.index(currency) if currency in _SENIORITY else len(_SENIORITY)
+
+
+#: Which of two currencies a pair is named by first, in the currency market.
+_SENIORITY = ("EUR", "GBP", "AUD", "NZD", "USD", "CAD", "CHF")
 
 
 async def _read_pair(

@@ -11,6 +11,7 @@ No method here can place or change an order. Each answer is a value, a confirmed
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
@@ -19,17 +20,16 @@ from ib_async.contract import Contract
 
 from afterclose.adapters.ibkr.account_reading import read_account
 from afterclose.adapters.ibkr.book import read_book
-from afterclose.adapters.ibkr.convert import contract_query, data_contract
+from afterclose.adapters.ibkr.convert import contract_query, data_contract, listing_query
 from afterclose.adapters.ibkr.history import (
     PACING_PAUSE_S,
     ask_daily_bars,
     bars_answer,
     duration_for,
 )
-from afterclose.adapters.ibkr.qualifying import described, qualification
+from afterclose.adapters.ibkr.qualifying import described, of_month, qualification
 from afterclose.adapters.ibkr.quoting import DELAYED, quote, quote_is_full
 from afterclose.adapters.ibkr.rates import read_rate_history, read_rates
-from afterclose.adapters.ibkr.receiver import Part
 from afterclose.adapters.ibkr.session import Session, connected, value_of
 from afterclose.domain.account import AccountSnapshot
 from afterclose.domain.contracts import (
@@ -38,8 +38,16 @@ from afterclose.domain.contracts import (
     FuturesContract,
     MappedContract,
     QualifiedContract,
+    RootSymbol,
 )
-from afterclose.domain.market import BarsAnswer, FxHistory, FxRates, Qualification, Quote
+from afterclose.domain.market import (
+    BarsAnswer,
+    FxHistory,
+    FxRates,
+    Qualification,
+    QualificationState,
+    Quote,
+)
 from afterclose.domain.orders import OrderSweep
 from afterclose.errors import AccountMismatch, BrokerUnavailable
 from afterclose.ports import Clock
@@ -56,7 +64,7 @@ class IbkrReader:
     async def server_time(self) -> datetime:
         """Return the gateway's clock. Raises BrokerTimeout or BrokerUnavailable."""
         session = self._session
-        reply = await session.ask_by_turn(Part.SERVER_TIME, session.client.reqCurrentTime)
+        reply = await session.ask_time()
         (seconds,) = value_of(reply, of="the server's time", session=session)
         return datetime.fromtimestamp(seconds, UTC)
 
@@ -67,9 +75,33 @@ class IbkrReader:
     async def qualify(
         self, contracts: Collection[MappedContract]
     ) -> Mapping[FuturesContract, Qualification]:
-        """Ask for each contract by the facts of its root."""
-        answers = await asyncio.gather(*(self._qualify(mapped) for mapped in contracts))
-        return dict(zip((mapped.contract for mapped in contracts), answers, strict=True))
+        """Ask for each contract by the facts of its root.
+
+        Several months of one root (a roll has two) are read from one answer: all that it lists.
+        """
+        by_root: defaultdict[RootSymbol, list[MappedContract]] = defaultdict(list)
+        for mapped in contracts:
+            by_root[mapped.contract.root].append(mapped)
+        answers = await asyncio.gather(*(self._qualify_root(each) for each in by_root.values()))
+        return {contract: found for answer in answers for contract, found in answer.items()}
+
+    async def _qualify_root(
+        self, contracts: Sequence[MappedContract]
+    ) -> dict[FuturesContract, Qualification]:
+        if len(contracts) == 1 or len({m.spec for m in contracts}) > 1:
+            answers = await asyncio.gather(*(self._qualify(m) for m in contracts))
+            return dict(zip((m.contract for m in contracts), answers, strict=True))
+        query = listing_query(contracts[0].spec)
+        reply = await self._session.ask(
+            lambda number: self._session.client.reqContractDetails(number, query)
+        )
+        found = {m.contract: qualification(m, of_month(reply, m)) for m in contracts}
+        # What the list does not show, or all of it was refused, is asked for by its own name.
+        again = [m for m in contracts if found[m.contract].state is QualificationState.MISSING]
+        if reply.code is not None:
+            again = list(contracts)
+        answers = await asyncio.gather(*(self._qualify(m) for m in again))
+        return found | dict(zip((m.contract for m in again), answers, strict=True))
 
     async def _qualify(self, mapped: MappedContract) -> Qualification:
         query = contract_query(mapped)

@@ -11,6 +11,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from afterclose.adapters.ibkr.pace import Pace
@@ -47,6 +48,8 @@ class Session:
         self.receiver = Receiver()
         self.client = make_client(self.receiver)
         self.accounts: tuple[str, ...] = ()
+        #: The gateway's time as it told it last, and when that was on the loop's own clock.
+        self._told_time: tuple[datetime, float] | None = None
         self._numbers = itertools.count(FIRST_REQUEST)
         self._in_flight = asyncio.Semaphore(IN_FLIGHT)
         self._part_turns = {part: asyncio.Lock() for part in Part}
@@ -121,6 +124,23 @@ class Session:
         except TimeoutError:
             self.client.conn.transport.abort()
         self.receiver.line_closed()
+
+    async def ask_time(self) -> Reply:
+        """Ask for the gateway's clock; its seconds are the only row."""
+        reply = await self.ask_by_turn(Part.SERVER_TIME, self.client.reqCurrentTime)
+        if reply.ended:
+            told = datetime.fromtimestamp(reply.rows[0], UTC)
+            self._told_time = told, asyncio.get_running_loop().time()
+        return reply
+
+    async def gateway_time(self) -> datetime:
+        """Return the gateway's time, asked for once a connection; ours where it does not tell."""
+        if self._told_time is None:
+            await self.ask_time()
+        if self._told_time is None:
+            return self.clock.now()
+        told, then = self._told_time
+        return told + timedelta(seconds=asyncio.get_running_loop().time() - then)
 
     @property
     def lost(self) -> bool:
