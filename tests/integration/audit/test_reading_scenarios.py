@@ -15,7 +15,7 @@ from afterclose import tws_sim
 from afterclose.domain.audit import AuditReport
 from afterclose.domain.contracts import Currency
 from afterclose.domain.findings import Severity
-from afterclose.domain.market import AnswerState, QuoteKind
+from afterclose.domain.market import AnswerState, QualificationState, QuoteKind
 from afterclose.errors import AccountMismatch
 from afterclose.stages import snapshot
 from integration.audit.evenings import (
@@ -27,6 +27,7 @@ from integration.audit.evenings import (
     by_root,
     codes,
     four_orders,
+    mapped,
 )
 from integration.ibkr.gateways import GatewayTime, advance, reader_of
 
@@ -262,3 +263,41 @@ async def test_a_market_that_moved_is_shown_and_goes_on_request(
     assert row.final_order() is not None
     assert row.quote is not None
     assert row.quote.state is AnswerState.VALUE
+
+
+async def test_two_months_of_a_root_are_read_from_one_answer(
+    start: Start, everything: tws_sim.Market
+) -> None:
+    asked = [mapped("ES", "202512"), mapped("ES", "202603"), mapped("HG", "202603")]
+    async with reader_of(start()) as reader:
+        together = await reader.qualify(asked)
+        alone = {m.contract: (await reader.qualify([m]))[m.contract] for m in asked}
+
+    assert together == alone
+    assert {q.state for q in together.values()} == {QualificationState.FOUND}
+
+
+async def test_a_month_that_the_list_does_not_show_is_asked_for_by_its_own_name(
+    start: Start, everything: tws_sim.Market
+) -> None:
+    listed, unlisted = mapped("ES", "202512"), mapped("ES", "202511")
+    async with reader_of(start()) as reader:
+        answers = await reader.qualify([listed, unlisted])
+        (alone,) = (await reader.qualify([unlisted])).values()
+
+    assert answers[listed.contract].state is QualificationState.FOUND
+    assert answers[unlisted.contract] == alone
+    assert alone.state is QualificationState.MISSING
+
+
+@pytest.mark.parametrize(
+    ("scenario", "state"), [("ambiguous", "ambiguous"), ("unknown", "missing")]
+)
+async def test_both_legs_of_a_roll_are_blocked_where_their_root_is(
+    start: Start, everything: tws_sim.Market, scenario: str, state: str
+) -> None:
+    legs = [mapped("CL", "202602"), mapped("CL", "202603")]
+    async with reader_of(start(f'[contracts]\n{scenario} = ["CL"]')) as reader:
+        answers = await reader.qualify(legs)
+
+    assert {q.state.value for q in answers.values()} == {state}
