@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
 
 from afterclose.domain.contracts import FuturesContract, Session
+from afterclose.domain.netting import NET_MODEL, Netting, with_rows
 from afterclose.domain.order_life import OrderLife, lives
-from afterclose.domain.orders import OrderState
+from afterclose.domain.orders import BasketOrder, OrderState
 from afterclose.domain.sending import DESK_MODEL, shares
 from afterclose.ports import Ledger
+from afterclose.stages import netting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +21,8 @@ class Books:
     """The desk's own records before tonight: per model held and working, and past orders.
 
     ``done`` is what earlier orders of this session filled, ``complete`` where one that opened was
-    filled to its end.
+    filled to its end. ``past`` has every name of the session: orders, and the rows that some of
+    them carry, as ``netting`` says.
     """
 
     held: Mapping[str, Mapping[FuturesContract, int]]
@@ -26,6 +30,7 @@ class Books:
     done: Mapping[str, Mapping[FuturesContract, int]]
     complete: Mapping[str, frozenset[FuturesContract]]
     past: Mapping[str, OrderLife]
+    netting: Netting = field(default_factory=Netting)
 
     @property
     def states(self) -> Mapping[str, OrderState]:
@@ -41,10 +46,33 @@ class Books:
         return dict(sorted(total.items()))
 
 
+def session_lives(ledger: Ledger, session: date) -> Mapping[str, OrderLife]:
+    """Return the life of every name of a session, rows that an order carries included."""
+    known = lives(ledger.orders(session), ledger.events(session))
+    return with_rows(known, ledger.netting(session))
+
+
+def market_orders(
+    ledger: Ledger, orders: Sequence[BasketOrder], *, desk: str, session: Session, net: bool
+) -> Netting:
+    """Make the orders that go to the market of the rows that may: one each, or netted."""
+    if not net:
+        return netting.one_by_one(orders)
+    return netting.net(
+        netting.NettingInputs(
+            desk=desk,
+            orders=orders,
+            recorded=ledger.netting(session),
+            named=[order.order_ref for order in ledger.orders(session)],
+        )
+    )
+
+
 def read_books(ledger: Ledger, models: Iterable[str], session: Session) -> Books:
     """Read what the desk holds and what of tonight is in the market already."""
     names = sorted({*models, *ledger.models()})  # of the whole desk's orders, each has its part
-    past = lives(ledger.orders(session), ledger.events(session))
+    netted = ledger.netting(session)
+    past = with_rows(lives(ledger.orders(session), ledger.events(session)), netted)
     working: dict[str, defaultdict[FuturesContract, int]] = {n: defaultdict(int) for n in names}
     done: dict[str, defaultdict[FuturesContract, int]] = {n: defaultdict(int) for n in names}
     complete: dict[str, set[FuturesContract]] = {n: set() for n in names}
@@ -53,6 +81,8 @@ def read_books(ledger: Ledger, models: Iterable[str], session: Session) -> Books
         order, sign = life.order, life.order.action.sign
         remaining = 0 if life.state is OrderState.INTENDED or life.state.final else life.remaining
         owners = parts.get(order.order_ref, {})
+        if order.model == NET_MODEL:
+            continue  # its rows have it, each its part
         if order.model != DESK_MODEL:
             done[order.model][order.contract] += life.filled * sign
             working[order.model][order.contract] += remaining * sign
@@ -69,4 +99,5 @@ def read_books(ledger: Ledger, models: Iterable[str], session: Session) -> Books
         done=done,
         complete={name: frozenset(contracts) for name, contracts in complete.items()},
         past=past,
+        netting=netted,
     )

@@ -13,7 +13,7 @@ from afterclose.domain.order_life import lives, sweep_events
 from afterclose.domain.orders import Approval
 from afterclose.domain.runs import Mode
 from afterclose.errors import LiveNotAllowed
-from afterclose.evening import Desk
+from afterclose.evening import Desk, netted
 from afterclose.stages import basket, placing, review, submit
 
 
@@ -64,7 +64,7 @@ def before_restart(desk: Desk) -> timedelta:
 async def rehearse(desk: Desk, folder: RunFolder) -> tuple[submit.Departure, ...]:
     """Say exactly what ``trade`` would send now. No order desk is opened. Raises SafetyError."""
     _, approved = approved_now(desk, folder)
-    session = approved.orders[0].session
+    session = approved.rows[0].order.session
     async with desk.open_reader() as reader:
         asked = await submit.request(reader, approved)
         book = await reader.sweep()
@@ -94,9 +94,12 @@ def approved_now(desk: Desk, folder: RunFolder) -> tuple[Approval, submit.Approv
         now=desk.clock.now(),
     )
     refs, session = frozenset(approval.order_refs), shown.audit.session
-    return approval, submit.Approved(
+    rows = [o for o in shown.audit.cleared_orders() if o.order_ref in refs]
+    going = netted(desk, rows, session)
+    return review.for_orders(approval, going), submit.Approved(
         run_id=approval.run_id,
-        orders=[o for o in shown.audit.cleared_orders() if o.order_ref in refs],
+        orders=going.orders,
+        netting=going,
         rows=[r for r in shown.audit.rows if r.order.order_ref in refs],
         past=lives(desk.ledger.orders(session), desk.ledger.events(session)),
         rates=shown.fx,

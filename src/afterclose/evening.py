@@ -11,7 +11,7 @@ from typing import Any
 
 from afterclose import clock as calendar
 from afterclose.artifacts import digest_of
-from afterclose.books import Books
+from afterclose.books import Books, market_orders
 from afterclose.domain.account import AccountSnapshot
 from afterclose.domain.audit import AuditReport
 from afterclose.domain.contracts import (
@@ -24,6 +24,7 @@ from afterclose.domain.contracts import (
 )
 from afterclose.domain.findings import Finding, Severity
 from afterclose.domain.market import MarketSnapshot, VendorContract
+from afterclose.domain.netting import Netting
 from afterclose.domain.orders import Approval, BasketOrder, ExcludedTrade, TradeKind
 from afterclose.domain.runs import (
     CurrencyRule,
@@ -159,6 +160,14 @@ def map_trades(
     contracts = [t.trade.contract for group in made for t in group.trades]
     found = mapped.map_contracts(contracts, desk.specs, session=session)
     return [basket.without_contracts(group, found.blocked) for group in made], found
+
+
+def netted(desk: Desk, orders: Sequence[BasketOrder], session: Session) -> Netting:
+    """Return what goes to the market of these rows."""
+    chosen = desk.settings
+    return market_orders(
+        desk.ledger, orders, desk=chosen.desk.name, session=session, net=chosen.basket.net
+    )
 
 
 def order_notes(
@@ -301,6 +310,7 @@ def audit_rules(settings: Settings, *, execute_on: date) -> audit.AuditRules:
         max_margin_share=chosen.max_margin_share,
         max_volume_share=chosen.max_volume_share,
         mode=settings.desk.mode,
+        netted=settings.basket.net,
         severities={code: _SEVERITIES[weight] for code, weight in chosen.severities.items()},
     )
 
@@ -371,6 +381,7 @@ class ViewParts:
     excluded: Sequence[ExcludedTrade]
     digest: str
     files: Mapping[str, str]
+    netting: Netting
 
 
 def view(desk: Desk, parts: ViewParts) -> EveningView:
@@ -398,6 +409,7 @@ def view(desk: Desk, parts: ViewParts) -> EveningView:
         dropped=tuple(f for e in parts.excluded for f in e.findings),
         marks=_marks(desk, parts.live.account, parts.freshness.session),
         files=parts.files,
+        netting=parts.netting,
     )
 
 

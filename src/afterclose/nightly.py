@@ -26,6 +26,7 @@ from afterclose.dispatch import (
 from afterclose.domain.audit import AuditReport, Reconciliation
 from afterclose.domain.contracts import Session
 from afterclose.domain.market import MarketSnapshot, QualificationState
+from afterclose.domain.netting import with_rows
 from afterclose.domain.order_life import OrderLife, lives, sweep_events
 from afterclose.domain.orders import Action, Approval, OrderEvent, OrderState
 from afterclose.domain.runs import ModelResult, RunManifest, RunState
@@ -40,6 +41,7 @@ from afterclose.evening import (
     inputs_digest,
     map_trades,
     model_book,
+    netted,
     next_restart,
     order_notes,
     other_rule,
@@ -237,9 +239,10 @@ async def _audit(
         stage.found([*report.findings, *(f for r in report.rows for f in r.findings)])
         stage.wrote(*run_files.write_audit(run.folder, report))
         for side in Action:
-            cleared = [o for o in report.cleared_orders() if o.action is side]
+            going = netted(desk, report.cleared_orders(), run.session).orders
+            side_orders = [o for o in going if o.action is side]
             folder = run.folder.path / "baskets"
-            stage.wrote(desk.baskets.write(folder, run.session, cleared, side=side))
+            stage.wrote(desk.baskets.write(folder, run.session, side_orders, side=side))
     return live, report, money
 
 
@@ -272,6 +275,7 @@ def _report(
         excluded=tonight.excluded,
         digest=review.shown_digest(report),
         files=run_files.digests(run.folder),
+        netting=netted(run.desk, report.cleared_orders(), run.session),
     )
     with run.journal.stage("report") as stage:
         made = run_files.report_files(view(run.desk, parts))
@@ -384,7 +388,8 @@ async def trade(
                 on_event=on_event,
                 follow=follow,
             )
-        stage.wrote(run_files.write_orders(folder, known.values()))
+        rows = with_rows(known, approved[1].netting)
+        stage.wrote(run_files.write_orders(folder, rows.values()))
     run.enter(RunState.SUBMITTED, sent=len(known))
     return known
 
@@ -439,6 +444,7 @@ async def settle(desk: Desk, folder: RunFolder) -> Reconciliation:
                 session=session,
                 as_of=desk.clock.now(),
                 lives=tuple(books.past.values()),
+                netting=books.netting,
                 held=held,
                 names={
                     c: q.qualified
@@ -449,7 +455,7 @@ async def settle(desk: Desk, folder: RunFolder) -> Reconciliation:
             )
         )
         stage.found(result.findings)
-        stage.wrote(*run_files.write_result(folder, result, books.past.values()))
+        stage.wrote(*run_files.write_result(folder, result, books.past.values(), books.netting))
     run.enter(RunState.SETTLED if result.settled else RunState.SUBMITTED)
     decided = replace(decided_view(desk, folder, shown), reconciliation=result)
     run_files.write_report(folder, run_files.report_files(decided))

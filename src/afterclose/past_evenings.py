@@ -9,8 +9,8 @@ from decimal import Decimal
 
 from afterclose import run_files
 from afterclose.artifacts import RunFolder
+from afterclose.books import session_lives
 from afterclose.domain.findings import Severity
-from afterclose.domain.order_life import lives
 from afterclose.domain.orders import OrderState
 from afterclose.domain.runs import RunManifest
 from afterclose.errors import DataError
@@ -88,7 +88,7 @@ def _evening(folder: RunFolder, ledger: Ledger) -> PastEvening:
     approval = ledger.approval(manifest.run_id)
     session = manifest.session
     approved = set(approval.order_refs) if approval else set()
-    known = lives(ledger.orders(session), ledger.events(session))
+    known = session_lives(ledger, session)
     ours = [o for ref, o in known.items() if ref in approved]
     orders = manifest.notes.get("orders")
     return PastEvening(

@@ -25,6 +25,7 @@ from afterclose.domain.findings import Finding
 from afterclose.domain.history import Acknowledgement
 from afterclose.domain.margin import MarginImpact
 from afterclose.domain.market import BarsAnswer, FxRates, Qualification, Quote, VendorContract
+from afterclose.domain.netting import Netting, Transfer
 from afterclose.domain.orders import Action, Approval, BasketOrder, OrderEvent, OrderSweep
 from afterclose.domain.runs import ModelRequest, ModelResult
 from afterclose.domain.sending import Halt
@@ -184,6 +185,15 @@ class Ledger(Protocol):
         parts: Mapping[str, Mapping[str, int]] | None = None,
     ) -> None:
         """Remember what each order reference means, and whose position a flattening closes."""
+
+    def record_netting(self, run_id: str, netting: Netting) -> None:
+        """Remember rows and the orders that carry them; all of it or nothing."""
+
+    def record_transfers(self, run_id: str, transfers: Sequence[Transfer], *, at: datetime) -> None:
+        """Write what rows bought of each other inside the desk; twice written, it counts once."""
+
+    def netting(self, session: date) -> Netting:
+        """What was netted for one session; its ``orders`` are those that carry rows."""
 
     def record_approval(self, approval: Approval) -> None:
         """Write an approval (or its absence: a rejection has no order references)."""

@@ -14,6 +14,7 @@ from afterclose.domain.audit import AuditReport, Reconciliation
 from afterclose.domain.contracts import FuturesContract, Session
 from afterclose.domain.margin import MarginImpact
 from afterclose.domain.market import BarsAnswer, FxRates, MarketSnapshot, Qualification, Quote
+from afterclose.domain.netting import NET_MODEL, Netting
 from afterclose.domain.order_life import OrderLife
 from afterclose.domain.orders import Action, ExcludedTrade, ModelTrade
 from afterclose.report.evening import EveningView
@@ -49,6 +50,16 @@ FILL_COLUMNS = (
     "quantity",
     "price",
     "at",
+    "commission",
+    "commission_currency",
+)
+SHARE_COLUMNS = (
+    "model",
+    "contract",
+    "order_ref",
+    "of",
+    "signed",
+    "price",
     "commission",
     "commission_currency",
 )
@@ -203,11 +214,12 @@ def write_orders(folder: RunFolder, lives: Iterable[OrderLife]) -> Path:
 
 
 def write_result(
-    folder: RunFolder, result: Reconciliation, lives: Iterable[OrderLife]
+    folder: RunFolder, result: Reconciliation, lives: Iterable[OrderLife], netting: Netting
 ) -> tuple[Path, ...]:
-    """Write orders, fills and the comparison of desk and account."""
+    """Write orders, fills, whose they are, and the comparison of desk and account."""
     known = list(lives)
-    rows = (
+    rows = {row.order_ref for row in netting.rows}
+    executions = (
         {
             "order_ref": f.order_ref,
             "exec_id": f.exec_id,
@@ -221,12 +233,33 @@ def write_result(
             "commission_currency": f.commission_currency,
         }
         for life in known
+        if life.order.order_ref not in rows or life.perm_id
         for f in life.fills
     )
     return (
         write_orders(folder, known),
-        folder.write("65-fills.csv", csv_text(FILL_COLUMNS, rows)),
+        folder.write("65-fills.csv", csv_text(FILL_COLUMNS, executions)),
+        folder.write("66-fills-by-model.csv", csv_text(SHARE_COLUMNS, _shares(known))),
         folder.write_json("70-reconcile.json", result),
+    )
+
+
+def _shares(lives: Iterable[OrderLife]) -> Iterable[dict[str, object]]:
+    """Each model's part of each execution; what crossed inside is an execution of both rows."""
+    return (
+        {
+            "model": life.order.model,
+            "contract": life.order.contract.symbol,
+            "order_ref": life.order.order_ref,
+            "of": f.exec_id,
+            "signed": f.signed,
+            "price": life.order.mapped.spec.price_text(f.price),
+            "commission": f.commission,
+            "commission_currency": f.commission_currency,
+        }
+        for life in sorted(lives, key=lambda life: life.order.order_ref)
+        if life.order.model != NET_MODEL
+        for f in life.fills
     )
 
 

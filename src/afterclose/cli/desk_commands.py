@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
@@ -17,7 +17,7 @@ from afterclose import nightly, run_files
 from afterclose.adapters.ledger.place import this_place
 from afterclose.adapters.ledger.store import SqlLedger
 from afterclose.artifacts import RunFolder, latest_run
-from afterclose.books import read_books
+from afterclose.books import session_lives
 from afterclose.bootstrap import model_runner, open_desk
 from afterclose.cli.terminal import (
     OrderTicker,
@@ -26,10 +26,12 @@ from afterclose.cli.terminal import (
     findings_table,
     orders_table,
     positions_table,
+    rows_table,
 )
 from afterclose.clock import SystemClock
 from afterclose.domain.findings import Verdict
 from afterclose.domain.legs import lone_pairs
+from afterclose.domain.netting import Netting, in_market
 from afterclose.domain.order_life import OrderLife
 from afterclose.domain.orders import OrderState
 from afterclose.domain.runs import RunManifest, RunState
@@ -119,6 +121,9 @@ def send(home: Path, run_id: str, *, follow: bool, confirmed: str) -> None:
                 desk, folder, on_event=OrderTicker(console()), follow=until, confirmed=confirmed
             )
         )
+        session = folder.read_json(MANIFEST, RunManifest).session
+        rows, netting = session_lives(desk.ledger, session), desk.ledger.netting(session)
+    _show_rows(rows, netting)
     show_orders(tuple(lives.values()))
     staying = sum(life.state is OrderState.INTENDED for life in lives.values())
     if staying:
@@ -127,6 +132,12 @@ def send(home: Path, run_id: str, *, follow: bool, confirmed: str) -> None:
             "any more. 'afterclose send' looks at them again."
         )
         raise typer.Exit(ExitCode.BLOCKED)
+
+
+def _show_rows(known: Mapping[str, OrderLife], netting: Netting) -> None:
+    """Show whose the orders are, where some carry rows of several models."""
+    if netting.rows:
+        console().print(rows_table(known.values(), netting))
 
 
 def show_orders(lives: Sequence[OrderLife]) -> None:
@@ -166,7 +177,7 @@ def status(home: Path, run_id: str) -> None:
     ledger = SqlLedger(settings.ledger_url, desk=settings.desk.name, here=this_place(settings.home))
     try:
         halted = ledger.halted()
-        lives = tuple(read_books(ledger, (), manifest.session).past.values())
+        known, netting = session_lives(ledger, manifest.session), ledger.netting(manifest.session)
     finally:
         ledger.close()
     screen = console()
@@ -179,7 +190,9 @@ def status(home: Path, run_id: str) -> None:
         screen.print(
             f"  {stage.name:<10} {stage.status:<7} {stage.findings} findings {stage.error}"
         )
-    for pair in lone_pairs({life.order.order_ref: life for life in lives}):
+    _show_rows(known, netting)
+    market = in_market(known, netting)
+    for pair in lone_pairs({life.order.order_ref: life for life in market}):
         screen.print(pair.text(SystemClock().now()), style="bold red")
-    if lives:
-        show_orders(lives)
+    if market:
+        show_orders(market)

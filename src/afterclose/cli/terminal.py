@@ -9,6 +9,7 @@ from rich.table import Table
 
 from afterclose.domain.audit import AuditReport, Reconciliation
 from afterclose.domain.findings import Finding, Severity, Verdict
+from afterclose.domain.netting import Netting
 from afterclose.domain.order_life import OrderLife
 from afterclose.domain.orders import BasketOrder, EventKind, OrderEvent, OrderState
 
@@ -131,6 +132,23 @@ def orders_table(lives: Iterable[OrderLife], *, title: str) -> Table:
             one_line(life.text),
             style=style,
         )
+    return table
+
+
+def rows_table(lives: Iterable[OrderLife], netting: Netting) -> Table:
+    """Show what each model has of the orders that carry its rows, and of what crossed inside."""
+    table = Table("model", "row", "filled", "price", "how", title="By model")
+    models = netting.models()
+    for life in lives:
+        order, average = life.order, life.average_price
+        if order.order_ref in models:
+            table.add_row(
+                order.model,
+                f"{order.kind.value} {order.action.value} {order.contract.symbol}",
+                f"{life.filled} of {order.quantity}",
+                "" if average is None else order.mapped.spec.price_text(average),
+                one_line(life.text),
+            )
     return table
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-from afterclose.domain.contracts import QualifiedContract, Session
+from afterclose.domain.contracts import FuturesContract, QualifiedContract, Session
 from afterclose.domain.findings import Finding, Verdict, worst
 from afterclose.domain.margin import MarginEstimate, MarginImpact
 from afterclose.domain.market import Bar, Quote
@@ -127,6 +128,10 @@ class AuditReport:
         if worst(self.findings) is Verdict.BLOCKED:
             return ()
         return tuple(o for r in self.rows if (o := r.final_order()) is not None)
+
+    def positions_before(self) -> Mapping[FuturesContract, int | None]:
+        """Return what the account holds of each contract of the basket; None: nobody knows."""
+        return {row.order.contract: row.position_before for row in self.rows}
 
     def excluded_rows(self) -> tuple[AuditRow, ...]:
         """Rows that are not in the final basket."""

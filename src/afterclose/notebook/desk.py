@@ -20,11 +20,11 @@ from filelock import FileLock
 from afterclose import clock as calendar
 from afterclose import nightly, run_files
 from afterclose.artifacts import RunFolder
+from afterclose.books import session_lives
 from afterclose.bootstrap import open_desk as open_bootstrapped
 from afterclose.clock import SystemClock
 from afterclose.domain.account import AccountSnapshot
 from afterclose.domain.audit import AuditRow
-from afterclose.domain.order_life import lives
 from afterclose.domain.runs import RunManifest
 from afterclose.errors import ConfigError, UsageError
 from afterclose.evening import Desk
@@ -52,7 +52,7 @@ class Evening:
         self.manifest: RunManifest = folder.read_json(MANIFEST, RunManifest)
         self.view: EveningView = run_files.read_view(folder)
         session = self.manifest.session
-        known = lives(ledger.orders(session), ledger.events(session))
+        known = session_lives(ledger, session)
         self.audit = Audit(self.view.audit, tuple(known.values()))
         self.approval = ledger.approval(self.manifest.run_id)
 

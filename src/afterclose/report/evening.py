@@ -16,6 +16,7 @@ from afterclose.domain.audit import AuditReport, Reconciliation
 from afterclose.domain.contracts import Currency
 from afterclose.domain.findings import Finding, Scalar
 from afterclose.domain.market import FxRates
+from afterclose.domain.netting import Netting
 from afterclose.domain.orders import Approval, ModelTrade
 from afterclose.domain.runs import CurrencyRule, ModelRequest, ModelResult, RollRule, RunManifest
 
@@ -133,4 +134,6 @@ class EveningView:
     reconciliation: Reconciliation | None = None
     #: File name → SHA-256 of every artefact of the run so far.
     files: Mapping[str, str] = field(default_factory=dict)
+    #: How all cleared rows would become orders; None: nobody worked it out.
+    netting: Netting | None = None
     notes: tuple[str, ...] = ()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from afterclose.domain.netting import NET_NAME
 from afterclose.domain.runs import (
     CommissionRule,
     CurrencyRule,
@@ -21,6 +22,7 @@ from afterclose.settings.section import Section
 class ModelSettings(Section):
     """One model and the capital it runs on."""
 
+    #: Letters, digits and underscores; NET stands for all models together.
     name: str = Field(pattern=r"^[A-Za-z0-9_]{1,8}$")
     entry_point: str
     #: Start of the model, flat. Its indicators are warmed by the bars before.
@@ -35,6 +37,13 @@ class ModelSettings(Section):
     #: Markets offered to the model; empty: all that the store has.
     roots: tuple[str, ...] = ()
     parameters: dict[str, str | int | float | bool] = Field(default_factory=dict)
+
+    @field_validator("name")
+    @classmethod
+    def _not_all_together(cls, given: str) -> str:
+        if given == NET_NAME:
+            raise ValueError(f"{NET_NAME} names orders of several models; give it another name")
+        return given
 
     @property
     def scale(self) -> Decimal:

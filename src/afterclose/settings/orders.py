@@ -53,6 +53,8 @@ class BasketSettings(Section):
     #: The same in daily moves of the contract: 0.1 is a tenth of what a day moves it.
     entry_offset_moves: Decimal = Decimal(0)
     exit_offset_moves: Decimal = Decimal(0)
+    #: One order per contract for all models; false: one order for each model.
+    net: bool = True
     #: Positions the model holds and the desk does not: opened only on request.
     catch_up_entries: bool = False
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
@@ -16,13 +16,17 @@ from afterclose.domain.audit import OrderOutcome, PositionCheck, Reconciliation
 from afterclose.domain.contracts import FuturesContract, QualifiedContract, Session
 from afterclose.domain.findings import Finding, Severity
 from afterclose.domain.legs import attempts_at, filled_by, last_attempts
+from afterclose.domain.netting import NET_MODEL, Netting, in_market
 from afterclose.domain.order_life import OrderLife
 from afterclose.domain.orders import OrderState, TradeKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReconcileInputs:
-    """``held`` is what the desk's models hold together; ``names`` maps them to the gateway's."""
+    """``held`` is what the desk's models hold together; ``names`` maps them to the gateway's.
+
+    ``lives`` are of every name of the session, ``netting`` says which orders carry which rows.
+    """
 
     run_id: str
     session: Session
@@ -31,16 +35,23 @@ class ReconcileInputs:
     held: Mapping[FuturesContract, int]
     names: Mapping[FuturesContract, QualifiedContract]
     account: AccountSnapshot
+    netting: Netting = field(default_factory=Netting)
 
 
 def reconcile(inputs: ReconcileInputs) -> Reconciliation:
     """Compare. Pure."""
-    outcomes = tuple(_outcome(life) for life in inputs.lives)
+    standing = tuple(_standing(inputs.lives, inputs.netting))
+    known = {life.order.order_ref: life for life in standing}
+    outcomes = tuple(_outcome(life) for life in standing)
     checks = _positions(inputs)
     findings = (
-        *(f for life in last_attempts(inputs.lives) for f in _order_findings(life)),
+        *(
+            f
+            for life in last_attempts(in_market(known, inputs.netting))
+            for f in _order_findings(life)
+        ),
         *(f for check in checks for f in _position_findings(check)),
-        *_lonely_legs(inputs.lives),
+        *_lonely_legs([life for life in standing if life.order.model != NET_MODEL]),
         *_unnamed(inputs),
         *_positions_unknown(inputs.account),
     )
@@ -52,6 +63,28 @@ def reconcile(inputs: ReconcileInputs) -> Reconciliation:
         positions=checks,
         findings=findings,
     )
+
+
+def _standing(lives: Sequence[OrderLife], netting: Netting) -> Iterable[OrderLife]:
+    """Leave out what never left and was replaced: by a later attempt, or another way to send it."""
+    states = {life.order.order_ref: life.state for life in lives}
+    latest: dict[str, int] = {}
+    for life in lives:
+        stem, attempt = _attempt(life)
+        latest[stem] = max(attempt, latest.get(stem, 0))
+    for life in lives:
+        stem, attempt = _attempt(life)
+        unsent = life.state is OrderState.INTENDED and not life.filled
+        rows = netting.carried.get(life.order.order_ref, {})
+        elsewhere = bool(rows) and all(states[r] is not OrderState.INTENDED for r in rows)
+        if not (unsent and (attempt < latest[stem] or elsewhere)):
+            yield life
+
+
+def _attempt(life: OrderLife) -> tuple[str, int]:
+    ref = life.order.order_ref
+    stem = ref.rstrip("0123456789")
+    return stem, int(ref[len(stem) :] or 0)
 
 
 def _outcome(life: OrderLife) -> OrderOutcome:

@@ -7,11 +7,13 @@ changes in it afterwards makes the approval void.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from afterclose.artifacts import digest_of
 from afterclose.domain.audit import AuditReport
 from afterclose.domain.findings import Verdict
+from afterclose.domain.netting import Netting
 from afterclose.domain.orders import Approval, BasketOrder, TradeKind
 from afterclose.errors import AccountMismatch, ApprovalVoid, NotApproved
 
@@ -153,6 +155,20 @@ def require(
             hint="audit again against the market as it is now, then approve",
         )
     return approval
+
+
+def for_orders(approval: Approval, netting: Netting) -> Approval:
+    """Return the approval with the names under which its rows go to the market.
+
+    Raises NotApproved when an order carries anything that was not approved.
+    """
+    approved = frozenset(approval.order_refs)
+    for order in netting.orders:
+        rows = netting.carried.get(order.order_ref, {order.order_ref: order.signed})
+        if not approved >= set(rows):
+            raise NotApproved(f"{order.order_ref} is not made of approved rows alone")
+    names = approved | {order.order_ref for order in netting.orders}
+    return replace(approval, order_refs=tuple(sorted(names)))
 
 
 def overridden(approval: Approval) -> Mapping[str, str]:

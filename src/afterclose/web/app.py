@@ -33,6 +33,7 @@ from starlette.routing import Route
 
 from afterclose import nightly, run_files
 from afterclose.artifacts import RunFolder
+from afterclose.domain.orders import OrderState
 from afterclose.errors import AfterCloseError, ExitCode
 from afterclose.past_evenings import past_evenings
 from afterclose.report.render import page_script, page_style
@@ -124,11 +125,17 @@ class Site:
         if name == "reject":
             return self.pages.sheet("reject", evening)
         if name == "send" and standing.records.approval is not None:
-            return self.pages.sheet("send", evening, going=_approved(evening))
+            return self._sending(evening)
         cancelled = [o for o in standing.working if ref in {"", o.order.order_ref}]
         if name in {"cancel", "cancel-all"} and cancelled:
             return self.pages.sheet("cancel", evening, orders=cancelled)
         return self.pages.problem("Not now", f"There is nothing to do here: {_phase(standing)}.")
+
+    def _sending(self, evening: Evening) -> str:
+        netting = self.evenings.netted(evening, _approved(evening))
+        left = _left(evening)
+        going = [o for o in netting.orders if o.order_ref not in left]
+        return self.pages.sheet("send", evening, going=going, netting=netting)
 
     def _approval(self, evening: Evening, *, only: str) -> str:
         standing = evening.standing
@@ -147,6 +154,7 @@ class Site:
             flagged=flagged,
             left_out=left_out,
             only=only,
+            netting=self.evenings.netted(evening, going),
             ends=nightly.approval_end(self.access.desk),
         )
 
@@ -156,11 +164,15 @@ def _phase(standing: Standing) -> str:
 
 
 def _approved(evening: Evening) -> list[Any]:
-    """Return the approved orders that did not leave yet, as the approval names them."""
+    """Return the approved rows, as the approval names them."""
     records = evening.standing.records
     refs = set(records.approval.order_refs) if records.approval else set()
-    left = {o.order.order_ref for o in evening.standing.orders if o.state.value != "intended"}
-    return [o for o in records.audit.cleared_orders() if o.order_ref in refs - left]
+    return [o for o in records.audit.cleared_orders() if o.order_ref in refs]
+
+
+def _left(evening: Evening) -> frozenset[str]:
+    orders = evening.standing.orders
+    return frozenset(o.order.order_ref for o in orders if o.state is not OrderState.INTENDED)
 
 
 def make_app(access: DeskAccess, *, keys: Keys, explain: Explain, reviewer: str) -> Starlette:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from afterclose import run_files
 from afterclose.artifacts import RunFolder
+from afterclose.domain.netting import Netting, with_rows
 from afterclose.domain.order_life import lives
+from afterclose.domain.orders import BasketOrder
 from afterclose.domain.runs import RunManifest
+from afterclose.evening import netted
 from afterclose.journal import MANIFEST
 from afterclose.report.evening import EveningView
 from afterclose.stages.review import shown_digest
@@ -76,13 +80,14 @@ class Evenings:
         manifest = self.manifest(folder)
         ledger, session = self._access.ledger, manifest.session
         events = ledger.events(session)
-        approval = ledger.approval(manifest.run_id)
+        approval, netting = ledger.approval(manifest.run_id), ledger.netting(session)
         records = Records(
             manifest=manifest,
             audit=parsed.view.audit,
             digest=parsed.digest,
             approval=approval,
-            lives=lives(ledger.orders(session), events),
+            lives=with_rows(lives(ledger.orders(session), events), netting),
+            netting=netting,
             notes=notes.read(folder),
             account=self._access.settings.desk.account,
             now=self._access.clock.now(),
@@ -106,6 +111,10 @@ class Evenings:
             known = self._parsed.get(name)
             if known is not None and known.view.audit is view.audit:
                 self._parsed[name] = _Parsed(stamp, view, known.digest)
+
+    def netted(self, evening: Evening, orders: Sequence[BasketOrder]) -> Netting:
+        """Return what goes to the market of these rows."""
+        return netted(self._access.desk, orders, evening.view.manifest.session)
 
     def _report(self, folder: RunFolder) -> _Parsed:
         """Parse the report's view, unless the file is the one that was parsed last."""

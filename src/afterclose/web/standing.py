@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
 
 from afterclose.domain.audit import AuditReport, AuditRow
 from afterclose.domain.findings import Verdict
+from afterclose.domain.netting import Netting
 from afterclose.domain.order_life import OrderLife
 from afterclose.domain.orders import Approval, BasketOrder, OrderState
 from afterclose.domain.runs import RunManifest, RunState
@@ -52,6 +53,8 @@ class Records:
     followed: bool = False
     connected: bool = False
     halted: Halt | None = None
+    #: Which of the session's orders carry which rows; ``lives`` has the rows' as well.
+    netting: Netting = field(default_factory=Netting)
     #: How many things were ever seen of the session's orders, and when the last of them.
     heard: int = 0
     last_heard: datetime | None = None
@@ -161,23 +164,34 @@ def standing(records: Records) -> Standing:
 
 
 def _orders(records: Records) -> tuple[OrderLife, ...]:
-    """The lives of this evening's orders: those approved, and those that ever left."""
+    """The lives of this evening's orders: those approved, and those that ever left.
+
+    Rows that an order carries are shown by it.
+    """
     approved = set(records.approval.order_refs) if records.approval else set()
     shown = {o.order_ref: o for o in records.audit.cleared_orders()}
-    known = [
-        life
-        for ref, life in records.lives.items()
-        if _sent(life) and (ref in approved or ref in shown)
-    ]
-    if not known and not records.followed:
+    orders: dict[str, OrderLife] = {}
+    for ref in sorted(approved | set(shown)):
+        for life in _in_market(records, ref, shown):
+            if _sent(life) or ref in approved:
+                orders[life.order.order_ref] = life
+    if not any(_sent(life) for life in orders.values()) and not records.followed:
         return ()
-    sent = {life.order.order_ref for life in known}
-    waiting = [
-        records.lives.get(ref, OrderLife(order=shown[ref]))
-        for ref in approved - sent
-        if ref in shown
-    ]
-    return tuple(sorted([*known, *waiting], key=_place))
+    return tuple(sorted(orders.values(), key=_place))
+
+
+def _in_market(records: Records, ref: str, shown: Mapping[str, BasketOrder]) -> Sequence[OrderLife]:
+    """Under which orders a row went, or would go, to the market."""
+    carriers = [records.lives[c] for c in records.netting.carriers(ref) if c in records.lives]
+    moved = [life for life in carriers if _sent(life)]
+    own = records.lives.get(ref)
+    if moved or (own is None and carriers):
+        return moved or carriers[-1:]
+    if own is not None and (_sent(own) or not carriers):
+        return [own]
+    if carriers:
+        return carriers[-1:]
+    return [OrderLife(order=shown[ref])] if ref in shown else []
 
 
 #: What needs a person stands first; the others keep their place while they fill.

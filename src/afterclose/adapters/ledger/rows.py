@@ -8,14 +8,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import ColumnElement, Connection, Table, select
+from sqlalchemy import ColumnElement, Connection, Table, insert, select
 
 from afterclose.adapters.ledger import tables
+from afterclose.domain.netting import Transfer
 from afterclose.domain.orders import Approval, BasketOrder, EventKind, Fill, OrderEvent, final_fills
+from afterclose.errors import LedgerError
 
 EVENT = TypeAdapter(OrderEvent)
 ORDER = TypeAdapter(BasketOrder)
 APPROVAL = TypeAdapter(Approval)
+TRANSFER = TypeAdapter(Transfer)
 
 _Filled = Mapping[str, tuple[BasketOrder, tuple[Fill, ...]]]
 
@@ -63,6 +66,7 @@ def unreadable(connection: Connection) -> Iterator[str]:
         (tables.orders, "order_ref", ORDER),
         (tables.order_events, "seq", EVENT),
         (tables.approvals, "seq", APPROVAL),
+        (tables.transfers, "bought_ref", TRANSFER),
     )
     for table, key, adapter in kinds:
         for name, payload in connection.execute(select(table.c[key], table.c.payload)):
@@ -70,6 +74,25 @@ def unreadable(connection: Connection) -> Iterator[str]:
                 adapter.validate_json(payload)
             except ValidationError as error:
                 yield f"{table.name} {name} cannot be read: {error.errors()[0]['msg']}"
+
+
+def name_order(connection: Connection, run_id: str, order: BasketOrder) -> bool:
+    """Write what a reference means, and say whether that is new.
+
+    Raises LedgerError when it is there with another meaning.
+    """
+    known = connection.scalar(
+        select(tables.orders.c.payload).where(tables.orders.c.order_ref == order.order_ref)
+    )
+    if known is None:
+        connection.execute(insert(tables.orders).values(order_row(run_id, order)))
+        return True
+    if not same_order(ORDER.validate_json(known), order):
+        raise LedgerError(
+            f"{order.order_ref} already stands for another order",
+            hint="prepare the evening again; the next attempt gets a name of its own",
+        )
+    return False
 
 
 def same_order(one: BasketOrder, other: BasketOrder) -> bool:

@@ -11,11 +11,10 @@ from sqlalchemy import (
     Connection,
     Engine,
     insert,
-    or_,
     select,
 )
 
-from afterclose.adapters.ledger import tables
+from afterclose.adapters.ledger import netted, tables
 from afterclose.adapters.ledger.custody import LEASE_FOR, Custody
 from afterclose.adapters.ledger.engine import WRITING, open_engine, told
 from afterclose.adapters.ledger.migrating import migrate
@@ -26,14 +25,14 @@ from afterclose.adapters.ledger.rows import (
     ORDER,
     fills_of,
     in_utc,
-    order_row,
+    name_order,
     part_rows,
     parts_of,
-    same_order,
 )
 from afterclose.domain.contracts import ContractMonth, FuturesContract, RootSymbol
 from afterclose.domain.history import Acknowledgement
-from afterclose.domain.orders import Approval, BasketOrder, EventKind, OrderEvent
+from afterclose.domain.netting import NET_MODEL, Netting, Transfer
+from afterclose.domain.orders import Approval, BasketOrder, OrderEvent
 from afterclose.domain.sending import DESK_MODEL, Halt, shares
 from afterclose.errors import LedgerError
 
@@ -127,21 +126,34 @@ class SqlLedger:
         """
         with self._writing() as connection:
             for order in orders:
-                known = connection.scalar(
-                    select(tables.orders.c.payload).where(
-                        tables.orders.c.order_ref == order.order_ref
-                    )
-                )
-                if known is None:
-                    connection.execute(insert(tables.orders).values(order_row(run_id, order)))
-                    owners = (parts or {}).get(order.order_ref, {})
+                owners = (parts or {}).get(order.order_ref, {})
+                if name_order(connection, run_id, order):
+                    netted.carry_on(connection, order)
                     if owners:
                         connection.execute(insert(tables.parts), part_rows(order, owners))
-                elif not same_order(ORDER.validate_json(known), order):
-                    raise LedgerError(
-                        f"{order.order_ref} already stands for another order",
-                        hint="prepare the evening again; the next attempt gets a name of its own",
-                    )
+
+    def record_netting(self, run_id: str, netting: Netting) -> None:
+        """Remember rows and the orders that carry them; all of it or nothing.
+
+        Raises LedgerError when a reference is there already with another meaning.
+        """
+        carrying = [o for o in netting.orders if o.order_ref in netting.carried]
+        if not netting.rows:
+            return
+        with self._writing() as connection:
+            for order in (*netting.rows, *carrying):
+                name_order(connection, run_id, order)
+            netted.write_carried(connection, netting.carried)
+
+    def record_transfers(self, run_id: str, transfers: Sequence[Transfer], *, at: datetime) -> None:
+        """Write what rows bought of each other inside the desk; twice written, it counts once."""
+        with self._writing() as connection:
+            netted.write_transfers(connection, run_id, transfers, at=at.astimezone(UTC))
+
+    def netting(self, session: date) -> Netting:
+        """Return what was netted for a session; its ``orders`` are those that carry rows."""
+        with self._connection() as connection:
+            return netted.read_netting(connection, session)
 
     def append_events(self, run_id: str, events: Sequence[OrderEvent]) -> None:
         """Write order events, in this order; they are durable when the call returns."""
@@ -241,12 +253,18 @@ class SqlLedger:
             named = select(tables.parts.c.order_ref).where(tables.parts.c.model == model)
             shared = fills_of(connection, tables.orders.c.order_ref.in_(named))
             parts = parts_of(connection, shared)
+            together = fills_of(
+                connection, tables.orders.c.order_ref.in_(netted.net_refs_of(model))
+            )
+            rows = netted.traded_by_rows(connection, model, together)
         for order, fills in own.values():
             book[order.contract] += sum(fill.signed for fill in fills)
         for order, fills in shared.values():
             filled = sum(fill.signed for fill in fills)
             owned = shares(parts[order.order_ref], ordered=order.signed, filled=filled)
             book[order.contract] += owned[model]
+        for carried, traded in rows:
+            book[carried.contract] += traded
         return {contract: quantity for contract, quantity in sorted(book.items()) if quantity}
 
     def parts(self, refs: Collection[str]) -> Mapping[str, Mapping[str, int]]:
@@ -256,23 +274,8 @@ class SqlLedger:
 
     def flattened(self, model: str) -> frozenset[RootSymbol]:
         """Roots that a person flattened and that the model has not opened again since."""
-        last: dict[RootSymbol, bool] = {}
-        named = select(tables.parts.c.order_ref).where(tables.parts.c.model == model)
-        ours = or_(tables.orders.c.model == model, tables.orders.c.order_ref.in_(named))
-        query = (
-            select(tables.orders.c.payload)
-            .join(tables.order_events, tables.orders.c.order_ref == tables.order_events.c.order_ref)
-            .where(ours, tables.order_events.c.kind == EventKind.FILL.value)
-            .order_by(tables.order_events.c.seq)
-        )
         with self._connection() as connection:
-            for payload in connection.scalars(query):
-                order = ORDER.validate_json(payload)
-                if order.model == DESK_MODEL:
-                    last[order.contract.root] = True
-                elif not order.kind.closes:
-                    last[order.contract.root] = False
-        return frozenset(root for root, flat in last.items() if flat)
+            return netted.flattened_roots(connection, model)
 
     def named(self, refs: Collection[str]) -> Mapping[str, BasketOrder]:
         """Return those of these references that this desk named, with what they mean."""
@@ -287,7 +290,7 @@ class SqlLedger:
             traded = set(connection.scalars(select(tables.orders.c.model).distinct()))
             adopted = set(connection.scalars(select(tables.adoptions.c.model).distinct()))
             owning = set(connection.scalars(select(tables.parts.c.model).distinct()))
-        return sorted((traded | adopted | owning) - {DESK_MODEL})
+        return sorted((traded | adopted | owning) - {DESK_MODEL, NET_MODEL})
 
     def adopted(self, model: str) -> frozenset[FuturesContract]:
         """Contracts of which a model ever took a position over."""

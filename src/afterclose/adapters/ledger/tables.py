@@ -129,3 +129,24 @@ acknowledgements = Table(
     Column("reason", Text, nullable=False),
     Index("acknowledgements_by_digest", "model", "digest"),
 )
+
+#: Which rows an order for several models carries, and how much of each, signed.
+carried = Table(
+    "carried",
+    metadata,
+    Column("net_ref", String(40), primary_key=True),
+    Column("order_ref", String(40), primary_key=True, index=True),
+    Column("quantity", Integer, nullable=False),
+)
+
+#: What one row bought of another inside the desk. Two rows cross once.
+transfers = Table(
+    "transfers",
+    metadata,
+    Column("bought_ref", String(40), primary_key=True),
+    Column("sold_ref", String(40), primary_key=True),
+    Column("run_id", String(40), nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("session", Date, nullable=False, index=True),
+    Column("payload", Text, nullable=False),
+)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -13,7 +12,7 @@ from afterclose.domain.audit import AuditReport, AuditRow, Sizing
 from afterclose.domain.contracts import FuturesContract, Session
 from afterclose.domain.findings import Finding, Severity
 from afterclose.domain.market import Bar, BarsAnswer, MarketSnapshot, VendorContract
-from afterclose.domain.orders import BasketOrder, TradeKind
+from afterclose.domain.orders import Action, BasketOrder, TradeKind
 from afterclose.domain.runs import Mode
 from afterclose.stages.audit import checks, context, margin
 from afterclose.stages.audit.evening import Holding, account_findings, evening_findings
@@ -32,7 +31,8 @@ class AuditRules:
 
     ``max_drift_moves`` measures the drift in daily moves of the contract instead of
     ``max_deviation``. ``max_gross_leverage`` and the shares are of what the account holds after
-    the basket, None: not judged. ``severities`` replace default severities by code.
+    the basket, None: not judged. ``netted``: what models trade against each other crosses inside
+    the desk. ``severities`` replace default severities by code.
     """
 
     max_deviation: Decimal
@@ -47,6 +47,7 @@ class AuditRules:
     max_volume_share: Decimal | None = None
     #: Paper or live, as the desk is set; None: the account's number alone tells.
     mode: Mode | None = None
+    netted: bool = False
     severities: Mapping[str, Severity] = field(default_factory=dict)
 
 
@@ -93,7 +94,7 @@ def audit(inputs: AuditInputs) -> AuditReport:
     """Audit every order. Pure; as many rows come out as orders went in."""
     rows = [_row(inputs, order) for order in inputs.orders]
     rows = [_reversal_within_reason(row) for row in rows]
-    rows = _closings_within_position(rows)
+    rows = _closings_within_position(rows, inputs.desk_held)
     rows = margin.with_impacts(_rolls_together(rows), inputs.snapshot)
     after = margin.estimate(rows, inputs.snapshot)
     evening = (
@@ -168,7 +169,7 @@ def _context(
         if account.working_orders is None
         else tuple(o for o in working if o.con_id == con_id),
         same_name=any(o.order_ref == order.order_ref for o in working),
-        opposed_by=_opposed(order, inputs.orders),
+        opposed_by=() if rules.netted else _opposed(order, inputs.orders),
         vendor=(inputs.vendor or {}).get(contract),
         vendor_asked=inputs.vendor is not None,
         account=account.account,
@@ -226,17 +227,22 @@ def _opposed(order: BasketOrder, orders: Iterable[BasketOrder]) -> tuple[str, ..
     )
 
 
-def _closings_within_position(rows: Iterable[AuditRow]) -> list[AuditRow]:
-    """Cut each closing order to what the account really holds, several models one by one."""
-    left: defaultdict[int, int | None] = defaultdict(lambda: None)
+def _closings_within_position(
+    rows: Sequence[AuditRow], desk_held: Mapping[FuturesContract, int] | None
+) -> list[AuditRow]:
+    """Cut each closing order to what the account really holds, several models one by one.
+
+    Models that hold the other way hide a part of the position in the account: by the desk's
+    records they are counted back in.
+    """
+    left: dict[tuple[int, Action], int] = {}
     settled: list[AuditRow] = []
     for row in rows:
         if not row.order.kind.closes or row.qualified is None or row.position_before is None:
             settled.append(row)
             continue
-        con_id = row.qualified.con_id
-        known = left[con_id]
-        held = row.position_before if known is None else known
+        con_id = row.qualified.con_id, row.order.action
+        held = left.get(con_id, row.position_before - _hidden(row, rows, desk_held))
         closable = max(0, -held * row.order.action.sign)
         quantity = min(row.final_quantity, closable)
         cut = _cut(row, quantity, held)
@@ -245,6 +251,24 @@ def _closings_within_position(rows: Iterable[AuditRow]) -> list[AuditRow]:
         left[con_id] = held + quantity * row.order.action.sign if goes else held
         settled.append(cut)
     return settled
+
+
+def _hidden(
+    row: AuditRow, rows: Sequence[AuditRow], desk_held: Mapping[FuturesContract, int] | None
+) -> int:
+    """What models hold against those that close on this side, by the desk's records; else zero."""
+    if desk_held is None:
+        return 0
+    order = row.order
+    closing = [
+        r.order.held_before
+        for r in rows
+        if r.order.contract == order.contract
+        and r.order.action is order.action
+        and r.order.kind.closes
+    ]
+    others = desk_held.get(order.contract, 0) - sum(closing)
+    return others if others * order.action.sign > 0 else 0
 
 
 def _cut(row: AuditRow, quantity: int, held: int) -> AuditRow:

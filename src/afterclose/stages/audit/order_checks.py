@@ -50,8 +50,11 @@ def reversal_not_covered(row: RowContext) -> Iterator[Finding]:
     """AC312: a reversal closes what the desk holds; the account must hold it too."""
     if row.order.kind is not TradeKind.REVERSAL or row.position is None:
         return
-    counted_on = max(0, -row.order.held_before * row.order.action.sign)
-    closable = max(0, -row.position * row.order.action.sign)
+    sign = row.order.action.sign
+    counted_on = max(0, -row.order.held_before * sign)
+    others = 0 if row.desk_held is None else row.desk_held - row.order.held_before
+    hidden = others if others * sign > 0 else 0  # held the other way, by other models
+    closable = max(0, -(row.position - hidden) * sign)
     if closable < counted_on:
         yield row.finding(
             "AC312",

@@ -145,7 +145,7 @@ def limit_price(
 
 
 def _name(made: DeskTrade, terms: OrderTerms) -> tuple[str, Finding | None]:
-    """Return the first free attempt; one that may be in the market forbids another."""
+    """Return the first attempt without a record; one that may be in the market forbids another."""
     attempt = 1
     while True:
         name = order_ref(
@@ -161,6 +161,7 @@ def _name(made: DeskTrade, terms: OrderTerms) -> tuple[str, Finding | None]:
             return name, None
         if not state.final and state is not OrderState.INTENDED:
             return name, say.open_attempt(made.trade, ref=name, state=state.value)
+        # Over, or never left: what is left of the trade may be another order by now.
         attempt += 1
 
 

@@ -83,7 +83,7 @@ def desk_trades(book: ModelBook) -> DeskTrades:
     for trade in book.trades:
         if trade.kind is TradeKind.ROLL_OPEN:
             made, left_out = _roll_open(book, trade, closed)
-            opening.extend([made] if made else [])
+            (closing if made and made.trade.kind.closes else opening).extend([made] if made else [])
             excluded.extend(left_out)
     return DeskTrades(trades=(*closing, *opening), excluded=tuple(excluded))
 
@@ -214,7 +214,11 @@ def _roll_open(
     if closing == 0:
         return None, [_excluded(trade, say.never_opened(trade))]
     held, working = book.held.get(trade.contract, 0), book.working.get(trade.contract, 0)
-    missing = -closing - book.done.get(trade.contract, 0) - working
+    if held * closing > 0:  # the other way round in the new month: that goes first
+        made, left_out = _catch_up(book, trade.contract, -closing)
+        return made, [*left_out, _excluded(trade, say.other_way_first(trade, held=held))]
+    towards = working if working * closing < 0 else 0  # what works against it may never fill
+    missing = -closing - book.done.get(trade.contract, 0) - towards
     if missing * closing >= 0:
         return None, [_excluded(trade, say.already_held(trade, held=held, working=working))]
     if old not in closed:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from afterclose.domain.audit import AuditRow
 from afterclose.domain.contracts import QualifiedContract
 from afterclose.domain.market import FxRates, Qualification, QualificationState
+from afterclose.domain.netting import Netting
 from afterclose.domain.order_life import OrderLife
 from afterclose.domain.orders import BasketOrder, OrderState
 from afterclose.domain.sending import PriceGuard, SendLimits
@@ -32,6 +33,8 @@ class Approved:
     rates: FxRates
     limits: SendLimits
     guard: PriceGuard
+    #: How the approved rows became ``orders``.
+    netting: Netting = field(default_factory=Netting)
 
 
 async def request(reader: BrokerReader, approved: Approved) -> SubmitRequest:
@@ -42,6 +45,7 @@ async def request(reader: BrokerReader, approved: Approved) -> SubmitRequest:
     return SubmitRequest(
         run_id=approved.run_id,
         orders=approved.orders,
+        netting=approved.netting,
         qualified={c: found for c, (found, _) in judged.items() if found is not None},
         door=Door(
             limits=approved.limits,

@@ -19,6 +19,7 @@ from typing import Protocol
 from afterclose.domain.contracts import FuturesContract, QualifiedContract
 from afterclose.domain.legs import attempts_at
 from afterclose.domain.market import Quote
+from afterclose.domain.netting import Netting
 from afterclose.domain.order_life import OrderLife, not_sent, sweep_events
 from afterclose.domain.orders import (
     BasketOrder,
@@ -40,8 +41,9 @@ from afterclose.errors import (
 from afterclose.ports import Clock, Ledger, OrderDesk
 from afterclose.stages.submit.door import Caller, Door, Gate, needs_quote
 from afterclose.stages.submit.journal import Journal
+from afterclose.stages.submit.overtaken import refuse_overtaken
 from afterclose.stages.submit.stream import together
-from afterclose.stages.submit.turns import refuse_overtaken, to_send
+from afterclose.stages.submit.turns import to_send
 from afterclose.stages.submit.working import Worker, with_attempts
 
 #: Asks for the market of contracts at this moment.
@@ -76,6 +78,8 @@ class SubmitRequest:
     sends_until: datetime | None = None
     #: Until when orders may be gone on with under a further attempt; None: nothing is worked.
     approved_until: datetime | None = None
+    #: How approved rows became these orders, where some carry several or crossed inside.
+    netting: Netting = field(default_factory=Netting)
 
 
 class Following(Protocol):
@@ -127,7 +131,9 @@ async def run(
     basket was made. A halt or a broken line later leaves the orders as the journal has them; run it
     again.
     """
+    ledger.record_netting(request.run_id, request.netting)
     if not request.orders:
+        _cross_inside(ledger, request, clock)
         return {}
     ledger.record_orders(request.run_id, request.orders, parts=request.parts)
     journal = Journal(request.run_id, with_attempts(request.orders, ledger), ledger, on_event)
@@ -138,7 +144,8 @@ async def run(
     waiting = to_send(journal.lives(), journal.orders())
     if waiting:
         require_not_halted(ledger)
-    refuse_overtaken(ledger, waiting)
+    refuse_overtaken(ledger, waiting, request.netting)
+    _cross_inside(ledger, request, clock)
     tasks = [asyncio.create_task(sending.listen()), asyncio.create_task(sending.watch_halt())]
     try:
         await sending.send_all()
@@ -405,3 +412,17 @@ _TAKEN = frozenset(
         OrderState.FILLED,
     }
 )
+
+
+def _cross_inside(ledger: Ledger, request: SubmitRequest, clock: Clock) -> None:
+    """Write down what rows trade with each other: once, and before the first byte of the rest."""
+    netting, session = request.netting, {t.session for t in request.netting.transfers}
+    done = {(t.bought, t.sold) for day in session for t in ledger.netting(day).transfers}
+    crossing = [t for t in netting.transfers if (t.bought, t.sold) not in done]
+    if not crossing:
+        return
+    require_not_halted(ledger)
+    refs = {ref for t in crossing for ref in (t.bought, t.sold)}
+    rows = [row for row in netting.rows if row.order_ref in refs]
+    refuse_overtaken(ledger, rows, netting)
+    ledger.record_transfers(request.run_id, crossing, at=clock.now())
