@@ -1,0 +1,56 @@
+"""The desk's own records: does the ledger open, may anything leave, does the mapping read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from afterclose.adapters.ledger.store import SqlLedger
+from afterclose.adapters.ledger.place import this_place
+from afterclose.bootstrap import specs
+from afterclose.domain.contracts import ContractSpec, RootSymbol, Session
+from afterclose.domain.findings import Severity
+from afterclose.doctor.diagnosis import Diagnosis, fails, good, note
+from afterclose.errors import AfterCloseError
+from afterclose.settings import Settings
+
+PART = "books"
+
+
+def check(settings: Settings) -> Iterator[Diagnosis]:
+    """Open the ledger as every command does."""
+    try:
+        ledger = SqlLedger(
+            settings.ledger_url, desk=settings.desk.name, here=this_place(settings.home)
+        )
+    except AfterCloseError as error:
+        yield fails(PART, "ledger", str(error), error.hint)
+        return
+    try:
+        halted = ledger.halted()
+    finally:
+        ledger.close()
+    yield good(PART, "ledger", "opens, and nobody else is writing it")
+    if halted is not None:
+        yield fails(
+            PART,
+            "halt",
+            f"halted {halted.at:%Y-%m-%d %H:%M} UTC by {halted.by}: {halted.reason}",
+            "nothing leaves until 'afterclose halt --lift'",
+        )
+
+
+def mapping(
+    settings: Settings, session: Session
+) -> tuple[Mapping[RootSymbol, ContractSpec], tuple[Diagnosis, ...]]:
+    """Read the mapping workbook over the packaged table."""
+    try:
+        table, findings = specs(
+            settings.resolve(settings.mapping) if settings.mapping else None, session=session
+        )
+    except AfterCloseError as error:
+        return {}, (fails(PART, "mapping", str(error), error.hint),)
+    worst = [f for f in findings if f.severity is Severity.BLOCK]
+    lines = [note(PART, "mapping", f.message, f.hint) for f in worst]
+    changed = len(findings) - len(worst)
+    said = f"{len(table)} roots, {changed} remarks on your rows" if findings else None
+    return table, (good(PART, "mapping", said or f"{len(table)} roots"), *lines)
