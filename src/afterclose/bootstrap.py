@@ -17,6 +17,7 @@ from afterclose.adapters.files.workbook import override, override_findings, read
 from afterclose.adapters.zipline.desk_runner import DeskRunner
 from afterclose.domain.contracts import ContractSpec, RootSymbol, Session
 from afterclose.domain.findings import Finding
+from afterclose.domain.notices import Notice
 from afterclose.domain.orders import Approval
 from afterclose.errors import ConfigError, UsageError
 from afterclose.ports import (
@@ -25,9 +26,10 @@ from afterclose.ports import (
     Ledger,
     MarginPreview,
     ModelRunner,
+    Notifier,
     OrderDesk,
 )
-from afterclose.settings import Settings
+from afterclose.settings import Settings, channel_address
 
 if TYPE_CHECKING:
     from afterclose.adapters.ledger.store import SqlLedger
@@ -94,6 +96,7 @@ def open_desk(
         open_margin_preview=lambda: margin_preview(settings, clock),
         code_version=__version__,
         say=say,
+        tell=_teller(settings, say),
     )
 
 
@@ -105,6 +108,31 @@ def model_runner(settings: Settings, ledger: Ledger, *, resume: bool = True) -> 
         cluster=settings.engine.cluster,
         acknowledged=lambda model, digest: ledger.acknowledged(model, digest) is not None,
     )
+
+
+def open_notifier(settings: Settings) -> Notifier:
+    """Return the person's channels, each with its address from the environment or the keyring."""
+    from afterclose.adapters.notify import AppriseNotifier, kept_address  # noqa: PLC0415 - see above
+
+    chosen = settings.notify
+    return AppriseNotifier(
+        channels={c: channel_address(c) or kept_address(c) for c in chosen.channels},
+        hidden=(settings.desk.account, *settings.desk.allowed_accounts),
+        attach=chosen.attach_report,
+        page=chosen.page,
+        timeout_s=chosen.timeout_s,
+    )
+
+
+def _teller(settings: Settings, say: Callable[[str], None]) -> Callable[[Notice], None]:
+    """Tell what the person wants to hear; a channel that fails is said, and stops nothing."""
+
+    def tell(notice: Notice) -> None:
+        if settings.notify.wants(notice.told):
+            for trouble in open_notifier(settings).tell(notice):
+                say(trouble)
+
+    return tell
 
 
 def explain_code(code: int, text: str) -> str:

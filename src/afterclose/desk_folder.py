@@ -140,6 +140,8 @@ def settings_text(plan: DeskPlan) -> str:
         "data": {"store": Path("market"), "source": plan.source, "roots": plan.roots},
         "engine": {"base_currency": plan.base},
     }
+    if plan.source is DataSource.GENERATED:  # its gateway is ours, and restarts when you want
+        values["broker"]["restart"] = "never"
     if plan.folder is not None:
         values["data"]["folder"] = plan.folder
     return filled(values, [_model(plan, name) for name in plan.capital])

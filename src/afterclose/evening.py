@@ -25,6 +25,7 @@ from afterclose.domain.contracts import (
 from afterclose.domain.findings import Finding, Severity
 from afterclose.domain.market import MarketSnapshot, VendorContract
 from afterclose.domain.netting import Netting
+from afterclose.domain.notices import Notice
 from afterclose.domain.orders import Approval, BasketOrder, ExcludedTrade, TradeKind
 from afterclose.domain.runs import (
     CurrencyRule,
@@ -77,6 +78,8 @@ class Desk:
     say: Callable[[str], None]
     open_margin_preview: Callable[[], AbstractAsyncContextManager[MarginPreview]] | None = None
     on_order_event: Callable[[str], None] = lambda _text: None
+    #: Tells the person who is elsewhere.
+    tell: Callable[[Notice], None] = lambda _notice: None
 
     @property
     def base(self) -> Currency:

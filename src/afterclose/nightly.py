@@ -7,13 +7,14 @@ inputs, ``trade`` sends only what was never sent, ``settle`` looks again.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from afterclose import clock as calendar
-from afterclose import run_files
+from afterclose import run_files, telling
 from afterclose.artifacts import RunFolder, findings_csv
 from afterclose.books import Books, read_books
 from afterclose.dispatch import (
@@ -77,6 +78,7 @@ async def prepare(desk: Desk, session: Session) -> RunFolder:
     orders = placed(desk, orders, live)
     live, report, money = await _audit(run, nights, orders, trades, live, fresh, seen)
     _report(run, nights, orders, live, fresh, seen, report, money)
+    await asyncio.to_thread(telling.prepared, desk, run.folder, report)
     return run.journal.folder
 
 
@@ -391,6 +393,7 @@ async def trade(
         rows = with_rows(known, approved[1].netting)
         stage.wrote(run_files.write_orders(folder, rows.values()))
     run.enter(RunState.SUBMITTED, sent=len(known))
+    await asyncio.to_thread(telling.sent, desk, run.manifest.session, tuple(known.values()))
     return known
 
 
@@ -459,6 +462,7 @@ async def settle(desk: Desk, folder: RunFolder) -> Reconciliation:
     run.enter(RunState.SETTLED if result.settled else RunState.SUBMITTED)
     decided = replace(decided_view(desk, folder, shown), reconciliation=result)
     run_files.write_report(folder, run_files.report_files(decided))
+    await asyncio.to_thread(telling.settled, desk, folder, result)
     return result
 
 

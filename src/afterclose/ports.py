@@ -26,6 +26,7 @@ from afterclose.domain.history import Acknowledgement
 from afterclose.domain.margin import MarginImpact
 from afterclose.domain.market import BarsAnswer, FxRates, Qualification, Quote, VendorContract
 from afterclose.domain.netting import Netting, Transfer
+from afterclose.domain.notices import Notice
 from afterclose.domain.orders import Action, Approval, BasketOrder, OrderEvent, OrderSweep
 from afterclose.domain.runs import ModelRequest, ModelResult
 from afterclose.domain.sending import Halt
@@ -238,3 +239,13 @@ class Ledger(Protocol):
 
     def halted(self) -> Halt | None:
         """The halt that stands, if one does."""
+
+
+class Notifier(Protocol):
+    """Tells a person who is elsewhere."""
+
+    def tell(self, notice: Notice) -> tuple[str, ...]:
+        """Tell it on every channel that wants it; return what went wrong, in words. Never raises.
+
+        No account number and no key is in what is told.
+        """

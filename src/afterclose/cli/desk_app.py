@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from afterclose.cli.options import SessionText, day
+from afterclose.cli.options import Desk, SessionText, day
 
 desk_app = typer.Typer()
 
@@ -72,3 +72,19 @@ def init(
             ask=not yes,
         )
     )
+
+
+@desk_app.command()
+def doctor(
+    desk: Desk = Path(),
+    session: SessionText = "",
+    *,
+    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    knock: Annotated[
+        bool, typer.Option("--knock", help="Send a word on every notification channel.")
+    ] = False,
+) -> None:
+    """Is everything ready for tonight, and for how long; what to do about what is not."""
+    from afterclose.cli import doctor_command  # noqa: PLC0415 - costs time
+
+    doctor_command.look(desk, session=day(session), as_json=json, knock=knock)

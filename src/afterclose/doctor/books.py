@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from afterclose.adapters.ledger.store import SqlLedger
 from afterclose.adapters.ledger.place import this_place
+from afterclose.adapters.ledger.store import SqlLedger
 from afterclose.bootstrap import specs
+from afterclose.doctor.diagnosis import Diagnosis, fails, good, note
 from afterclose.domain.contracts import ContractSpec, RootSymbol, Session
 from afterclose.domain.findings import Severity
-from afterclose.doctor.diagnosis import Diagnosis, fails, good, note
 from afterclose.errors import AfterCloseError
 from afterclose.settings import Settings
 

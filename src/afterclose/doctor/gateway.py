@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from afterclose.bootstrap import broker_reader
+from afterclose.doctor import what_ifs
+from afterclose.doctor.diagnosis import Diagnosis, fails, good, note, unknown
 from afterclose.domain.account import AccountSnapshot
 from afterclose.domain.contracts import (
     ContractSpec,
@@ -25,13 +27,14 @@ from afterclose.domain.market import (
     QuoteKind,
 )
 from afterclose.domain.runs import Mode
-from afterclose.doctor.diagnosis import Diagnosis, fails, good, note, unknown
 from afterclose.errors import AfterCloseError, BrokerTimeout
 from afterclose.ports import BrokerReader, Clock
 from afterclose.settings import PAPER_ACCOUNT, Settings
 from afterclose.stages.mapping import months_to_check
 
 PART = "gateway"
+#: A contract to try an order with: as we name it, as the gateway does, and its market.
+Probe = tuple[MappedContract, QualifiedContract, Quote | None]
 _SKEW = timedelta(seconds=30)
 _SHOWN = 10
 
@@ -52,7 +55,9 @@ async def check(
             found.extend(which(settings, await reader.accounts()))
             found.append(await _clock(reader, clock))
             found.extend(await _account(reader, settings))
-            found.extend(await _markets(reader, session, specs, roots))
+            lines, probes = await _markets(reader, session, specs, roots)
+            found.extend(lines)
+        found.extend(await what_ifs.check(settings, clock, session, probes))
     except AfterCloseError as error:
         found.append(fails(PART, "line", str(error), error.hint))
     return tuple(found)
@@ -162,7 +167,8 @@ async def _markets(
     session: Session,
     specs: Mapping[RootSymbol, ContractSpec],
     roots: Sequence[str],
-) -> tuple[Diagnosis, ...]:
+) -> tuple[tuple[Diagnosis, ...], tuple[Probe, ...]]:
+    """Name every root's next contract; one of each exchange is what orders are tried with."""
     wanted, blocked, unmapped = _split(specs, roots)
     near = [
         MappedContract(contract=months_to_check(spec, session, count=1)[0], spec=spec)
@@ -170,11 +176,14 @@ async def _markets(
     ]
     answers = await reader.qualify(near)
     found = [q for a in answers.values() if (q := a.qualified) is not None]
-    quotes = await reader.quotes(_one_per_exchange(found))
-    return (
+    first = _one_per_exchange(found)
+    quotes = await reader.quotes(first)
+    named = {m.contract: m for m in near}
+    lines = (
         *mapped(answers, blocked=blocked, unmapped=unmapped),
         *permissions(found, quotes),
     )
+    return lines, tuple((named[q.contract], q, quotes.get(q.contract)) for q in first)
 
 
 def _split(
@@ -183,7 +192,7 @@ def _split(
     known = [specs[RootSymbol(r)] for r in roots if RootSymbol(r) in specs]
     return (
         [s for s in known if not s.blocked],
-        [s.root for s in known if s.blocked],
+        [str(s.root) for s in known if s.blocked],
         [r for r in roots if RootSymbol(r) not in specs],
     )
 
@@ -195,11 +204,9 @@ def mapped(
     unmapped: Sequence[str],
 ) -> Iterator[Diagnosis]:
     """Say which roots the gateway knows by our facts."""
-    wrong = {
-        c.root: a.state for c, a in answers.items() if a.state is not QualificationState.FOUND
-    }
+    wrong = {c.root: a.state for c, a in answers.items() if a.state is not QualificationState.FOUND}
     for state in QualificationState:
-        names = sorted(root for root, found in wrong.items() if found is state)
+        names = sorted(str(root) for root, found in wrong.items() if found is state)
         if names and state is QualificationState.UNKNOWN:
             yield unknown(PART, "markets", f"no answer for {_few(names)}", "ask again")
         elif names:
@@ -209,12 +216,12 @@ def mapped(
                 f"{state.value} at the gateway: {_few(names)}",
                 "their orders are blocked; 'afterclose mapping check' says what differs",
             )
-    for names, why in ((blocked, "blocked in the mapping"), (unmapped, "not in the mapping")):
-        if names:
+    for some, why in ((blocked, "blocked in the mapping"), (unmapped, "not in the mapping")):
+        if some:
             yield note(
                 PART,
                 "markets",
-                f"{why}: {_few(sorted(names))}",
+                f"{why}: {_few(sorted(some))}",
                 "they do not trade until their row in the mapping workbook is settled",
             )
     found = len(answers) - len(wrong)

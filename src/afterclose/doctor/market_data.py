@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from afterclose.adapters.marketdata.freshness import Freshness, MarketFreshness, market_freshness
 from afterclose.adapters.marketdata.store import MarketStore
 from afterclose.bootstrap import market_source
-from afterclose.domain.contracts import Session
 from afterclose.doctor.diagnosis import Diagnosis, fails, good, note
+from afterclose.domain.contracts import Session
 from afterclose.errors import AfterCloseError
 from afterclose.settings import DataSource, Settings
 
@@ -36,9 +36,7 @@ def source(settings: Settings, session: Session) -> Diagnosis:
     """Ask the source what it has: one that is down or not licensed has nothing."""
     chosen = settings.data.source
     if chosen is None:
-        return note(
-            PART, "source", "none is set: the store is filled by hand", "set data.source"
-        )
+        return note(PART, "source", "none is set: the store is filled by hand", "set data.source")
     try:
         roots = market_source(settings, session).roots()
     except AfterCloseError as error:

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 
-from afterclose.domain.contracts import Session
 from afterclose.doctor.diagnosis import Diagnosis, fails, good, unknown
+from afterclose.domain.contracts import Session
 from afterclose.settings import ModelSettings, Settings
 
 PART = "models"

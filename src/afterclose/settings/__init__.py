@@ -8,14 +8,16 @@ from afterclose.settings.desk import (
     ReviewSettings,
 )
 from afterclose.settings.load import (
+    CHANNEL_VARIABLE,
     LOCAL_FILE,
     SETTINGS_FILE,
     Settings,
+    channel_address,
     load,
     real_data_folder,
 )
 from afterclose.settings.models import EngineSettings, ModelSettings
-from afterclose.settings.notify import NotifySettings, Told
+from afterclose.settings.notify import NotifySettings
 from afterclose.settings.orders import (
     AuditSettings,
     BasketSettings,
@@ -27,6 +29,7 @@ from afterclose.settings.sending import LimitSettings, SendingSettings
 from afterclose.settings.wall import LIVE_ACCOUNT, LIVE_PORTS, PAPER_ACCOUNT, PAPER_PORTS
 
 __all__ = [
+    "CHANNEL_VARIABLE",
     "LIVE_ACCOUNT",
     "LIVE_PORTS",
     "LOCAL_FILE",
@@ -48,8 +51,8 @@ __all__ = [
     "SendingSettings",
     "Settings",
     "SizeRule",
-    "Told",
     "Weight",
+    "channel_address",
     "load",
     "real_data_folder",
 ]

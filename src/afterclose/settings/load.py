@@ -31,6 +31,8 @@ from afterclose.settings.wall import disagreement
 
 SETTINGS_FILE = "afterclose.toml"
 LOCAL_FILE = "afterclose.local.toml"
+#: A notification channel's address: this, and the channel's name in capitals.
+CHANNEL_VARIABLE = "AFTERCLOSE_CHANNEL_"
 
 
 class Settings(BaseSettings):
@@ -141,6 +143,11 @@ def load(home: Path, overrides: Mapping[str, Any] | None = None) -> Settings:
             f"an AFTERCLOSE_… variable cannot be read: {error}",
             hint="write lists and tables of the environment as JSON",
         ) from error
+
+
+def channel_address(name: str) -> str | None:
+    """Address of a notification channel in the environment; it is a secret. None: not there."""
+    return os.environ.get(f"{CHANNEL_VARIABLE}{name.upper()}") or None  # noqa: TID251 - the one place
 
 
 def real_data_folder() -> Path | None:

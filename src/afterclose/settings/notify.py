@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field, field_validator
 
+from afterclose.domain.notices import Told
 from afterclose.settings.section import Section
-
-
-class Told(StrEnum):
-    """What a person can be told of."""
-
-    PREPARED = "prepared"
-    WAITING = "waiting"
-    SENT = "sent"
-    FILLED = "filled"
-    PROBLEM = "problem"
-    NOTHING = "nothing"
-
 
 #: A channel's name; its address is a secret and stands elsewhere.
 ChannelName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,31}$")]

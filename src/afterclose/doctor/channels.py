@@ -1,0 +1,49 @@
+"""Notification channels: are their addresses known, and, when asked for, does a word arrive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+
+from afterclose.bootstrap import open_notifier
+from afterclose.doctor.diagnosis import Diagnosis, good, note
+from afterclose.domain.notices import Notice, Told
+from afterclose.settings import CHANNEL_VARIABLE, Settings, channel_address
+
+PART = "channels"
+
+
+def check(settings: Settings, *, knock: bool) -> Iterator[Diagnosis]:
+    """Look for each channel's address; ``knock`` sends a word. A silent channel stops nothing."""
+    channels = settings.notify.channels
+    if not channels:
+        yield note(PART, "channels", "none: nobody is told", "docs/notifications.md")
+        return
+    if find_spec("apprise") is None:
+        yield note(
+            PART, "apprise", "not installed: nobody is told", "pip install 'afterclose[notify]'"
+        )
+        return
+    for name in channels:
+        if channel_address(name) is None and not _kept(name):
+            yield note(
+                PART,
+                name,
+                "its address is not known",
+                f"set {CHANNEL_VARIABLE}{name.upper()}, or 'keyring set afterclose {name}'",
+            )
+        else:
+            yield good(PART, name, "its address is known")
+    if knock:
+        word = Notice(told=Told.PROBLEM, title="afterclose", text="A word to try this channel.")
+        troubles = open_notifier(settings).tell(word)
+        for trouble in troubles:
+            yield note(PART, "knock", trouble, "look at the address")
+        if not troubles:
+            yield good(PART, "knock", "a word went out on every channel")
+
+
+def _kept(name: str) -> bool:
+    from afterclose.adapters.notify import kept_address  # noqa: PLC0415 - costs time
+
+    return kept_address(name) is not None

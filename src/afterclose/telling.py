@@ -1,0 +1,144 @@
+"""What a person is told of an evening while he is elsewhere: what happened, in few words.
+
+Figures of trades only; no account number, no key, no money of the account.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+
+from afterclose import run_files
+from afterclose.artifacts import RunFolder
+from afterclose.domain.audit import AuditReport, Reconciliation
+from afterclose.domain.findings import Severity, Verdict
+from afterclose.domain.notices import Notice, Told
+from afterclose.domain.order_life import OrderLife
+from afterclose.domain.orders import OrderState
+from afterclose.evening import Desk
+
+_SHOWN = 12
+
+
+def prepared(desk: Desk, folder: RunFolder, report: AuditReport) -> None:
+    """Tell that the evening is prepared: waiting for a person, blocked, or nothing to do."""
+    file = folder.path / run_files.REPORT
+    flagged = sum(row.verdict is Verdict.LOOK for row in report.rows)
+    cleared = report.cleared_orders()
+    counted = f"{len(cleared)} orders, {flagged} flagged"
+    if not report.rows:
+        notice = Notice(
+            told=Told.NOTHING,
+            title=f"{report.session}: nothing to do tonight",
+            text="The models trade nothing. The report has the proof.",
+            report=file,
+        )
+    elif report.verdict is Verdict.BLOCKED or not cleared:
+        worst = [f for f in report.findings if f.severity is Severity.BLOCK]
+        notice = Notice(
+            told=Told.PROBLEM,
+            title=f"{report.session}: the evening is blocked",
+            text="\n".join(f"{f.code} {f.message}" for f in worst) or "Every order is blocked.",
+            report=file,
+        )
+    else:
+        desk.tell(
+            Notice(
+                told=Told.PREPARED,
+                title=f"{report.session}: prepared with {counted}",
+                text=_orders(report),
+                report=file,
+            )
+        )
+        notice = Notice(
+            told=Told.WAITING,
+            title=f"{report.session}: waiting for your approval",
+            text=f"{counted}. Read the report, then 'afterclose approve' or 'afterclose review'.",
+        )
+    desk.tell(notice)
+
+
+def _orders(report: AuditReport) -> str:
+    lines = [
+        f"{o.action.value} {o.quantity} {o.contract} ({o.model} {o.kind.value})"
+        for o in report.cleared_orders()
+    ]
+    more = len(lines) - _SHOWN
+    blocked = len(report.excluded_rows())
+    return "\n".join(
+        [
+            *lines[:_SHOWN],
+            *([f"and {more} more"] if more > 0 else []),
+            *([f"{blocked} more are blocked"] if blocked else []),
+        ]
+    )
+
+
+def sent(desk: Desk, session: object, lives: Collection[OrderLife]) -> None:
+    """Tell what left, and what of it has no answer."""
+    counts = Counter(life.state for life in lives)
+    told = ", ".join(f"{counts[s]} {s.value}" for s in OrderState if counts[s])
+    left = [life for life in lives if life.state is not OrderState.INTENDED]
+    doubtful = [life for life in lives if life.state in {OrderState.UNKNOWN, OrderState.SENT}]
+    refused = [life for life in lives if life.state is OrderState.REJECTED]
+    if doubtful or refused:
+        desk.tell(
+            Notice(
+                told=Told.PROBLEM,
+                title=f"{session}: {len(doubtful)} orders unanswered, {len(refused)} refused",
+                text="\n".join(_life(life) for life in (*doubtful, *refused)[:_SHOWN]),
+            )
+        )
+    desk.tell(Notice(told=Told.SENT, title=f"{session}: {len(left)} orders sent", text=told))
+    if left and all(life.state.final for life in left):
+        filled(desk, session, left)
+
+
+def _life(life: OrderLife) -> str:
+    order = life.order
+    return f"{order.action.value} {order.quantity} {order.contract}: {life.state.value}"
+
+
+def filled(desk: Desk, session: object, lives: Collection[OrderLife]) -> None:
+    """Tell what was filled, once every order is final."""
+    whole = sum(life.state is OrderState.FILLED for life in lives)
+    lines = [
+        f"{life.order.action.value} {life.filled} of {life.order.quantity} {life.order.contract}"
+        for life in lives
+    ]
+    desk.tell(
+        Notice(
+            told=Told.FILLED,
+            title=f"{session}: {whole} of {len(lives)} orders filled",
+            text="\n".join(lines[:_SHOWN]),
+        )
+    )
+
+
+def settled(desk: Desk, folder: RunFolder, result: Reconciliation) -> None:
+    """Tell what the day after shows: a problem where something is open or differs."""
+    breaks = [f for f in result.findings if f.severity > Severity.INFO]
+    filled_whole = sum(o.state == OrderState.FILLED.value for o in result.outcomes)
+    counted = f"{filled_whole} of {len(result.outcomes)} orders filled"
+    if breaks or not result.settled:
+        notice = Notice(
+            told=Told.PROBLEM,
+            title=f"{result.session}: {len(breaks)} breaks, {counted}",
+            text="\n".join(f"{f.code} {f.subject}: {f.message}" for f in breaks[:_SHOWN])
+            or "Some orders are not final yet.",
+            report=folder.path / run_files.REPORT,
+        )
+    else:
+        notice = Notice(
+            told=Told.FILLED,
+            title=f"{result.session}: settled, {counted}",
+            text="Desk and account hold the same.",
+            report=folder.path / run_files.REPORT,
+        )
+    desk.tell(notice)
+
+
+def problem(desk: Desk, session: object, error: Exception, hint: str = "") -> None:
+    """Tell that an act stopped."""
+    text = f"{error}\n{hint}" if hint else str(error)
+    desk.tell(Notice(told=Told.PROBLEM, title=f"{session}: stopped", text=text))
