@@ -27,7 +27,7 @@ from afterclose.domain.market import (
     QuoteKind,
 )
 from afterclose.domain.runs import Mode
-from afterclose.errors import AfterCloseError, BrokerTimeout
+from afterclose.errors import AccountMismatch, AfterCloseError, BrokerTimeout
 from afterclose.ports import BrokerReader, Clock
 from afterclose.settings import PAPER_ACCOUNT, Settings
 from afterclose.stages.mapping import months_to_check
@@ -58,6 +58,9 @@ async def check(
             lines, probes = await _markets(reader, session, specs, roots)
             found.extend(lines)
         found.extend(await what_ifs.check(settings, clock, session, probes))
+    except AccountMismatch as error:
+        found.append(good(PART, "line", f"{address} answers"))
+        found.append(fails(PART, "account", str(error), error.hint))
     except AfterCloseError as error:
         found.append(fails(PART, "line", str(error), error.hint))
     return tuple(found)

@@ -28,9 +28,9 @@ def check(settings: Settings, now: datetime) -> Iterator[Diagnosis]:
     if broker.restart != "never":
         at = calendar.next_time_of_day(now, broker.restart, broker.restart_zone)
         yield _until("restart", "the gateway restarts", at, now)
-    if sending.weekly_login != "never":
-        at = calendar.next_sunday(now, sending.weekly_login, broker.restart_zone)
-        yield _until("login", "IBKR ends the login", at, now)
+        if sending.weekly_login != "never":
+            at = calendar.next_sunday(now, sending.weekly_login, broker.restart_zone)
+            yield _until("login", "IBKR ends the login", at, now)
 
 
 def _until(what: str, said: str, at: datetime, now: datetime) -> Diagnosis:

@@ -32,6 +32,14 @@ def check(settings: Settings, session: Session) -> Iterator[Diagnosis]:
     yield fresh(settings, session, last, late, markets=len(store.roots()))
 
 
+def stored_roots(settings: Settings) -> list[str]:
+    """Return the markets of the store; none where it does not open."""
+    try:
+        return list(MarketStore.open(settings.resolve(settings.data.store)).roots())
+    except AfterCloseError:
+        return []
+
+
 def source(settings: Settings, session: Session) -> Diagnosis:
     """Ask the source what it has: one that is down or not licensed has nothing."""
     chosen = settings.data.source

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from afterclose import clock as calendar
 from afterclose.doctor import books, channels, gateway, hours, machine, market_data, models
 from afterclose.doctor.diagnosis import Diagnosis, fails
-from afterclose.domain.contracts import Session
+from afterclose.domain.contracts import RootSymbol, Session
 from afterclose.errors import AfterCloseError
 from afterclose.ports import Clock
-from afterclose.settings import load
+from afterclose.settings import Settings, load
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,14 +44,19 @@ async def visit(asked: Visit, *, on_part: Callable[[str], None]) -> tuple[Diagno
     on_part("the models")
     found += models.check(settings, session)
     on_part("the gateway")
-    roots = sorted({r for m in settings.models for r in m.roots} or set(settings.data.roots))
-    found += await gateway.check(
-        settings, asked.clock, session, table, roots or sorted(str(root) for root in table)
-    )
+    found += await gateway.check(settings, asked.clock, session, table, _roots(settings, table))
     on_part("hours and channels")
     found += hours.check(settings, now)
     found += channels.check(settings, knock=asked.knock)
     return tuple(found)
+
+
+def _roots(settings: Settings, table: Collection[RootSymbol]) -> list[str]:
+    """Markets that tonight can trade: the models', else the store's, else all that are mapped."""
+    named = {root for model in settings.models for root in model.roots}
+    if named and all(model.roots for model in settings.models):
+        return sorted(named)
+    return market_data.stored_roots(settings) or sorted(str(root) for root in table)
 
 
 def _guarded(part: str, check: Callable[[], Iterable[Diagnosis]]) -> Iterator[Diagnosis]:
