@@ -49,6 +49,7 @@ class DeskPlan:
     session: Session
     capital: Mapping[str, Decimal]
     folder: Path | None = None
+    bundle: str = ""
     roots: tuple[str, ...] = ()
     base: str = "USD"
     adopted: Mapping[str, Mapping[FuturesContract, int]] = field(default_factory=dict)
@@ -144,6 +145,8 @@ def settings_text(plan: DeskPlan) -> str:
         values["broker"]["restart"] = "never"
     if plan.folder is not None:
         values["data"]["folder"] = plan.folder
+    if plan.bundle:
+        values["data"]["bundle"] = plan.bundle
     return filled(values, [_model(plan, name) for name in plan.capital])
 
 

@@ -26,6 +26,7 @@ def init(
     data_folder: Annotated[
         Path | None, typer.Option("--data-folder", help="Where the sources folder, history read.")
     ] = None,
+    bundle: Annotated[str, typer.Option("--bundle", help="Name of the Zipline bundle.")] = "",
     root: Annotated[
         list[str] | None, typer.Option("--root", help="Only this market; can be repeated.")
     ] = None,
@@ -60,6 +61,7 @@ def init(
             account=account,
             data=data,
             data_folder=data_folder,
+            bundle=bundle,
             roots=tuple(root or ()),
             capital=tuple(capital or ()),
             adopt=tuple(adopt or ()),

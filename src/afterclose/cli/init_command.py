@@ -47,6 +47,7 @@ class Flags:
     account: str
     data: str
     data_folder: Path | None
+    bundle: str
     roots: tuple[str, ...]
     capital: tuple[str, ...]
     adopt: tuple[str, ...]
@@ -81,6 +82,7 @@ def make(flags: Flags) -> None:
         port=flags.port,
         source=source,
         folder=_data_folder(flags, source),
+        bundle=_bundle(flags, source),
         roots=flags.roots,
         session=session,
         capital=capital,
@@ -133,6 +135,15 @@ def _data_folder(flags: Flags, source: DataSource) -> Path | None:
             hint="--data-folder FOLDER",
         )
     return named.resolve()
+
+
+def _bundle(flags: Flags, source: DataSource) -> str:
+    if source is not DataSource.BUNDLE:
+        return ""
+    named = flags.bundle or _asked(flags, "Name of the Zipline bundle", "")
+    if not named:
+        raise UsageError("the source bundle needs its name", hint="--bundle NAME")
+    return named
 
 
 def _look(flags: Flags, account: str) -> AccountSnapshot | None:

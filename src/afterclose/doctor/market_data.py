@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 
 from afterclose.adapters.marketdata.freshness import Freshness, MarketFreshness, market_freshness
 from afterclose.adapters.marketdata.store import MarketStore
-from afterclose.bootstrap import market_source
 from afterclose.doctor.diagnosis import Diagnosis, fails, good, note
 from afterclose.domain.contracts import Session
 from afterclose.errors import AfterCloseError
+from afterclose.market_sources import market_source
 from afterclose.settings import DataSource, Settings
 
 PART = "data"
@@ -45,6 +45,8 @@ def source(settings: Settings, session: Session) -> Diagnosis:
     chosen = settings.data.source
     if chosen is None:
         return note(PART, "source", "none is set: the store is filled by hand", "set data.source")
+    if chosen is DataSource.GATEWAY:
+        return good(PART, "source", "the gateway itself: its lines are below")
     try:
         roots = market_source(settings, session).roots()
     except AfterCloseError as error:
