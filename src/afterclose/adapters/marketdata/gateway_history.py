@@ -117,7 +117,7 @@ async def update_from_gateway(
 ) -> GatewayUpdate:
     """Bring the store at ``path`` (created if there is none) up to ``session``, root by root.
 
-    ``now`` dates revisions. Raises BrokerError when the line to the gateway breaks; what was
+    ``now`` dates revisions. A line that breaks fails the roots that were still to come; what was
     brought until then is kept.
     """
     with MarketStoreWriter(path) as writer:
