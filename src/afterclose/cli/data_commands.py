@@ -16,7 +16,7 @@ from afterclose.adapters.marketdata.freshness import Freshness, market_freshness
 from afterclose.adapters.marketdata.quality import check_store
 from afterclose.adapters.marketdata.records import ContractBars, ContractRecord
 from afterclose.adapters.marketdata.store import MarketStore
-from afterclose.adapters.marketdata.verify import against_source, verify_store
+from afterclose.adapters.marketdata.verify import against_source, last_day, verify_store
 from afterclose.cli.data_plot import market_chart, write_chart
 from afterclose.cli.terminal import console, findings_table
 from afterclose.domain.findings import Severity
@@ -194,7 +194,7 @@ def verify(home: Path, *, source: bool) -> None:
     store = MarketStore.open(path)
     with screen.status("comparing with the source") as status:
         found = against_source(
-            store, market_source(settings, store.last_session), on_progress=status.update
+            store, market_source(settings, last_day(store)), on_progress=status.update
         )
     for difference in found.differences[:_MOST_ROWS]:
         screen.print(difference)

@@ -116,8 +116,14 @@ def same_bits(left: FloatArray, right: FloatArray) -> bool:
     return bool(((a == b) | (np.isnan(left) & np.isnan(right))).all())
 
 
+def last_day(store: MarketStore) -> date:
+    """Return the latest day of any bar or rate: a source must be asked as of then."""
+    rates = [store.fx(currency).sessions[-1].item() for currency in store.currencies()]
+    return max([store.last_session, *rates])
+
+
 def _rates_against(store: MarketStore, source: MarketSource) -> tuple[int, list[str]]:
-    offered = source.fx(store.currencies(), first=date(1970, 1, 1), last=store.last_session)
+    offered = source.fx(store.currencies(), first=date(1970, 1, 1), last=last_day(store))
     differences, rates = [], 0
     for currency in store.currencies():
         ours, theirs = store.fx(currency), offered.get(currency)
