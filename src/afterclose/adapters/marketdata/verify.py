@@ -118,7 +118,7 @@ def same_bits(left: FloatArray, right: FloatArray) -> bool:
 
 def last_day(store: MarketStore) -> date:
     """Return the latest day of any bar or rate: a source must be asked as of then."""
-    rates = [store.fx(currency).sessions[-1].item() for currency in store.currencies()]
+    rates: list[date] = [store.fx(name).sessions[-1].item() for name in store.currencies()]
     return max([store.last_session, *rates])
 
 
