@@ -252,7 +252,19 @@ def size_openings(
     results: Iterable[ModelResult],
 ) -> dict[str, audit.SizedRow]:
     """Size every order that opens; closings and roll legs follow what is held."""
-    chosen = desk.settings.audit
+    models = {r.model: _model_money(desk, r) for r in results}
+    return sized_rows(desk.settings, orders, live, money, models)
+
+
+def sized_rows(
+    settings: Settings,
+    orders: Iterable[BasketOrder],
+    live: MarketSnapshot,
+    money: Capital,
+    models: Mapping[str, sizing.ModelMoney],
+) -> dict[str, audit.SizedRow]:
+    """Size by the settings' rules; ``models`` are those whose own sizes can be explained."""
+    chosen = settings.audit
     sized = sizing.size_all(
         orders,
         live,
@@ -270,7 +282,7 @@ def size_openings(
             max_contracts=chosen.max_contracts,
             max_order_contracts=chosen.max_order_contracts,
         ),
-        {r.model: _model_money(desk, r) for r in results},
+        models,
     )
     return {
         ref: audit.SizedRow(
@@ -294,10 +306,15 @@ def _model_money(desk: Desk, result: ModelResult) -> sizing.ModelMoney:
 
 def next_restart(desk: Desk) -> datetime | None:
     """Return when the gateway restarts next; None where it never does."""
-    broker = desk.settings.broker
+    return restart_after(desk.settings, desk.clock.now())
+
+
+def restart_after(settings: Settings, now: datetime) -> datetime | None:
+    """Return the gateway's first restart after ``now``, by the settings; None: it has none."""
+    broker = settings.broker
     if broker.restart == "never":
         return None
-    return calendar.next_time_of_day(desk.clock.now(), broker.restart, broker.restart_zone)
+    return calendar.next_time_of_day(now, broker.restart, broker.restart_zone)
 
 
 def audit_rules(settings: Settings, *, execute_on: date) -> audit.AuditRules:
@@ -343,6 +360,23 @@ def account_holdings(
             )
         )
     return tuple(held)
+
+
+def holdings_at_cost(
+    specs: Mapping[RootSymbol, ContractSpec], account: AccountSnapshot
+) -> tuple[audit.Holding, ...]:
+    """Value the account's positions at their cost, where there is no market data of our own."""
+    sectors = {(s.ib_symbol, s.trading_class): s.sector for s in specs.values()}
+    return tuple(
+        audit.Holding(
+            con_id=p.con_id,
+            quantity=p.quantity,
+            sector=sectors.get((p.symbol, p.trading_class), "unknown"),
+            currency=p.currency,
+            value=p.average_cost,
+        )
+        for p in account.positions or ()
+    )
 
 
 def _value_of(mark: Mark | None) -> Decimal | None:

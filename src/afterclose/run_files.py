@@ -150,12 +150,12 @@ def write_snapshot(folder: RunFolder, live: MarketSnapshot) -> Path:
     return folder.write_json(SNAPSHOT, content)
 
 
-def read_snapshot(folder: RunFolder) -> MarketSnapshot:
+def read_snapshot(folder: RunFolder, name: str = SNAPSHOT) -> MarketSnapshot:
     """Read back what the gateway said on an evening, to be audited again (``RecordedReader``).
 
     Raises DataError when it is missing or not what it was.
     """
-    kept = folder.read_json(SNAPSHOT, _SnapshotFile)
+    kept = folder.read_json(name, _SnapshotFile)
     return MarketSnapshot(
         as_of=datetime.fromisoformat(kept.as_of),
         server_time=datetime.fromisoformat(kept.server_time) if kept.server_time else None,

@@ -41,6 +41,48 @@ def basket(
     )
 
 
+@basket_app.command()
+def audit(
+    basket: Annotated[Path, typer.Option("--basket", help="A basket file as TWS loads it.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for audit, report and baskets.")],
+    *,
+    desk: Desk = Path(),
+    account: Annotated[
+        str, typer.Option("--account", help="IB account; default: the desk's, or the file's.")
+    ] = "",
+    host: Annotated[str, typer.Option("--host", help="Where TWS or IB Gateway listens.")] = "",
+    port: Annotated[int | None, typer.Option("--port", help="Its API port.")] = None,
+    client_id: Annotated[
+        int | None, typer.Option("--client-id", help="This client id and the one two after it.")
+    ] = None,
+    mapping: Annotated[
+        Path | None, typer.Option("--mapping", help="Workbook that overrides the table.")
+    ] = None,
+    session: SessionText = "",
+    snapshot: Annotated[
+        Path | None,
+        typer.Option("--snapshot", help="Offline: a kept 35-snapshot.json answers, no gateway."),
+    ] = None,
+) -> None:
+    """Audit a TWS basket file against the live market and the account. Nothing is sent."""
+    from afterclose.cli import audit_command  # noqa: PLC0415 - costs time
+
+    audit_command.audit(
+        basket,
+        out,
+        audit_command.Flags(
+            desk=desk,
+            account=account,
+            host=host,
+            port=port,
+            client_id=client_id,
+            mapping=mapping,
+            session=day(session),
+            snapshot=snapshot,
+        ),
+    )
+
+
 @mapping_app.command("export")
 def mapping_export(
     out: Annotated[Path, typer.Argument(help="Workbook to write.")] = Path(

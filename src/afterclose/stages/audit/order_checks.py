@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from afterclose.domain.findings import Finding, Severity
 from afterclose.domain.orders import TradeKind
 from afterclose.stages.audit.context import RowContext
+
+#: The end of an order's name: what it does, and which attempt it is.
+_ATTEMPT = re.compile(r"-[CO](\d+)$")
 
 
 def wrong_account(row: RowContext) -> Iterator[Finding]:
@@ -98,8 +102,9 @@ def already_sent(row: RowContext) -> Iterator[Finding]:
             "ledger knows nothing of it",
             "another copy of this desk is at work, or the ledger was lost: find out which first",
         )
-    attempt = row.order.order_ref.rpartition("-")[2][1:]
-    if attempt.isdigit() and int(attempt) > 1:
+    named = _ATTEMPT.search(row.order.order_ref)
+    attempt = int(named[1]) if named else 1
+    if attempt > 1:
         yield row.finding(
             "AC508",
             Severity.WARN,
