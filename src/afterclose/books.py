@@ -92,7 +92,8 @@ def read_books(ledger: Ledger, models: Iterable[str], session: Session) -> Books
                 done[model][order.contract] += filled[model]
                 working[model][order.contract] += part - filled[model] if remaining else 0
         if life.state is OrderState.FILLED and not order.kind.closes:
-            complete[order.model].add(order.contract)
+            for model in [order.model] if order.model != DESK_MODEL else owners:
+                complete[model].add(order.contract)
     return Books(
         held={name: ledger.held(name) for name in names},
         working=working,

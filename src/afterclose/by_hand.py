@@ -45,7 +45,7 @@ async def cancel_ours(
     desk: Desk, *, by: str, on_event: Callable[[OrderEvent], None] = lambda _event: None
 ) -> cancelling.Cancelling:
     """Cancel every working order that this desk named, and read the book until they are gone."""
-    async with desk.open_order_desk(_yes(desk, "cancel", (), by=by)) as order_desk:
+    async with desk.open_order_desk(yes_to(desk, "cancel", (), by=by)) as order_desk:
         return await cancelling.run(
             order_desk, desk.ledger, run_id=_name(desk, "cancel"), on_event=on_event
         )
@@ -98,7 +98,7 @@ async def preview(desk: Desk, request: FlattenRequest) -> tuple[flatten.FlattenR
     Raises BrokerTimeout while positions or working orders are unknown.
     """
     async with desk.open_reader() as reader:
-        return await _plan(desk, reader, request, doubtful=False)
+        return await plan(desk, reader, request, doubtful=False)
 
 
 async def carry_out(
@@ -118,7 +118,7 @@ async def carry_out(
     windows, before = restarts(desk), before_restart(desk)
     submit.require_clear(windows, desk.clock.now(), before)
     orders = [row.order for row in shown if row.order is not None]
-    yes = _yes(desk, "flatten", tuple(o.order_ref for o in orders), by=request.by)
+    yes = yes_to(desk, "flatten", tuple(o.order_ref for o in orders), by=request.by)
     desk.ledger.record_approval(yes)
     async with desk.open_reader() as reader, desk.open_order_desk(yes) as order_desk:
         meant = frozenset(row.position.con_id for row in shown if row.order is not None)
@@ -130,7 +130,7 @@ async def carry_out(
             on_event=on_event,
         )
         standing = {order.con_id for order in ended.still_open}
-        now = await _plan(desk, reader, request, doubtful=True)
+        now = await plan(desk, reader, request, doubtful=True)
         going = [r for r in flatten.unchanged(shown, now) if r.position.con_id not in standing]
         known = await submit.run(
             order_desk,
@@ -145,13 +145,13 @@ async def carry_out(
             ),
             desk.clock,
             on_event=on_event,
-            follow=_for_a_while,
+            follow=for_a_while,
         )
         left = await _left(desk, reader, request)
     return Flattened(lives=known, cancelling=ended, rows=tuple(going), left=left)
 
 
-async def _for_a_while(orders: submit.Following) -> None:
+async def for_a_while(orders: submit.Following) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(FOLLOW_S):
             await orders.final()
@@ -166,7 +166,7 @@ async def _left(
     return await _rows(desk, reader, request, account, {})
 
 
-async def _plan(
+async def plan(
     desk: Desk, reader: BrokerReader, request: FlattenRequest, *, doubtful: bool
 ) -> tuple[flatten.FlattenRow, ...]:
     account = await reader.account(desk.settings.desk.account)
@@ -219,7 +219,7 @@ def _name(desk: Desk, act: str) -> str:
     return f"{act}-{desk.clock.now():%Y%m%d-%H%M%S}"
 
 
-def _yes(desk: Desk, act: str, refs: tuple[str, ...], *, by: str) -> Approval:
+def yes_to(desk: Desk, act: str, refs: tuple[str, ...], *, by: str) -> Approval:
     """A person at the keyboard says yes to these orders, for an hour."""
     now = desk.clock.now()
     return Approval(

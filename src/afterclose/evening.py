@@ -44,6 +44,7 @@ from afterclose.ports import (
     OrderDesk,
 )
 from afterclose.report.evening import Capital, DataState, EveningView, Mark, ModelSummary
+from afterclose.rolled import after_hand_rolls, still_wanted
 from afterclose.settings import CapitalSource, Settings, SizeRule, Weight
 from afterclose.stages import (
     audit,
@@ -91,6 +92,12 @@ def model_book(desk: Desk, tonight: signals.ModelTonight, books: Books) -> baske
     """Lay one model's wishes beside the desk's records for it."""
     model = next(m for m in desk.settings.models if m.name == tonight.model)
     held = books.held.get(tonight.model, {})
+    tonight = after_hand_rolls(
+        tonight,
+        desk.ledger.rolled(tonight.model),
+        held,
+        lambda contract: desk.market.last_close(contract, tonight.session),
+    )
     closes = dict(tonight.prices)
     for contract in held:
         close = closes.get(contract)
@@ -102,7 +109,7 @@ def model_book(desk: Desk, tonight: signals.ModelTonight, books: Books) -> baske
         model=tonight.model,
         session=tonight.session,
         trades=tonight.trades,
-        target=_wanted(tonight, held, desk.ledger.flattened(tonight.model)),
+        target=still_wanted(tonight, held, desk.ledger.flattened(tonight.model)),
         held=held,
         working=books.working.get(tonight.model, {}),
         closes=closes,
@@ -114,23 +121,8 @@ def model_book(desk: Desk, tonight: signals.ModelTonight, books: Books) -> baske
     )
 
 
-def _wanted(
-    tonight: signals.ModelTonight,
-    held: Mapping[FuturesContract, int],
-    flattened: frozenset[RootSymbol],
-) -> Mapping[FuturesContract, int]:
-    """Leave out what a person flattened, until the model enters that market anew."""
-    entered = {t.contract.root for t in tonight.trades if t.kind in _ENTERING}
-    return {
-        contract: quantity
-        for contract, quantity in tonight.target.items()
-        if contract.root not in flattened - entered or held.get(contract)
-    }
-
-
 #: What adds to a position; of a reversal the audit lets the closing part go.
 _ADDING = frozenset({TradeKind.ENTRY, TradeKind.ADD})
-_ENTERING = frozenset({TradeKind.ENTRY, TradeKind.REVERSAL})
 
 
 def terms(

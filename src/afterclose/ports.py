@@ -231,6 +231,9 @@ class Ledger(Protocol):
     def flattened(self, model: str) -> frozenset[RootSymbol]:
         """Roots that a person flattened and that the model has not opened again since."""
 
+    def rolled(self, model: str) -> Mapping[FuturesContract, FuturesContract]:
+        """Which contract a person rolled into which for this model."""
+
     def named(self, refs: Collection[str]) -> Mapping[str, BasketOrder]:
         """Those of these references that this desk named."""
 

@@ -57,6 +57,30 @@ def flatten(
 
 
 @hand_app.command()
+def roll(
+    symbol: Annotated[str, typer.Argument(help="Root or contract whose position is rolled.")],
+    desk: Desk = Path(),
+    into: Annotated[
+        str, typer.Option("--to", help="The new contract, ESH27; default: the next month.")
+    ] = "",
+    kind: Annotated[str, typer.Option("--type", help="MKT, LMT, ADAPTIVE or VWAP.")] = "MKT",
+    ticks: Annotated[
+        int, typer.Option("--ticks", help="How far a limit reaches beyond the market's side.")
+    ] = 0,
+    yes: Annotated[
+        str, typer.Option("--yes", help="The confirmation: number of orders; live: the account.")
+    ] = "",
+    *,
+    send: Annotated[bool, typer.Option("--send", help="Cancel, then send both legs.")] = False,
+) -> None:
+    """Roll a position into another month by hand: without --send it only shows both orders."""
+    from afterclose.cli import roll_command  # noqa: PLC0415 - costs time
+
+    wanted = roll_command.request(symbol, into=into, order_type=kind, ticks=ticks, by="")
+    roll_command.roll(desk, wanted, send=send, typed=yes)
+
+
+@hand_app.command()
 def resolve(
     order_ref: Annotated[str, typer.Argument(help="Reference of an order that is unknown.")],
     desk: Desk = Path(),

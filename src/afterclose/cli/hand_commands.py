@@ -138,7 +138,7 @@ def flatten(home: Path, request: by_hand.FlattenRequest, *, send: bool, typed: s
         if not request.selection.chosen or not send or not orders:
             screen.print(_how_to_go_on(request, orders=orders))
             return
-        _confirm(desk, orders, typed)
+        confirm(desk, orders, typed)
         done = asyncio.run(by_hand.carry_out(desk, request, shown, on_event=OrderTicker(screen)))
     if len(done.rows) < orders:
         screen.print(f"{orders - len(done.rows)} contracts were left alone: they changed meanwhile")
@@ -159,7 +159,7 @@ def _how_to_go_on(request: by_hand.FlattenRequest, *, orders: int) -> str:
     return f"A preview: {orders} orders would be sent. Nothing was cancelled or sent; add --send."
 
 
-def _confirm(desk: Desk, orders: int, typed: str) -> None:
+def confirm(desk: Desk, orders: int, typed: str) -> None:
     """Raise NotApproved unless a person typed what these orders are worth stopping for."""
     live = desk.settings.desk.mode is Mode.LIVE
     wanted = desk.settings.desk.account if live else str(orders)
@@ -201,14 +201,20 @@ def _order_words(row: FlattenRow) -> str:
 
 def request(*, chosen: Selection, order_type: str, ticks: int, by: str) -> by_hand.FlattenRequest:
     """Read how positions shall be closed. Raises UsageError for a type that is none."""
+    kind = known_type(order_type)
+    return by_hand.FlattenRequest(
+        selection=chosen, order_type=kind, ticks=ticks, by=by or getpass.getuser()
+    )
+
+
+def known_type(order_type: str) -> str:
+    """Return the order type as IB spells it. Raises UsageError for one that is none."""
     kind = order_type.upper()
     if kind not in ORDER_TYPES:
         raise UsageError(
             f"{order_type} is no order type here", hint=f"one of {', '.join(ORDER_TYPES)}"
         )
-    return by_hand.FlattenRequest(
-        selection=chosen, order_type=kind, ticks=ticks, by=by or getpass.getuser()
-    )
+    return kind
 
 
 def selection(

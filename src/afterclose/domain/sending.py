@@ -66,7 +66,21 @@ def flatten_ref(*, desk: str, session: date, contract: FuturesContract, attempt:
 
     Raises UsageError when the name would be longer than IB's field.
     """
-    name = f"{desk}-{session:%Y%m%d}-{contract.symbol}-F{attempt}"
+    return _by_hand_ref(desk, session, contract, f"F{attempt}")
+
+
+def roll_ref(
+    *, desk: str, session: date, contract: FuturesContract, closes: bool, attempt: int
+) -> str:
+    """Name a leg of a roll by hand: ``desk-20261120-ESZ26-RC1`` and ``desk-20261120-ESH27-RO1``.
+
+    Raises UsageError when the name would be longer than IB's field.
+    """
+    return _by_hand_ref(desk, session, contract, f"{'RC' if closes else 'RO'}{attempt}")
+
+
+def _by_hand_ref(desk: str, session: date, contract: FuturesContract, effect: str) -> str:
+    name = f"{desk}-{session:%Y%m%d}-{contract.symbol}-{effect}"
     if len(name) > _REF_LENGTH:
         raise UsageError(
             f"the order reference {name!r} is longer than {_REF_LENGTH} characters",

@@ -130,6 +130,14 @@ def test_flatten_without_a_choice_is_a_preview(desk: SmallDesk) -> None:
     assert (code, "no order type" in said) == (2, True)
 
 
+@pytest.mark.usefixtures("gateway")
+def test_a_roll_of_nothing_is_refused_with_a_word(desk: SmallDesk) -> None:
+    code, said = afterclose(desk, "roll", "ES")
+
+    assert (code, "holds nothing of ES" in said) == (2, True)
+    assert afterclose(desk, "roll", "ES", "--type", "STOP")[0] == 2
+
+
 def test_a_live_desk_does_not_start_without_every_limit(tmp_path: Path) -> None:
     (tmp_path / "afterclose.toml").write_text(
         '[desk]\nmode = "live"\naccount = "U1234567"\n[broker]\nport = 7496\n'

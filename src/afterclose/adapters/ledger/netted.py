@@ -144,6 +144,8 @@ def flattened_roots(connection: Connection, model: str) -> frozenset[RootSymbol]
     rows = {o.order_ref: o for o in _orders(connection, {ref for _, ref in sides})}
     happened += [(at, rows[ref]) for at, ref in sides if rows[ref].model == model]
     for _, order in sorted(happened, key=lambda seen: seen[0]):
+        if order.model == DESK_MODEL and order.roll_pair:
+            continue  # rolled by hand: the market was not left
         if order.model == DESK_MODEL:
             last[order.contract.root] = True
         elif order.order_ref in opening or (order.model == model and not order.kind.closes):

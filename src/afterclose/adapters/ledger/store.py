@@ -32,7 +32,7 @@ from afterclose.adapters.ledger.rows import (
 from afterclose.domain.contracts import ContractMonth, FuturesContract, RootSymbol
 from afterclose.domain.history import Acknowledgement
 from afterclose.domain.netting import NET_MODEL, Netting, Transfer
-from afterclose.domain.orders import Approval, BasketOrder, OrderEvent
+from afterclose.domain.orders import Approval, BasketOrder, OrderEvent, TradeKind
 from afterclose.domain.sending import DESK_MODEL, Halt, shares
 from afterclose.errors import LedgerError
 
@@ -276,6 +276,22 @@ class SqlLedger:
         """Roots that a person flattened and that the model has not opened again since."""
         with self._connection() as connection:
             return netted.flattened_roots(connection, model)
+
+    def rolled(self, model: str) -> Mapping[FuturesContract, FuturesContract]:
+        """Return which contract a person rolled into which for a model, the last word each."""
+        named = select(tables.parts.c.order_ref).where(tables.parts.c.model == model)
+        query = select(tables.orders.c.payload).where(tables.orders.c.order_ref.in_(named))
+        with self._connection() as connection:
+            orders = [ORDER.validate_json(row) for row in connection.scalars(query)]
+            filled = fills_of(connection, tables.orders.c.order_ref.in_(named))
+        by_ref = {order.order_ref: order for order in orders}
+        return {
+            by_ref[order.roll_pair].contract: order.contract
+            for order in sorted(orders, key=lambda o: (o.session, o.order_ref))
+            if order.kind is TradeKind.ROLL_OPEN
+            and order.roll_pair in by_ref
+            and order.order_ref in filled
+        }
 
     def named(self, refs: Collection[str]) -> Mapping[str, BasketOrder]:
         """Return those of these references that this desk named, with what they mean."""

@@ -1,0 +1,77 @@
+"""The command that rolls by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+from pathlib import Path
+
+import typer
+from rich.table import Table
+
+from afterclose import by_hand_roll
+from afterclose.cli.desk_commands import open_for_command, show_orders
+from afterclose.cli.hand_commands import confirm, known_type
+from afterclose.cli.terminal import OrderTicker, console
+from afterclose.domain.legs import lone_pairs
+from afterclose.domain.orders import OrderState
+from afterclose.domain.placing import at_market
+from afterclose.errors import ExitCode
+
+
+def roll(home: Path, request: by_hand_roll.RollRequest, *, send: bool, typed: str) -> None:
+    """Show both orders; with ``send`` and the typed confirmation, send them, the close first."""
+    screen = console()
+    with open_for_command(home) as desk:
+        shown = asyncio.run(by_hand_roll.preview(desk, request))
+        screen.print(_table(shown))
+        for order in shown.row.working:
+            screen.print(f"{order.order_ref} is working and would be cancelled first")
+        if not send:
+            screen.print("A preview: nothing was cancelled or sent; add --send.")
+            return
+        confirm(desk, 2, typed)
+        done = asyncio.run(
+            by_hand_roll.carry_out(desk, request, shown, on_event=OrderTicker(screen))
+        )
+        now = desk.clock.now()
+    show_orders(tuple(done.lives.values()))
+    for pair in lone_pairs(done.lives):
+        screen.print(pair.text(now), style="bold red")
+    if any(life.state is not OrderState.FILLED for life in done.lives.values()):
+        screen.print("The roll is not done yet: 'afterclose status' tells, 'flatten' ends it.")
+        raise typer.Exit(ExitCode.BLOCKED)
+    screen.print("Rolled.")
+
+
+def _table(shown: by_hand_roll.Roll) -> Table:
+    table = Table(title=f"Roll of {shown.row.position.quantity:+d} {shown.row.name}")
+    for name in ("leg", "side", "quantity", "contract", "conId", "price", "whose"):
+        table.add_column(name)
+    for leg, order in (("close", shown.legs.close), ("open", shown.legs.opens)):
+        found = shown.qualified[order.order_ref]
+        owners = shown.legs.parts.get(order.order_ref, {})
+        limit = order.mapped.spec.price_text(order.limit_price)
+        table.add_row(
+            leg,
+            order.action.value,
+            str(order.quantity),
+            found.local_symbol,
+            str(found.con_id),
+            "market" if at_market(order.order_type) else f"{order.order_type} {limit}",
+            " ".join(f"{model} {part:+d}" for model, part in owners.items()) or "nobody's",
+        )
+    return table
+
+
+def request(
+    symbol: str, *, into: str, order_type: str, ticks: int, by: str
+) -> by_hand_roll.RollRequest:
+    """Read how a position shall be rolled. Raises UsageError for a type that is none."""
+    return by_hand_roll.RollRequest(
+        symbol=symbol,
+        into=into.strip().upper(),
+        order_type=known_type(order_type),
+        ticks=ticks,
+        by=by or getpass.getuser(),
+    )
