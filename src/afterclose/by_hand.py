@@ -115,8 +115,9 @@ async def carry_out(
     or the book are not known.
     """
     submit.require_not_halted(desk.ledger)
-    windows, before = restarts(desk), before_restart(desk)
-    submit.require_clear(windows, desk.clock.now(), before)
+    begun = desk.clock.now()
+    windows, before = restarts(desk.settings, begun), before_restart(desk.settings)
+    submit.require_clear(windows, begun, before)
     orders = [row.order for row in shown if row.order is not None]
     yes = yes_to(desk, "flatten", tuple(o.order_ref for o in orders), by=request.by)
     desk.ledger.record_approval(yes)

@@ -71,8 +71,9 @@ async def carry_out(
     BrokerError where something is not known.
     """
     submit.require_not_halted(desk.ledger)
-    windows, before = restarts(desk), before_restart(desk)
-    submit.require_clear(windows, desk.clock.now(), before)
+    now = desk.clock.now()
+    windows, before = restarts(desk.settings, now), before_restart(desk.settings)
+    submit.require_clear(windows, now, before)
     orders = (shown.legs.close, shown.legs.opens)
     yes = by_hand.yes_to(desk, "roll", tuple(o.order_ref for o in orders), by=request.by)
     desk.ledger.record_approval(yes)

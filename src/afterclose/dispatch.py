@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from afterclose import clock as calendar
 from afterclose import run_files
@@ -14,6 +14,7 @@ from afterclose.domain.orders import Approval
 from afterclose.domain.runs import Mode
 from afterclose.errors import LiveNotAllowed
 from afterclose.evening import Desk, netted
+from afterclose.settings import Settings
 from afterclose.stages import basket, placing, review, submit
 
 
@@ -41,9 +42,9 @@ def placed(desk: Desk, tonight: basket.Basket, live: MarketSnapshot) -> basket.B
     return replace(tonight, orders=made.orders, notes=notes)
 
 
-def restarts(desk: Desk) -> tuple[submit.Window, ...]:
+def restarts(settings: Settings, now: datetime) -> tuple[submit.Window, ...]:
     """When the gateway is next not to be counted on: its daily restart, and the weekly login."""
-    now, broker, chosen = desk.clock.now(), desk.settings.broker, desk.settings.sending
+    broker, chosen = settings.broker, settings.sending
     takes, windows = timedelta(seconds=chosen.restart_takes_s), []
     if broker.restart != "never":
         begins = calendar.next_time_of_day(now - takes, broker.restart, broker.restart_zone)
@@ -56,9 +57,9 @@ def restarts(desk: Desk) -> tuple[submit.Window, ...]:
     return tuple(windows)
 
 
-def before_restart(desk: Desk) -> timedelta:
+def before_restart(settings: Settings) -> timedelta:
     """How long before a restart nothing is begun any more."""
-    return timedelta(seconds=desk.settings.sending.before_restart_s)
+    return timedelta(seconds=settings.sending.before_restart_s)
 
 
 async def rehearse(desk: Desk, folder: RunFolder) -> tuple[submit.Departure, ...]:

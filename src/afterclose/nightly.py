@@ -370,8 +370,9 @@ async def trade(
     run = RunJournal.resume(folder, desk.clock)
     require_confirmed(desk, confirmed)
     submit.require_not_halted(desk.ledger)
-    windows, before = restarts(desk), before_restart(desk)
-    submit.require_clear(windows, desk.clock.now(), before)
+    now = desk.clock.now()
+    windows, before = restarts(desk.settings, now), before_restart(desk.settings)
+    submit.require_clear(windows, now, before)
     approved = approved_now(desk, folder)
     with run.stage("submit") as stage:
         async with desk.open_reader() as reader, desk.open_order_desk(approved[0]) as order_desk:

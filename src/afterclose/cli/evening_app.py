@@ -101,6 +101,9 @@ def send(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show exactly what would go, and send nothing.")
     ] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait for the end of a gateway's restart first.")
+    ] = False,
 ) -> None:
     """Send the approved basket, each order exactly once. Safe to repeat."""
     from afterclose.cli import desk_commands, hand_commands  # noqa: PLC0415 - costs time
@@ -108,6 +111,8 @@ def send(
     if dry_run:
         hand_commands.dry_run(desk, run_id)
     else:
+        if wait:
+            hand_commands.wait_for_restart(desk)
         desk_commands.send(desk, run_id, follow=follow, confirmed=confirm)
 
 

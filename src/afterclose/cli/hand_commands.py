@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,11 +30,14 @@ from afterclose.errors import (
 )
 from afterclose.evening import Desk
 from afterclose.settings import load
+from afterclose.stages import submit
 from afterclose.stages.flatten import ORDER_TYPES, FlattenRow, Listed, Selection
 from afterclose.stages.submit import Departure
 
 #: A sender notices a halt within half a second and then hangs up.
 _SENDER_ENDS_WITHIN_S = 20.0
+#: A machine that slept in between looks at its clock again.
+_LOOK_EVERY_S = 30.0
 
 
 def dry_run(home: Path, run_id: str) -> None:
@@ -44,6 +48,19 @@ def dry_run(home: Path, run_id: str) -> None:
     screen.print(departures_table(leaving))
     going = sum(d.goes for d in leaving)
     screen.print(f"{going} orders would go, {len(leaving) - going} would stay. Nothing was sent.")
+
+
+def wait_for_restart(home: Path) -> None:
+    """Wait while the gateway restarts, or is about to; say so."""
+    settings, clock = load(home), SystemClock()
+    before = dispatch.before_restart(settings)
+    said = False
+    while window := submit.standing(dispatch.restarts(settings, clock.now()), clock.now(), before):
+        if not said:
+            console().print(f"{window.text}: waiting until it is over.")
+            said = True
+        left = (window.ends - clock.now()).total_seconds()
+        time.sleep(min(max(left, 0.1), _LOOK_EVERY_S))
 
 
 def departures_table(leaving: Sequence[Departure]) -> Table:

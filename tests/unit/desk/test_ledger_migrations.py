@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from uuid import uuid4
@@ -145,3 +146,14 @@ def test_desks_share_a_server_and_know_nothing_of_each_other(postgresql: str) ->
         with closing(SqlLedger(postgresql, desk=other)) as theirs:
             assert theirs.models() == []
             assert ours.held("TF") == {es: 5}
+
+
+def test_ledgers_that_several_threads_make_at_once_do_not_get_each_others_tables(
+    tmp_path: Path,
+) -> None:
+    def make(number: int) -> tuple[str, ...]:
+        with closing(SqlLedger(f"sqlite:///{(tmp_path / f'{number}.sqlite').as_posix()}")) as one:
+            return tuple(one.models())
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(make, range(16))) == [()] * 16

@@ -7,6 +7,7 @@ than this program is refused, since what it means could be misread.
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
@@ -14,6 +15,9 @@ from sqlalchemy import Connection, Engine, inspect, text
 from afterclose.adapters.ledger.engine import WRITING, is_sqlite, queue_for_writing, schema_of
 from afterclose.errors import LedgerError
 
+#: Alembic keeps its context in a place that all threads share: the steps of one ledger would be
+#: done to another.
+_ALONE = threading.Lock()
 _VERSIONS = Path(__file__).parent / "migrations" / "versions"
 #: Columns by which our own table of orders is told from anybody else's.
 _OUR_ORDERS = frozenset({"order_ref", "run_id", "session", "account", "model", "payload"})
@@ -82,6 +86,6 @@ def _upgrade(connection: Connection) -> None:
         fn=lambda revision, _: script._upgrade_revs("head", revision),  # noqa: SLF001 - as alembic's own command does
         destination_rev="head",
     )
-    with context:
+    with _ALONE, context:
         context.configure(connection=connection, transactional_ddl=True)
         context.run_migrations()
