@@ -33,6 +33,7 @@ from afterclose.domain.runs import (
     RunManifest,
     TradesFrom,
 )
+from afterclose.nav_book import gateway_names
 from afterclose.ports import (
     BasketFiles,
     BrokerReader,
@@ -464,16 +465,12 @@ def _summary(desk: Desk, result: ModelResult) -> ModelSummary:
 def _marks(desk: Desk, account: AccountSnapshot, session: Session) -> dict[int, Mark]:
     """Price the account's positions by the desk's own data, where it knows the contract."""
     marks: dict[int, Mark] = {}
-    by_name = {(s.ib_symbol, s.trading_class): s for s in desk.specs.values()}
-    for each in desk.specs.values():
-        if not each.trading_class:  # unknown to us: the symbol alone, where no class claims it
-            by_name.setdefault((each.ib_symbol, ""), each)
+    named = gateway_names(desk.specs)
     for position in account.positions or ():
-        name = (position.symbol, position.trading_class)
-        spec = by_name.get(name) or by_name.get((position.symbol, ""))
-        if spec is None or position.contract_month is None:
+        contract = named(position)
+        if contract is None:
             continue
-        contract = FuturesContract(spec.root, position.contract_month)
+        spec = desk.specs[contract.root]
         close = desk.market.last_close(contract, session)
         marks[position.con_id] = Mark(
             root=spec.root,

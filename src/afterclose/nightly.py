@@ -24,11 +24,11 @@ from afterclose.dispatch import (
     require_confirmed,
     restarts,
 )
-from afterclose.domain.audit import AuditReport, Reconciliation
+from afterclose.domain.audit import AuditReport
 from afterclose.domain.contracts import Session
-from afterclose.domain.market import MarketSnapshot, QualificationState
+from afterclose.domain.market import MarketSnapshot
 from afterclose.domain.netting import with_rows
-from afterclose.domain.order_life import OrderLife, lives, sweep_events
+from afterclose.domain.order_life import OrderLife, lives
 from afterclose.domain.orders import Action, Approval, OrderEvent, OrderState
 from afterclose.domain.runs import ModelResult, RunManifest, RunState
 from afterclose.errors import NotApproved
@@ -38,7 +38,6 @@ from afterclose.evening import (
     account_holdings,
     audit_rules,
     capital,
-    held_contracts,
     inputs_digest,
     map_trades,
     model_book,
@@ -60,10 +59,23 @@ from afterclose.model_runs import (
     say_scales,
     write_histories,
 )
-from afterclose.report.evening import Capital, EveningView
-from afterclose.stages import audit, basket, reconcile, review, signals, snapshot, submit, update
+from afterclose.report.evening import Capital
+from afterclose.settling import decided_view, record_value, settle, write_value
+from afterclose.stages import audit, basket, review, signals, snapshot, submit, update
 from afterclose.stages import quality as bar_quality
 from afterclose.stages.mapping import ContractMap
+
+__all__ = [
+    "approval_end",
+    "approve",
+    "decided_view",
+    "prepare",
+    "reject",
+    "rewrite_report",
+    "settle",
+    "trade",
+    "watch",
+]
 
 
 async def prepare(desk: Desk, session: Session) -> RunFolder:
@@ -75,6 +87,7 @@ async def prepare(desk: Desk, session: Session) -> RunFolder:
     orders = _basket(run, trades)
     seen = _quality(run, orders)
     live = await _snapshot(run, orders)
+    _value(run, nights, live)
     orders = placed(desk, orders, live)
     live, report, money = await _audit(run, nights, orders, trades, live, fresh, seen)
     _report(run, nights, orders, live, fresh, seen, report, money)
@@ -201,6 +214,12 @@ async def _snapshot(run: Run, tonight: basket.Basket) -> MarketSnapshot:
             )
         stage.wrote(run_files.write_snapshot(run.folder, live))
     return live
+
+
+def _value(run: Run, nights: Nights, live: MarketSnapshot) -> None:
+    with run.journal.stage("value") as stage:
+        record_value(run.desk, live.account)
+        stage.wrote(*write_value(run.desk, run.folder, nights.results))
 
 
 async def _audit(
@@ -347,13 +366,6 @@ def rewrite_report(desk: Desk, folder: RunFolder) -> None:
     run_files.write_report(folder, made)
 
 
-def decided_view(desk: Desk, folder: RunFolder, shown: EveningView) -> EveningView:
-    """Return what was shown with what was decided and done since, by manifest and ledger."""
-    manifest = RunJournal.resume(folder, desk.clock).manifest
-    approval = desk.ledger.approval(manifest.run_id)
-    return replace(shown, manifest=manifest, approval=approval, written_at=desk.clock.now())
-
-
 async def trade(
     desk: Desk,
     folder: RunFolder,
@@ -426,45 +438,6 @@ async def watch(
             on_event=on_event,
             follow=follow,
         )
-
-
-async def settle(desk: Desk, folder: RunFolder) -> Reconciliation:
-    """Act three, when the session is over: what became of the orders, and who holds what."""
-    run = RunJournal.resume(folder, desk.clock)
-    shown = run_files.read_view(folder)
-    session = shown.audit.session
-    with run.stage("settle") as stage:
-        async with desk.open_reader() as reader:
-            sweep = await reader.sweep()
-            known = lives(desk.ledger.orders(session), desk.ledger.events(session))
-            desk.ledger.append_events(run.manifest.run_id, sweep_events(known, sweep))
-            books = read_books(desk.ledger, (m.name for m in desk.settings.models), session)
-            held = books.held_together()
-            account = await reader.account(desk.settings.desk.account)
-            names = await reader.qualify(held_contracts(desk.specs, held))
-        result = reconcile.reconcile(
-            reconcile.ReconcileInputs(
-                run_id=run.manifest.run_id,
-                session=session,
-                as_of=desk.clock.now(),
-                lives=tuple(books.past.values()),
-                netting=books.netting,
-                held=held,
-                names={
-                    c: q.qualified
-                    for c, q in names.items()
-                    if q.state is QualificationState.FOUND and q.qualified is not None
-                },
-                account=account,
-            )
-        )
-        stage.found(result.findings)
-        stage.wrote(*run_files.write_result(folder, result, books.past.values(), books.netting))
-    run.enter(RunState.SETTLED if result.settled else RunState.SUBMITTED)
-    decided = replace(decided_view(desk, folder, shown), reconciliation=result)
-    run_files.write_report(folder, run_files.report_files(decided))
-    await asyncio.to_thread(telling.settled, desk, folder, result)
-    return result
 
 
 def _start(desk: Desk, session: Session) -> Run:

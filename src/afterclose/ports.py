@@ -25,6 +25,7 @@ from afterclose.domain.findings import Finding
 from afterclose.domain.history import Acknowledgement
 from afterclose.domain.margin import MarginImpact
 from afterclose.domain.market import BarsAnswer, FxRates, Qualification, Quote, VendorContract
+from afterclose.domain.nav import AccountNav, CashFlow
 from afterclose.domain.netting import Netting, Transfer
 from afterclose.domain.notices import Notice
 from afterclose.domain.orders import Action, Approval, BasketOrder, OrderEvent, OrderSweep
@@ -89,6 +90,9 @@ class MarketData(Protocol):
 
         None where fewer are known.
         """
+
+    def rate(self, currency: Currency, base: Currency, session: Session) -> Decimal | None:
+        """Value of one unit of a currency in another, last known up to ``session``."""
 
     def vendor_contract(self, contract: FuturesContract) -> VendorContract | None:
         """What the vendor knows of the contract itself; None where it does not list it."""
@@ -242,6 +246,24 @@ class Ledger(Protocol):
 
     def halted(self) -> Halt | None:
         """The halt that stands, if one does."""
+
+    def record_nav(self, record: AccountNav) -> None:
+        """Write where the account's value stood at one moment."""
+
+    def navs(self, account: str) -> Sequence[AccountNav]:
+        """Every record of the account's value, oldest first."""
+
+    def record_flow(self, flow: CashFlow) -> None:
+        """Write a person's word on money put in or taken out."""
+
+    def flows(self) -> Sequence[CashFlow]:
+        """Money put in or taken out, oldest first."""
+
+    def sessions(self) -> Sequence[date]:
+        """Every session for which this desk named an order, oldest first."""
+
+    def adoptions(self, model: str) -> Sequence[tuple[datetime, FuturesContract, int]]:
+        """What a model took over without an order: when, what, how many."""
 
 
 class Notifier(Protocol):

@@ -14,17 +14,23 @@ from afterclose.domain.audit import AuditReport, Reconciliation
 from afterclose.domain.contracts import FuturesContract, Session
 from afterclose.domain.margin import MarginImpact
 from afterclose.domain.market import BarsAnswer, FxRates, MarketSnapshot, Qualification, Quote
+from afterclose.domain.nav import NavHistory
 from afterclose.domain.netting import NET_MODEL, Netting
 from afterclose.domain.order_life import OrderLife
 from afterclose.domain.orders import Action, ExcludedTrade, ModelTrade
+from afterclose.domain.runs import ModelResult
 from afterclose.report.evening import EveningView
+from afterclose.report.nav import nav_csv, render_nav
 from afterclose.report.render import Drawn, render_evening
 from afterclose.report.tables import audit_csv
 from afterclose.report.workbook import evening_workbook
 
 SNAPSHOT = "35-snapshot.json"
 VIEW = "45-evening.json"
+NAV = "46-nav.json"
+NAV_TABLE = "nav_drift_comparison.csv"
 REPORT = "50-review.html"
+NAV_PAGE = "51-nav.html"
 WORKBOOK = "50-review.xlsx"
 
 TRADE_COLUMNS = (
@@ -268,3 +274,25 @@ def digests(folder: RunFolder) -> dict[str, str]:
     made = (p for p in folder.path.iterdir() if p.is_file() and "10" <= p.name[:2] < "45")
     files = sorted([*made, *(folder.path / "baskets").glob("*.csv")])
     return {p.name: sha256(p.read_bytes()).hexdigest() for p in files}
+
+
+def read_results(folder: RunFolder) -> tuple[ModelResult, ...]:
+    """Return what the models of this evening left, in the order of their names."""
+    from afterclose.adapters.zipline.runner import read_result  # noqa: PLC0415 - an adapter
+
+    done = sorted(folder.path.glob("zipline/*/result.json"))
+    return tuple(read_result(path.parent) for path in done)
+
+
+def write_nav(folder: RunFolder, history: NavHistory) -> tuple[Path, ...]:
+    """Write the account beside the models: for machines, and as the table people know."""
+    return (
+        folder.write_json(NAV, history),
+        folder.write(NAV_TABLE, nav_csv(history)),
+        folder.write(NAV_PAGE, render_nav(history)),
+    )
+
+
+def read_nav(folder: RunFolder) -> NavHistory | None:
+    """Return the comparison as it was written; None where the evening has none."""
+    return folder.read_json(NAV, NavHistory) if (folder.path / NAV).is_file() else None

@@ -23,6 +23,7 @@ from afterclose.cli.hand_app import hand_app
 from afterclose.cli.history_app import history_app
 from afterclose.cli.ledger_app import ledger_app
 from afterclose.cli.mapping_app import basket_app, mapping_app
+from afterclose.cli.nav_app import nav_app
 from afterclose.cli.options import SessionText, day
 from afterclose.cli.sim_app import sim_app
 from afterclose.errors import AfterCloseError, ExitCode
@@ -98,7 +99,7 @@ def demo(
 
 
 # In the order of the evening: that is the order of ``--help``.
-for group in (desk_app, update_app, evening_app, history_app, hand_app, basket_app):
+for group in (desk_app, update_app, evening_app, history_app, hand_app, nav_app, basket_app):
     app.add_typer(group)
 app.add_typer(data_app, name="data", no_args_is_help=True)
 app.add_typer(mapping_app, name="mapping", no_args_is_help=True)

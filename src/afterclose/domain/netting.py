@@ -21,6 +21,8 @@ from afterclose.domain.orders import BasketOrder, Fill, OrderState, order_ref
 NET_MODEL = "(net)"
 #: The same in a reference, and therefore forbidden as a model's name.
 NET_NAME = "NET"
+#: How the number of a row's execution begins that was a transfer.
+INSIDE = "inside/"
 _CENT = Decimal("0.01")
 
 
@@ -271,7 +273,7 @@ def _row_state(states: Sequence[OrderState], *, filled: int, quantity: int) -> O
 def _inside(row: BasketOrder, transfer: Transfer) -> Fill:
     """A transfer as the row's own execution: at its price, without commission."""
     return Fill(
-        exec_id=f"inside/{transfer.bought}/{transfer.sold}",
+        exec_id=f"{INSIDE}{transfer.bought}/{transfer.sold}",
         order_ref=row.order_ref,
         perm_id=0,
         con_id=0,

@@ -106,7 +106,7 @@ def render_evening(view: EveningView, parts: Drawn | None = None) -> str:
     environment = page_environment()
     style, script = page_style(), page_script()
     return environment.get_template("evening.html.j2").render(
-        **page_values(view, parts), style=style, script=script, policy=_policy(style, script)
+        **page_values(view, parts), style=style, script=script, policy=policy(style, script)
     )
 
 
@@ -209,7 +209,8 @@ def _trusted(text: str) -> Markup:
     return Markup(text)  # noqa: S704 - our own style, script and drawings; their texts are escaped
 
 
-def _policy(style: str, script: str) -> str:
+def policy(style: str, script: str) -> str:
+    """Return the content security policy of a page with these two and nothing else."""
     return (
         f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
         "img-src data:; base-uri 'none'; form-action 'none'"

@@ -39,7 +39,7 @@ def place_order(gateway: Gateway, client: Client, reader: FieldReader) -> None:
     if gateway.scenario.read_only:
         client.error(request.order_id, 321, _READ_ONLY)
         return
-    known = gateway.by_client.get((client.client_id, request.order_id))
+    known = _known_today(gateway, client, request.order_id)
     if known is None and request.order_id < gateway.ids.next_order_id(client.client_id):
         client.error(request.order_id, 103, "Duplicate order id")
         return
@@ -55,6 +55,14 @@ def place_order(gateway: Gateway, client: Client, reader: FieldReader) -> None:
         _change(gateway, client, request, item, known)
     if not request.ticket.what_if and gateway.befalls("drop_after"):
         client.close()
+
+
+def _known_today(gateway: Gateway, client: Client, order_id: int) -> Order | None:
+    """Return the order of this number: one that ended on an earlier day is forgotten by then."""
+    known = gateway.by_client.get((client.client_id, order_id))
+    if known is None or known.completed_at is None or _is_today(gateway, known.completed_at):
+        return known
+    return None
 
 
 def _instrument(gateway: Gateway, client: Client, request: OrderRequest) -> Instrument | None:

@@ -16,10 +16,12 @@ from sqlalchemy import text
 
 from afterclose.adapters.ledger.rows import same_order
 from afterclose.adapters.ledger.store import SqlLedger
+from afterclose.domain.nav import AccountNav, CashFlow
 from afterclose.domain.orders import Approval
 from afterclose.errors import ExitCode, LedgerError
 from make import (
     ACCOUNT,
+    EUR,
     NOW,
     SESSION,
     TOMORROW,
@@ -266,3 +268,46 @@ def test_a_row_of_another_version_is_said_and_not_guessed(ledger: SqlLedger) -> 
         ledger.orders(SESSION)
     with pytest.raises(LedgerError, match="cannot read"):
         ledger.record_orders("run", [BUY])
+
+
+def test_the_accounts_value_comes_back_as_it_was_recorded(ledger: SqlLedger) -> None:
+    record = AccountNav(
+        account=ACCOUNT,
+        session=SESSION,
+        as_of=NOW,
+        base=EUR,
+        net_liquidation=D("1000000.01"),
+        reporting=USD,
+        rate=D("1.0825"),
+        rate_source="the account's own rate",
+        cash={EUR: D(900000), USD: D("-12.5")},
+        rates={USD: D("0.923787528868360")},
+        positions={"ESZ26": -3},
+    )
+    later = replace(record, as_of=NOW + timedelta(hours=1), positions=None, rate=None)
+    ledger.record_nav(later)
+    ledger.record_nav(record)
+
+    assert list(reopened(ledger).navs(ACCOUNT)) == [record, later]
+    assert ledger.navs("DU7654321") == ()
+
+
+def test_deposits_come_back_as_they_were_told(ledger: SqlLedger) -> None:
+    flow = CashFlow(at=NOW, amount=D("-2500.75"), currency=EUR, by="Ann", note="out")
+    ledger.record_flow(flow)
+
+    assert list(reopened(ledger).flows()) == [flow]
+
+
+def test_sessions_with_orders_are_named_in_their_order(ledger: SqlLedger) -> None:
+    later = replace(BUY, order_ref="desk-20261120-TF-6EZ26-O1", session=TOMORROW)
+    ledger.record_orders("run", [later, BUY])
+
+    assert list(reopened(ledger).sessions()) == [SESSION, TOMORROW]
+
+
+def test_adoptions_are_told_with_their_moment(ledger: SqlLedger) -> None:
+    ledger.adopt("TF", {ES: 5}, at=NOW, note="inception")
+    ledger.adopt("MR", {ES: 1}, at=NOW, note="")
+
+    assert list(reopened(ledger).adoptions("TF")) == [(NOW, ES, 5)]

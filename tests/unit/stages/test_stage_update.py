@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from afterclose.domain.contracts import FuturesContract, RootSymbol
+from afterclose.domain.contracts import Currency, FuturesContract, RootSymbol
 from afterclose.domain.findings import Finding, Severity
 from afterclose.domain.market import VendorContract
 from afterclose.errors import StaleBars
@@ -53,6 +53,9 @@ class Market:
 
     def daily_move(self, contract: FuturesContract, session: date) -> Decimal | None:
         raise NotImplementedError(f"nobody asks for {contract} on {session}")
+
+    def rate(self, currency: Currency, base: Currency, session: date) -> Decimal | None:
+        raise NotImplementedError(f"nobody asks for {currency} in {base} on {session}")
 
     def vendor_contract(self, contract: FuturesContract) -> VendorContract | None:
         raise NotImplementedError(f"nobody asks for {contract}")

@@ -18,6 +18,14 @@ from afterclose.adapters.ledger import netted, tables
 from afterclose.adapters.ledger.custody import LEASE_FOR, Custody
 from afterclose.adapters.ledger.engine import WRITING, open_engine, told
 from afterclose.adapters.ledger.migrating import migrate
+from afterclose.adapters.ledger.nav_rows import (
+    read_adoptions,
+    read_flows,
+    read_nav,
+    read_sessions,
+    write_flow,
+    write_nav,
+)
 from afterclose.adapters.ledger.place import Place, this_place
 from afterclose.adapters.ledger.rows import (
     APPROVAL,
@@ -31,6 +39,7 @@ from afterclose.adapters.ledger.rows import (
 )
 from afterclose.domain.contracts import ContractMonth, FuturesContract, RootSymbol
 from afterclose.domain.history import Acknowledgement
+from afterclose.domain.nav import AccountNav, CashFlow
 from afterclose.domain.netting import NET_MODEL, Netting, Transfer
 from afterclose.domain.orders import Approval, BasketOrder, OrderEvent, TradeKind
 from afterclose.domain.sending import DESK_MODEL, Halt, shares
@@ -161,7 +170,7 @@ class SqlLedger:
             {
                 "run_id": run_id,
                 "order_ref": e.order_ref,
-                "at": e.at,
+                "at": e.at.astimezone(UTC),  # SQLite keeps no zone
                 "kind": e.kind.value,
                 "payload": EVENT.dump_json(e).decode(),
             }
@@ -198,7 +207,7 @@ class SqlLedger:
             connection.execute(
                 insert(tables.approvals).values(
                     run_id=approval.run_id,
-                    at=approval.at,
+                    at=approval.at.astimezone(UTC),
                     digest=approval.digest,
                     payload=APPROVAL.dump_json(approval).decode(),
                 )
@@ -369,3 +378,33 @@ class SqlLedger:
         if row is None or row["lifted"]:
             return None
         return Halt(at=in_utc(row["at"]), by=row["by"], reason=row["reason"])
+
+    def record_nav(self, record: AccountNav) -> None:
+        """Write where the account's value stood at one moment."""
+        with self._writing() as connection:
+            write_nav(connection, record)
+
+    def navs(self, account: str) -> Sequence[AccountNav]:
+        """Every record of the account's value, oldest first."""
+        with self._connection() as connection:
+            return read_nav(connection, account)
+
+    def record_flow(self, flow: CashFlow) -> None:
+        """Write a person's word on money put in or taken out."""
+        with self._writing() as connection:
+            write_flow(connection, flow)
+
+    def flows(self) -> Sequence[CashFlow]:
+        """Money put in or taken out, oldest first."""
+        with self._connection() as connection:
+            return read_flows(connection)
+
+    def sessions(self) -> Sequence[date]:
+        """Every session for which this desk named an order, oldest first."""
+        with self._connection() as connection:
+            return read_sessions(connection)
+
+    def adoptions(self, model: str) -> Sequence[tuple[datetime, FuturesContract, int]]:
+        """What a model took over without an order: when, what, how many."""
+        with self._connection() as connection:
+            return read_adoptions(connection, model)

@@ -150,3 +150,26 @@ transfers = Table(
     Column("session", Date, nullable=False, index=True),
     Column("payload", Text, nullable=False),
 )
+
+#: Where the account's value stood, by the gateway: once for each time it was looked at.
+nav = Table(
+    "nav",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("account", String(20), nullable=False),
+    Column("session", Date, nullable=False, index=True),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("payload", Text, nullable=False),
+)
+
+#: Money that a person put into the account or took out, by his word.
+cash_flows = Table(
+    "cash_flows",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("amount", String(40), nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("by", String(80), nullable=False),
+    Column("note", Text, nullable=False),
+)

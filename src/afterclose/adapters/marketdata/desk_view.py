@@ -13,15 +13,18 @@ import numpy as np
 from afterclose.adapters.marketdata.chain import leads
 from afterclose.adapters.marketdata.freshness import market_freshness
 from afterclose.adapters.marketdata.quality import check_bars
+from afterclose.adapters.marketdata.records import FxSeries
 from afterclose.adapters.marketdata.revisions import revised_roots
 from afterclose.adapters.marketdata.store import MarketStore
 from afterclose.clock import evening_of, session_on_or_before
-from afterclose.domain.contracts import FuturesContract, RootSymbol, Session
+from afterclose.domain.contracts import Currency, FuturesContract, RootSymbol, Session
 from afterclose.domain.findings import Finding
 from afterclose.domain.market import VendorContract
+from afterclose.errors import DataError
 
 #: Changes of the close that make a daily move.
 _MOVES = 20
+_DOLLAR = Currency("USD")
 _BEGINNING = np.datetime64("0001-01-01", "D")
 #: The month with the most volume in these days leads its market.
 _LEADS_OF = timedelta(days=7)
@@ -32,6 +35,7 @@ class DeskMarketData:
 
     def __init__(self, store: MarketStore) -> None:
         self._store = store
+        self._rates: dict[Currency, FxSeries] = {}
         self._months = {(r.root, r.contract_month): r.symbol for r in store.contracts()}
 
     @property
@@ -113,6 +117,25 @@ class DeskMarketData:
         bars = self._store.bars(symbol)
         end = int(np.searchsorted(bars.sessions, np.datetime64(session, "D"), side="right"))
         return [float(c) for c in bars.close[:end] if isfinite(c)]
+
+    def rate(self, currency: Currency, base: Currency, session: Session) -> Decimal | None:
+        """Value of one unit of a currency in another, last known up to ``session``."""
+        if currency == base:
+            return Decimal(1)
+        unit, other = self._dollars(currency, session), self._dollars(base, session)
+        return None if unit is None or not other else unit / other
+
+    def _dollars(self, currency: Currency, session: Session) -> Decimal | None:
+        if currency == _DOLLAR:
+            return Decimal(1)
+        series = self._rates.get(currency)
+        if series is None:
+            try:
+                series = self._rates[currency] = self._store.fx(currency)
+            except DataError:
+                return None
+        end = int(np.searchsorted(series.sessions, np.datetime64(session, "D"), side="right"))
+        return Decimal(repr(float(series.usd_per_unit[end - 1]))) if end else None
 
     def vendor_contract(self, contract: FuturesContract) -> VendorContract | None:
         """Point value, first notice and last trade, as the source of the store knows them."""

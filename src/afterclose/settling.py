@@ -1,0 +1,102 @@
+"""Act three of the evening, and the books of value beside it.
+
+``settle`` reads the broker's book and the account once more and lays the desk's own records beside
+both. It can be repeated, and sends nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from afterclose import nav_book, run_files, telling
+from afterclose.artifacts import RunFolder
+from afterclose.books import read_books
+from afterclose.domain.account import AccountSnapshot
+from afterclose.domain.audit import Reconciliation
+from afterclose.domain.market import QualificationState
+from afterclose.domain.nav import NavHistory
+from afterclose.domain.order_life import lives, sweep_events
+from afterclose.domain.runs import ModelResult, RunState
+from afterclose.errors import LedgerElsewhere
+from afterclose.evening import Desk, held_contracts
+from afterclose.journal import RunJournal
+from afterclose.report.evening import EveningView
+from afterclose.stages import reconcile
+
+
+def record_value(desk: Desk, account: AccountSnapshot) -> None:
+    """Write down what the account is worth now; nothing where the gateway did not say.
+
+    From where the ledger may not be written the evening goes on without: whoever may will record.
+    """
+    record = nav_book.account_nav(account, desk.settings, desk.market, desk.specs)
+    if record is None:
+        return
+    try:
+        desk.ledger.record_nav(record)
+    except LedgerElsewhere as error:
+        desk.say(f"the account's value was not recorded: {error}")
+
+
+def value_history(desk: Desk, results: Iterable[ModelResult]) -> NavHistory:
+    """Compare everything recorded so far with the models."""
+    return nav_book.history(desk.ledger, desk.market, desk.specs, desk.settings, results)
+
+
+def write_value(
+    desk: Desk, folder: RunFolder, results: Iterable[ModelResult] | None = None
+) -> Sequence[Path]:
+    """Write the comparison into a run's folder; by default with the models' results there."""
+    known = run_files.read_results(folder) if results is None else results
+    return run_files.write_nav(folder, value_history(desk, known))
+
+
+def decided_view(desk: Desk, folder: RunFolder, shown: EveningView) -> EveningView:
+    """Return what was shown with what was decided and done since, by manifest and ledger."""
+    manifest = RunJournal.resume(folder, desk.clock).manifest
+    approval = desk.ledger.approval(manifest.run_id)
+    return replace(shown, manifest=manifest, approval=approval, written_at=desk.clock.now())
+
+
+async def settle(desk: Desk, folder: RunFolder) -> Reconciliation:
+    """Act three, when the session is over: what became of the orders, and who holds what."""
+    run = RunJournal.resume(folder, desk.clock)
+    shown = run_files.read_view(folder)
+    session = shown.audit.session
+    with run.stage("settle") as stage:
+        async with desk.open_reader() as reader:
+            sweep = await reader.sweep()
+            known = lives(desk.ledger.orders(session), desk.ledger.events(session))
+            desk.ledger.append_events(run.manifest.run_id, sweep_events(known, sweep))
+            books = read_books(desk.ledger, (m.name for m in desk.settings.models), session)
+            held = books.held_together()
+            account = await reader.account(desk.settings.desk.account)
+            names = await reader.qualify(held_contracts(desk.specs, held))
+        result = reconcile.reconcile(
+            reconcile.ReconcileInputs(
+                run_id=run.manifest.run_id,
+                session=session,
+                as_of=desk.clock.now(),
+                lives=tuple(books.past.values()),
+                netting=books.netting,
+                held=held,
+                names={
+                    c: q.qualified
+                    for c, q in names.items()
+                    if q.state is QualificationState.FOUND and q.qualified is not None
+                },
+                account=account,
+            )
+        )
+        stage.found(result.findings)
+        stage.wrote(*run_files.write_result(folder, result, books.past.values(), books.netting))
+        record_value(desk, account)
+        stage.wrote(*write_value(desk, folder))
+    run.enter(RunState.SETTLED if result.settled else RunState.SUBMITTED)
+    decided = replace(decided_view(desk, folder, shown), reconciliation=result)
+    run_files.write_report(folder, run_files.report_files(decided))
+    await asyncio.to_thread(telling.settled, desk, folder, result)
+    return result

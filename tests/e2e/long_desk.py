@@ -1,0 +1,448 @@
+"""A desk that runs for months: generated market, paper gateway, every evening unattended.
+
+Everything is the product's own but three things: the clock, which jumps from act to act; the
+process of the models, which is this one, since Zipline takes seconds to start; and the person,
+whose decisions are drawn. The gateway is restarted every month with its book, on that market.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from afterclose import clock as calendar
+from afterclose import nightly, run_files, tws_sim
+from afterclose.adapters.ledger.store import SqlLedger
+from afterclose.adapters.marketdata.gateway_folder import write_gateway_folder
+from afterclose.adapters.marketdata.generated import generate
+from afterclose.adapters.marketdata.generated_source import GeneratedSource
+from afterclose.adapters.marketdata.update import update_store
+from afterclose.adapters.zipline import wire
+from afterclose.adapters.zipline.desk_runner import earlier_runs
+from afterclose.adapters.zipline.runner import read_result
+from afterclose.artifacts import RunFolder
+from afterclose.bootstrap import open_desk
+from afterclose.clock import ManualClock
+from afterclose.domain.audit import Reconciliation
+from afterclose.domain.nav import NavHistory
+from afterclose.domain.order_life import lives
+from afterclose.domain.orders import EventKind, OrderState
+from afterclose.domain.runs import ModelRequest, ModelResult
+from afterclose.errors import AfterCloseError, NotApproved
+from afterclose.evening import Desk
+from afterclose.settings import load
+
+ACCOUNT = "DU1234567"
+ROOTS = ("CL", "ES", "FESX", "FGBL", "GC", "HG", "ZC", "ZN")
+WARM = timedelta(days=500)
+#: After the break of Globex, when the markets of the next session are open.
+AFTER_THE_BREAK = timedelta(minutes=65)
+#: After the close, before the break ends: the day's last word.
+AFTER_THE_CLOSE = timedelta(minutes=10)
+#: The gateway forgets executions at midnight in New York.
+BEFORE_MIDNIGHT, GATEWAY_ZONE = time(23, 45), ZoneInfo("America/New_York")
+#: Dollars a day that may stay without explanation: rates and prices are rounded somewhere.
+REST = Decimal(25)
+FIRST_CASH = Decimal(5_000_000)
+
+MODEL = '''\
+"""Channel breakouts, or their contrary, on the current contract of each market; with rolls.
+
+Not to be traded: it is made to enter, add, reduce, reverse, exit and roll often.
+"""
+
+from zipline.api import continuous_future, order, set_commission, set_slippage
+from zipline.errors import SymbolNotFound
+from zipline.finance.commission import PerContract
+from zipline.finance.slippage import FixedSlippage
+
+ROOTS = {roots!r}
+
+
+def initialize(context):
+    set_commission(us_futures=PerContract(cost=0.85, exchange_fee=0.0))
+    set_slippage(us_futures=FixedSlippage(spread=0.0))
+    context.sign = int(getattr(context, "parameters", {{}}).get("sign", 1))
+    context.span = int(getattr(context, "parameters", {{}}).get("span", 10))
+    context.markets = []
+    for root in ROOTS:
+        try:
+            context.markets.append(continuous_future(root, roll="volume"))
+        except SymbolNotFound:
+            continue
+
+
+def handle_data(context, data):
+    for market in context.markets:
+        contract = data.current(market, "contract")
+        if contract is None:
+            continue
+        closes = data.history(market, "close", context.span + 1, "1d").to_numpy()
+        last, window = closes[-1], closes[:-1]
+        held = {{a: p.amount for a, p in context.portfolio.positions.items() if p.amount}}
+        ours = {{a: n for a, n in held.items() if a.root_symbol == market.root_symbol}}
+        standing = sum(ours.values())
+        wanted = standing
+        if last > window.max():
+            wanted = context.sign * (3 if standing * context.sign > 0 else 2)
+        elif last < window.min():
+            wanted = -context.sign * (3 if standing * context.sign < 0 else 2)
+        elif abs(last - window.mean()) < 0.25 * window.std():
+            wanted = 0
+        for asset, amount in ours.items():
+            if asset != contract:
+                order(asset, -amount)
+        change = wanted - ours.get(contract, 0)
+        if change:
+            order(contract, change)
+'''
+
+SETTINGS = """\
+ledger = "{ledger}"
+
+[desk]
+name = "{name}"
+account = "{account}"
+
+[broker]
+port = {port}
+timeout_s = 4
+
+[data]
+store = "market"
+source = "generated"
+seed = {seed}
+roots = {roots}
+
+[[models]]
+name = "BRK"
+entry_point = "models/channel.py"
+inception = "{inception}"
+capital_base = 1000000
+parameters = {{ sign = 1, span = 8 }}
+
+[[models]]
+name = "REV"
+entry_point = "models/channel.py"
+inception = "{inception}"
+capital_base = 1000000
+parameters = {{ sign = -1, span = 5 }}
+
+[basket]
+entry_offset_ticks = 4
+exit_offset_ticks = 12
+
+[audit]
+size = "model"
+capital = "net_liquidation"
+
+[sending]
+answer_timeout_s = 1.0
+"""
+
+
+class InProcessRunner:
+    """Runs models as ``DeskRunner`` does, without a process for each."""
+
+    def run(self, request: ModelRequest, *, on_progress: Callable[[str], None]) -> ModelResult:
+        from afterclose.adapters.zipline.task import do_task  # noqa: PLC0415 - costs seconds
+
+        request.output.mkdir(parents=True, exist_ok=True)
+        earlier = next(earlier_runs(request), None)
+        task = wire.ModelTask(request=request, resume_from=earlier, compare_with=earlier)
+        result = do_task(task, say=on_progress, on_session=lambda *_: None)
+        wire.write_json(request.output / wire.TIMING_FILE, {"seconds": 0.0, "cpu_seconds": 0.0})
+        wire.write_json(request.output / wire.RESULT_FILE, wire.result_to_json(result))
+        return read_result(request.output)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What one act of settling found, beside the gateway's own book."""
+
+    session: date
+    at: datetime
+    result: Reconciliation
+    #: Contract number → position, by the gateway itself.
+    broker: dict[int, int]
+    wrong: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What happened, in numbers."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    wrong: list[str] = field(default_factory=list)
+    #: The largest part of a day's drift that nothing explained, in dollars.
+    rest: Decimal = Decimal(0)
+
+    def add(self, what: str, number: int = 1) -> None:
+        self.counts[what] = self.counts.get(what, 0) + number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LongDesk:
+    """Where the desk is, and what decides everything that happens to it."""
+
+    home: Path
+    seed: int
+    inception: date
+    ledger: str = "sqlite:///ledger.sqlite"
+    name: str = "long"
+
+    def make(self) -> None:
+        """Write models and store; what is there already is kept."""
+        (self.home / "models").mkdir(parents=True, exist_ok=True)
+        text = MODEL.format(roots=ROOTS)
+        (self.home / "models" / "channel.py").write_text(text, encoding="utf-8")
+        if not (self.home / "market").exists():
+            self.update(calendar.sessions_before(self.inception, 1))
+
+    def update(self, session: date) -> None:
+        """Bring the store up to a session, from the generated market."""
+        update_store(
+            self.home / "market",
+            GeneratedSource(today=session, seed=self.seed, only=ROOTS),
+            session=session,
+            now=calendar.evening_of(session),
+        )
+
+    def configure(self, port: int) -> None:
+        """Write the settings."""
+        text = SETTINGS.format(
+            ledger=self.ledger,
+            name=self.name,
+            account=ACCOUNT,
+            port=port,
+            seed=self.seed,
+            roots=list(ROOTS),
+            inception=self.inception.isoformat(),
+        ).replace("'", '"')
+        (self.home / "afterclose.toml").write_text(text, encoding="utf-8")
+
+    def months(self, first: date, last: date) -> Iterator[tuple[date, ...]]:
+        """Sessions from first to last, month by month."""
+        month: list[date] = []
+        session = first
+        while session <= last:
+            if month and session.month != month[-1].month:
+                yield tuple(month)
+                month = []
+            month.append(session)
+            session = calendar.next_session(session)
+        if month:
+            yield tuple(month)
+
+    @contextmanager
+    def gateway(self, sessions: tuple[date, ...]) -> Iterator[tws_sim.RunningGateway]:
+        """The gateway for some sessions, with the book of its last life."""
+        through = sessions[-1] + timedelta(days=8)
+        # Last trading days beyond the last day generated know no holidays: look far ahead.
+        ahead = self.inception + timedelta(days=1100)
+        data = generate(ROOTS, first=sessions[0] - WARM, last=ahead, seed=self.seed)
+        folder = self.home / "gateway"
+        days = 120 + len(sessions)
+        write_gateway_folder(data, folder, live_on=sessions[0], through=through, sessions=days)
+        gateway = tws_sim.running(
+            market=tws_sim.Market.from_folder(folder),
+            account=tws_sim.AccountSpec(account=ACCOUNT, cash={"USD": FIRST_CASH}),
+            clock=tws_sim.FrozenClock(calendar.evening_of(sessions[0])),
+            state=self.home / "gateway.json",
+            seed=self.seed,
+        )
+        with gateway:
+            self.configure(gateway.port)
+            yield gateway
+
+
+@dataclass(slots=True)
+class Evenings:
+    """Plays evenings against one gateway."""
+
+    where: LongDesk
+    gateway: tws_sim.RunningGateway
+    clock: ManualClock
+    tally: Tally
+
+    def play(self, session: date) -> None:
+        """One evening, from the close of its session to the close of the next."""
+        drawn = random.Random(f"{self.where.seed}/{session}")
+        self._go_to(calendar.evening_of(session) + AFTER_THE_BREAK)
+        self.tally.add("evenings")
+        if drawn.random() < 0.02:
+            self.tally.add("evenings missed")
+            return
+        self.where.update(session)
+        with self._opened(session) as desk:
+            folder = self._until_sent(desk, session, drawn)
+            self.gateway.switch(None)
+            for night in self._nights(session):
+                self._go_to(night)
+                if self._open_orders(desk, session):
+                    self._settle(desk, folder)
+            self._go_to(calendar.evening_of(calendar.next_session(session)) + AFTER_THE_CLOSE)
+            self._check(session, folder, self._settle(desk, folder), desk)
+
+    def _until_sent(self, desk: Desk, session: date, drawn: random.Random) -> RunFolder:
+        scenario = draw_scenario(drawn)
+        self.gateway.switch(tws_sim.Scenario.from_toml(scenario))
+        folder = asyncio.run(nightly.prepare(desk, session))
+        try:
+            shown = run_files.read_view(folder)
+            refs = [r.order.order_ref for r in shown.audit.rows]
+            exclude = frozenset(r for r in refs if drawn.random() < 0.04)
+            if refs and drawn.random() < 0.02:
+                nightly.reject(desk, folder, reviewer="Ann", note="not today", rewrite=False)
+                self.tally.add("evenings rejected")
+                return folder
+            nightly.approve(
+                desk, folder, reviewer="Ann", note="read", exclude=exclude, rewrite=False
+            )
+        except NotApproved:
+            self.tally.add("evenings without orders")
+            return folder
+        for _attempt in range(2):  # what an unattended desk does: a second time, a minute later
+            try:
+                asyncio.run(nightly.trade(desk, folder, on_event=lambda _event: None))
+            except AfterCloseError as error:
+                self.tally.add(f"sending stopped: {type(error).__name__}")
+            self.gateway.switch(None)
+            if not self._unsent(desk, session):
+                break
+        return folder
+
+    def _unsent(self, desk: Desk, session: date) -> bool:
+        known = lives(desk.ledger.orders(session), desk.ledger.events(session))
+        return any(life.state is OrderState.INTENDED for life in known.values())
+
+    @contextmanager
+    def _opened(self, session: date) -> Iterator[Desk]:
+        desk = open_desk(
+            load(self.where.home),
+            self.clock,
+            say=lambda _text: None,
+            runner=InProcessRunner(),
+            session=session,
+        )
+        try:
+            yield desk
+        finally:
+            if isinstance(desk.ledger, SqlLedger):
+                desk.ledger.close()
+
+    def _go_to(self, when: datetime) -> None:
+        if when > self.gateway.now:
+            self.gateway.advance_to(when)
+        self.clock.move(max(when, self.clock.now()))
+
+    def _nights(self, session: date) -> Iterator[datetime]:
+        """A quarter before every midnight until the next close."""
+        begin = calendar.evening_of(session).astimezone(GATEWAY_ZONE).date()
+        end = calendar.evening_of(calendar.next_session(session))
+        for days in range((end.date() - begin).days + 1):
+            at = datetime.combine(begin + timedelta(days=days), BEFORE_MIDNIGHT, GATEWAY_ZONE)
+            if at < end:
+                yield at.astimezone(UTC)
+
+    def _open_orders(self, desk: Desk, session: date) -> bool:
+        known = lives(desk.ledger.orders(session), desk.ledger.events(session))
+        return any(not life.state.final for life in known.values())
+
+    def _settle(self, desk: Desk, folder: RunFolder) -> Reconciliation:
+        return asyncio.run(nightly.settle(desk, folder))
+
+    def _check(self, session: date, folder: RunFolder, result: Reconciliation, desk: Desk) -> None:
+        """Compare everything with the gateway's own book."""
+        history = run_files.read_nav(folder)
+        if history is not None and history.days:
+            self._same_value(history)
+        self.tally.add("orders", len(result.outcomes))
+        for outcome in result.outcomes:
+            self.tally.add(f"orders {outcome.state}")
+        for finding in result.findings:
+            self.tally.add(f"finding {finding.code}")
+        truth = {p.con_id: int(p.quantity) for p in self.gateway.positions() if p.quantity}
+        seen = {c.con_id: c.broker for c in result.positions if c.broker}
+        if truth != seen:
+            self.tally.wrong.append(f"{session}: settle saw {seen}, the gateway has {truth}")
+        self._same_executions(session, desk)
+        named = {f.subject for f in result.findings}
+        for check in result.positions:
+            if not check.agrees and check.symbol not in named:
+                self.tally.wrong.append(f"{session}: {check} and nobody says so")
+
+    def _same_value(self, history: NavHistory) -> None:
+        """The parts of a drift are the drift, and what no part explains is small or named."""
+        day = history.days[-1]
+        self.tally.add("days of value compared")
+        if day.parts.total != day.drift:
+            self.tally.wrong.append(f"{day.session}: {day.parts.total} is not {day.drift}")
+        largest = max(abs(day.parts.rest), self.tally.rest)
+        self.tally.rest = largest
+        if abs(day.parts.rest) > REST and not day.unknown:
+            self.tally.wrong.append(f"{day.session}: {day.parts.rest} unexplained of {day}")
+
+    def _same_executions(self, session: date, desk: Desk) -> None:
+        """Every execution of ours at the gateway is in the ledger, and none is there besides."""
+        told = {
+            e.fill.exec_id: (e.fill.signed, e.fill.price)
+            for e in desk.ledger.events(session)
+            if e.kind is EventKind.FILL and e.fill is not None
+        }
+        names = {o.order_ref for o in desk.ledger.orders(session)}
+        truth = {
+            e.exec_id: (int(e.quantity) * (1 if e.action == "BUY" else -1), e.price)
+            for e in self.gateway.executions()
+            if e.order_ref in names
+        }
+        if told != truth:
+            self.tally.wrong.append(f"{session}: the ledger has {told}, the gateway {truth}")
+
+
+def draw_scenario(drawn: random.Random) -> str:
+    """Return a fault of the gateway, or none, for the sending of one evening."""
+    root = drawn.choice(ROOTS)
+    if drawn.random() < 0.5:
+        return ""
+    return drawn.choice(
+        [
+            f"[orders]\npartial_fills = {{ {root!r} = 1 }}",
+            f"[orders]\nreject = {{ {root!r} = 'no trading permission' }}",
+            "[orders]\nduplicate_callbacks = true",
+            "[orders]\nreverse_callbacks = true",
+            "[orders]\nno_callback = [2]",
+            "[orders]\ndrop_after = [2]",
+            "[orders]\ndrop_before = [1]",
+            f"[data]\nno_data = [{root!r}]",
+            f"[data]\nno_permission = [{root!r}]",
+            f"[contracts]\nunknown = [{root!r}]",
+            f"[data]\nprice_shift = {{ {root!r} = '1.5%' }}",
+            "[connection]\nroll_back_ids = true",
+        ]
+    )
+
+
+def play(
+    where: LongDesk, *, first: date, last: date, tally: Tally, say: Callable[[str], None]
+) -> None:
+    """Play every evening from first to last."""
+    where.make()
+    clock = ManualClock(calendar.evening_of(first))
+    for sessions in where.months(first, last):
+        with where.gateway(sessions) as gateway:
+            evenings = Evenings(where, gateway, clock, tally)
+            for session in sessions:
+                try:
+                    evenings.play(session)
+                except Exception:  # noqa: BLE001 - the next evening is played all the same
+                    tally.wrong.append(f"{session}: {traceback.format_exc()}")
+        say(f"{sessions[-1]}: {tally.counts} {tally.wrong}")
