@@ -117,8 +117,16 @@ def quote_not_live(row: RowContext) -> Iterator[Finding]:
 
 
 def insufficient_volume(row: RowContext) -> Iterator[Finding]:
-    """AC416: what sizing did not keep within the volume (a closing, a roll) may be too much."""
-    if not row.unsized or row.mean_volume is None or row.max_volume_share is None:
+    """AC416, AC418: what sizing did not keep within the volume (a closing, a roll) may be much."""
+    if not row.unsized or row.close is None or row.max_volume_share is None:
+        return
+    if row.mean_volume is None:
+        yield row.finding(
+            "AC418",
+            Severity.WARN,
+            "the volume of this contract is unknown",
+            "look at it in TWS: the order was not compared with it",
+        )
         return
     if row.order.quantity > row.mean_volume * row.max_volume_share:
         yield row.finding(

@@ -240,6 +240,8 @@ def _sizing_findings(
     found: list[Finding] = []
     if mismatch:
         found.append(_mismatch(order, sizing, quantity))
+    if not any(b.volume >= 0 for b in order.bars[-sizing.window :]):
+        found.append(_volume_unknown(order.subject))
     if sizing.caps:
         found.append(cut_by_caps(order.subject, quantity, sizing.caps))
     elif quantity == 0:
@@ -282,6 +284,16 @@ def _mismatch(order: SizingInput, sizing: Sizing, quantity: int) -> Finding:
             "audit": sizing.contracts_to_trade,
             **{name: str(part) for name, part in sizing.parts},
         },
+    )
+
+
+def _volume_unknown(subject: str) -> Finding:
+    return Finding(
+        code="AC418",
+        severity=Severity.WARN,
+        subject=subject,
+        message="the volume of this contract is unknown: the cap by volume was not applied",
+        hint="look at it in TWS before approving",
     )
 
 
