@@ -222,7 +222,7 @@ def show(title: str, rows: Iterable[dict[str, object]]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", nargs="+", choices=("open", "append", "load"))
-    parser.add_argument("--years", type=int, nargs="+", default=[5, 12, 27])
+    parser.add_argument("--years", type=int, nargs="+", default=[5, 12, 25])
     parser.add_argument("--against-zipline", action="store_true")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -20,8 +21,9 @@ from afterclose.adapters.marketdata.store import MarketStore
 from afterclose.adapters.marketdata.update import RootUpdate, StoreUpdate
 from afterclose.cli.terminal import console, findings_table
 from afterclose.clock import SystemClock
-from afterclose.errors import ExitCode
+from afterclose.errors import BrokerUnavailable, ExitCode, SourceUnavailable
 from afterclose.market_sources import update_market
+from afterclose.ports import Clock
 from afterclose.settings import Settings, load
 
 #: A vendor that is late is asked again after this long.
@@ -36,24 +38,67 @@ def update(home: Path, session: date | None, *, wait: timedelta) -> None:
     is late.
     """
     settings, clock = load(home), SystemClock()
-    now = clock.now()
-    tonight = calendar.session_on_or_before(session) if session else calendar.session_at(now)
-    deadline = now + wait
-    while True:
+    tonight = (
+        calendar.session_on_or_before(session) if session else calendar.session_at(clock.now())
+    )
+
+    def ask() -> Asked:
         done = _once(settings, tonight)
-        states = market_freshness(MarketStore.open(_path(settings)), tonight)
-        missing = _missing(done, states)
-        _show(done, states, _path(settings))
-        if not missing or clock.now() + ASK_AGAIN > deadline:
-            break
-        console().print(
-            f"late: {', '.join(missing)}; asking again in {ASK_AGAIN.seconds // 60} minutes"
-        )
-        threading.Event().wait(ASK_AGAIN.total_seconds())
-    _show_late(done, states)
-    markets = {state.root for state in states} | set(missing)
-    if len(missing) > settings.data.max_late_share * len(markets):
+        asked = Asked(done, market_freshness(MarketStore.open(_path(settings)), tonight))
+        _show(asked, _path(settings))
+        return asked
+
+    asked = ask_until(ask, clock=clock, wait=wait, pause=_pause)
+    _show_late(asked)
+    markets = {state.root for state in asked.states} | set(asked.missing())
+    if len(asked.missing()) > settings.data.max_late_share * len(markets):
         raise typer.Exit(ExitCode.BLOCKED)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What one update brought, and how every market of the store stands after it."""
+
+    done: StoreUpdate
+    states: Sequence[MarketFreshness]
+
+    def missing(self) -> tuple[str, ...]:
+        """Markets without the bar they owe, and those of which the source gave nothing at all."""
+        known = {state.root for state in self.states}
+        late = {state.root for state in self.states if state.finding}
+        return tuple(sorted(late | (set(self.done.failed) - known)))
+
+
+def ask_until(
+    ask: Callable[[], Asked],
+    *,
+    clock: Clock,
+    wait: timedelta,
+    pause: Callable[[timedelta, Sequence[str]], None],
+) -> Asked:
+    """Ask until nothing is late; no longer than ``wait`` after the first time.
+
+    A source that does not answer is asked again, too; at the end of the wait its error is raised.
+    """
+    deadline = clock.now() + wait
+    while True:
+        last = clock.now() + ASK_AGAIN > deadline
+        try:
+            asked = ask()
+        except (SourceUnavailable, BrokerUnavailable) as error:
+            if last:
+                raise
+            pause(ASK_AGAIN, (str(error),))
+            continue
+        if last or not asked.missing():
+            return asked
+        pause(ASK_AGAIN, asked.missing())
+
+
+def _pause(length: timedelta, waiting_for: Sequence[str]) -> None:
+    again = f"asking again in {length.seconds // 60} minutes"
+    console().print(f"waiting for: {', '.join(waiting_for)}; {again}", soft_wrap=True)
+    threading.Event().wait(length.total_seconds())
 
 
 def _path(settings: Settings) -> Path:
@@ -73,16 +118,9 @@ def _once(settings: Settings, session: date) -> StoreUpdate:
         return update_market(settings, session, SystemClock(), on_progress=progress)
 
 
-def _missing(done: StoreUpdate, states: Sequence[MarketFreshness]) -> list[str]:
-    """Markets without the bar they owe, and those of which the source gave nothing at all."""
-    known = {state.root for state in states}
-    late = {state.root for state in states if state.finding}
-    return sorted(late | (set(done.failed) - known))
-
-
-def _show(done: StoreUpdate, states: Sequence[MarketFreshness], path: Path) -> None:
-    screen = console()
-    state_of = {state.root: state for state in states}
+def _show(asked: Asked, path: Path) -> None:
+    screen, done = console(), asked.done
+    state_of = {state.root: state for state in asked.states}
     table = Table(
         "market", "new bars", "new contracts", "revised", "newest", "state", title=str(done.session)
     )
@@ -139,11 +177,11 @@ def _show_revisions(done: StoreUpdate) -> None:
         console().print(f"and {len(done.revisions) - _MOST_ROWS} more, in the store's revisions")
 
 
-def _show_late(done: StoreUpdate, states: Sequence[MarketFreshness]) -> None:
-    late = [finding for state in states if (finding := state.finding)]
+def _show_late(asked: Asked) -> None:
+    late = [finding for state in asked.states if (finding := state.finding)]
     if late:
         console().print(findings_table(late, title="Late markets"))
-    for name, why in {**done.failed, **done.rates_failed}.items():
+    for name, why in {**asked.done.failed, **asked.done.rates_failed}.items():
         console().print(f"{name}: the source gave nothing: {why}", soft_wrap=True)
 
 

@@ -1,30 +1,30 @@
-"""A process that grows a store for ever, one commit per session, and says each one it finished.
+"""A process that updates a store for ever, session by session, and says each one it finished.
 
 Run as a script by the crash test, which kills it at random moments. The content of the store
 follows from the number of its last session alone, so whoever opens it can tell whether a bar is
-wrong.
+wrong. It is the evening's own update, from a vendor that lists a contract every ten sessions and
+publishes the final closes of a week once the week is over.
 """
 
 from __future__ import annotations
 
 import sys
-from datetime import UTC, date, datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 
-from afterclose.adapters.marketdata.store import (
-    BarTable,
-    ContractBars,
-    ContractRecord,
-    MarketStore,
-    MarketStoreWriter,
-)
+from afterclose.adapters.marketdata.records import BarTable, ContractBars, ContractRecord, FxSeries
+from afterclose.adapters.marketdata.store import MarketStore, MarketStoreWriter
+from afterclose.adapters.marketdata.update import update_store
 from unit.marketdata.market_examples import contract
 
 FIRST_DAY = date(2020, 1, 1)
 RECORDED_AT = datetime(2020, 1, 1, tzinfo=UTC)
 REVISE_EVERY, LIST_EVERY, COMPACT_EVERY = 7, 10, 13
+FINAL = 0.05
 
 
 def day(number: int) -> np.datetime64:
@@ -46,7 +46,7 @@ def expected_bars(place: int, number: int) -> ContractBars:
     numbers = np.arange(listed, number + 1, dtype=np.float64)
     close = place * 1000.0 + numbers * 0.1
     if place == 0:
-        close[0] = -(number // REVISE_EVERY) * 1.5
+        close[numbers < number // REVISE_EVERY * REVISE_EVERY] += FINAL
     return ContractBars(
         symbol=symbol_of(place),
         sessions=day(0) + numbers.astype(np.int64).astype("timedelta64[D]"),
@@ -59,15 +59,59 @@ def expected_bars(place: int, number: int) -> ContractBars:
     )
 
 
-def grow(writer: MarketStoreWriter, number: int) -> None:
-    """A bar for every contract; at times a listing, a revision, a compaction."""
-    records = contracts_after(number)
-    pieces = [expected_bars(place, number).rows(slice(-1, None)) for place in range(len(records))]
-    writer.append(BarTable.joined(pieces), contracts=records)
-    if number % REVISE_EVERY == 0:
-        writer.revise(symbol_of(0), expected_bars(0, number), recorded_at=RECORDED_AT)
+def expected_rates(number: int) -> FxSeries:
+    """All exchange rates after session ``number``: a currency of the first contract's."""
+    numbers = np.arange(number + 1)
+    return FxSeries(
+        currency="EUR",
+        sessions=day(0) + numbers.astype("timedelta64[D]"),
+        usd_per_unit=1.0 + numbers / 10_000,
+    )
+
+
+@dataclass(frozen=True)
+class GrowingVendor:
+    """What the vendor has after session ``number``."""
+
+    number: int
+    name: str = "growing"
+
+    def roots(self) -> Sequence[str]:
+        return [record.root for record in contracts_after(self.number)]
+
+    def contracts(self, root: str, *, live_on: date | None) -> Sequence[ContractRecord]:
+        first = FIRST_DAY if live_on is None else live_on
+        return [
+            replace(record, currency="EUR" if record.root == "M000" else "USD")
+            for record in contracts_after(self.number)
+            if record.root == root and day(self.number) >= np.datetime64(first, "D")
+        ]
+
+    def bars(self, symbols: Sequence[str], *, first: date | None, last: date) -> BarTable:
+        begin = np.datetime64(first or date.min, "D")
+        places = [int(symbol[1:4]) for symbol in symbols]
+        return BarTable.joined(
+            expected_bars(place, self.number).between(begin, np.datetime64(last, "D"))
+            for place in places
+        )
+
+    def rewritten(self, symbols: Sequence[str], *, since: datetime) -> Sequence[str]:
+        return symbols if since else ()
+
+    def fx(self, currencies: Sequence[str], *, first: date, last: date) -> Mapping[str, FxSeries]:
+        rates = expected_rates(self.number)
+        begin, end = np.datetime64(first, "D"), np.datetime64(last, "D")
+        kept = rates.rows((rates.sessions >= begin) & (rates.sessions <= end))
+        return {"EUR": kept} if "EUR" in currencies else {}
+
+
+def grow(path: Path, number: int) -> None:
+    """The update of one session; at times a compaction after it."""
+    session = FIRST_DAY + timedelta(days=number)
+    update_store(path, GrowingVendor(number), session=session, now=RECORDED_AT)
     if number % COMPACT_EVERY == 0:
-        writer.compact()
+        with MarketStoreWriter(path, lock_timeout_seconds=10.0) as writer:
+            writer.compact()
 
 
 def last_number(path: Path) -> int:
@@ -81,8 +125,7 @@ def main(path: Path) -> None:
     number = last_number(path)
     while True:
         number += 1
-        with MarketStoreWriter(path, lock_timeout_seconds=10.0) as writer:
-            grow(writer, number)
+        grow(path, number)
         sys.stdout.write(f"{number}\n")
         sys.stdout.flush()
 

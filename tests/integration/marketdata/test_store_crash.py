@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,14 @@ from integration.marketdata.growing_store import (
     FIRST_DAY,
     contracts_after,
     expected_bars,
+    expected_rates,
     last_number,
     symbol_of,
 )
 
 KILLS = 200
+#: Side by side, each with a process that is killed.
+STORES = 2
 READ_SESSIONS = 120
 SCRIPT = Path(__file__).with_name("growing_store.py")
 
@@ -80,12 +84,20 @@ def require_whole_state(path: Path, at_least: int) -> None:
 
 
 @pytest.mark.slow
-def test_no_bar_is_lost_or_damaged_by_killing_the_writer_two_hundred_times(tmp_path: Path) -> None:
-    path = tmp_path / "store"
-    chance = random.Random(20260822)
-    previous = -1
-    for _ in range(KILLS):
+def test_no_bar_is_lost_or_damaged_by_killing_the_update_two_hundred_times(tmp_path: Path) -> None:
+    stores = [(tmp_path / f"store-{at}", random.Random(20260822 + at)) for at in range(STORES)]
+    with ThreadPoolExecutor(STORES) as pool:
+        kills = list(pool.map(lambda pair: kill_again_and_again(*pair), stores))
+
+    assert sum(kills) == KILLS
+
+
+def kill_again_and_again(path: Path, chance: random.Random) -> int:
+    """Kill the growing process, look at every bar, start it again; return how often."""
+    previous, kills = -1, 0
+    while kills < KILLS // STORES:
         reported = killed_while_growing(path, chance)
+        kills += 1
         number = last_number(path)
         assert number >= reported > previous
         previous = number
@@ -93,7 +105,8 @@ def test_no_bar_is_lost_or_damaged_by_killing_the_writer_two_hundred_times(tmp_p
     assert verify_store(path) == sum(
         len(expected_bars(place, previous)) for place in range(len(contracts_after(previous)))
     )
-    assert previous > KILLS
+    assert previous > KILLS // STORES
+    return kills
 
 
 def require_exact(path: Path, number: int) -> None:
@@ -106,3 +119,6 @@ def require_exact(path: Path, number: int) -> None:
         assert (bars.sessions == expected.sessions).all()
         for name in BAR_COLUMNS:
             assert np.array_equal(getattr(bars, name), getattr(expected, name), equal_nan=True)
+    rates, theirs = store.fx("EUR"), expected_rates(number)
+    assert (rates.sessions == theirs.sessions).all()
+    assert rates.usd_per_unit.tolist() == theirs.usd_per_unit.tolist()
