@@ -54,7 +54,7 @@ INCEPTION_SESSIONS = 60
 GATEWAY_HISTORY = timedelta(days=150)
 #: The gateway plays tomorrow from bars that the desk has not seen.
 SESSIONS_AHEAD = 2
-CASH = {"USD": Decimal(10_000_000), "EUR": Decimal(250_000)}
+CASH = {"USD": Decimal(22_000_000), "EUR": Decimal(250_000)}
 #: Globex opens again an hour after its close; the evening works with the market live.
 AUDIT_TIME = time(17, 5)
 

@@ -33,6 +33,7 @@ from afterclose.domain.runs import (
     RunManifest,
     TradesFrom,
 )
+from afterclose.half_rolls import half_rolls
 from afterclose.nav_book import gateway_names
 from afterclose.ports import (
     BasketFiles,
@@ -119,6 +120,8 @@ def model_book(desk: Desk, tonight: signals.ModelTonight, books: Books) -> baske
         done=books.done.get(tonight.model, {}),
         complete=books.complete.get(tonight.model, frozenset()),
         audit_sizes=desk.settings.audit.size is SizeRule.AUDIT,
+        half_rolled=half_rolls(desk.ledger, tonight.session).get(tonight.model, {}),
+        complete_rolls=desk.settings.basket.complete_rolls,
     )
 
 
@@ -171,13 +174,13 @@ def order_notes(
     contracts: mapped.ContractMap,
     late: Mapping[str, Finding],
     seen: quality.BarQuality,
-    histories: Mapping[str, Finding] | None = None,
+    barred: Mapping[str, Sequence[Finding]] | None = None,
 ) -> dict[str, tuple[Finding, ...]]:
     """Gather what is known against each order before the gateway is asked.
 
     A late market blocks its own openings; its closings go, and show it. What looks wrong in the
-    bars of a market is on each of its orders. A model whose past has changed (``histories``) adds
-    nothing: what closes, and rolls, which only carry on, go.
+    bars of a market is on each of its orders. A model that is ``barred`` adds nothing: what closes,
+    and rolls, which only carry on, go.
     """
     notes: dict[str, tuple[Finding, ...]] = {}
     for order in tonight.orders:
@@ -188,10 +191,9 @@ def order_notes(
         if finding is not None:
             severity = Severity.WARN if order.kind.closes else Severity.BLOCK
             found.append(replace(finding, severity=severity, subject=order.contract.symbol))
-        changed = (histories or {}).get(order.model)
-        if changed is not None:
+        for finding in (barred or {}).get(order.model, ()):
             severity = Severity.BLOCK if order.kind in _ADDING else Severity.WARN
-            found.append(replace(changed, severity=severity, subject=order.contract.symbol))
+            found.append(replace(finding, severity=severity, subject=order.contract.symbol))
         notes[order.order_ref] = tuple(found)
     return notes
 

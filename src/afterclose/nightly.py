@@ -234,12 +234,13 @@ async def _audit(
     desk = run.desk
     with run.journal.stage("audit") as stage:
         money, share = capital(desk.settings, live.account, live), _late_share(desk)
+        barred = adding_barred(desk.settings, live, nights.histories.open)
         inputs = audit.AuditInputs(
             run_id=run.journal.manifest.run_id,
             account=desk.settings.desk.account,
             orders=tonight.orders,
             sized=size_openings(desk, tonight.orders, live, money, nights.results),
-            notes=order_notes(tonight, trades.contracts, fresh.late, seen, nights.histories.open),
+            notes=order_notes(tonight, trades.contracts, fresh.late, seen, barred),
             snapshot=live,
             rules=audit_rules(desk.settings, execute_on=calendar.next_session(run.session)),
             findings=(

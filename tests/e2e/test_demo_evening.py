@@ -11,6 +11,7 @@ import pytest
 from afterclose import demo, run_files
 from afterclose.domain.audit import AuditRow
 from afterclose.domain.findings import Verdict
+from afterclose.domain.netting import NET_MODEL
 from afterclose.domain.orders import OrderState, TradeKind
 from e2e.conftest import play
 
@@ -43,20 +44,33 @@ def test_every_order_can_be_followed_from_the_model_to_the_position(
         *basket_of(evening, "TWS_Basket_BUY_20261026.csv"),
     ]
 
+    netting = view.netting
     assert sides
+    assert netting
     for line in sides:
         ref = line["OrderRef"]
-        row, life = audited[ref], lives[ref]
-        trade = trades[row.order.trade_id]
-        assert trade["contract"] == row.order.contract.symbol
-        assert (int(trade["delta"]) > 0) == (line["Action"] == "BUY")
-        assert row.verdict is not Verdict.BLOCKED
-        assert line["Quantity"] == str(row.final_quantity) == str(life.order.quantity)
-        assert ref in evening.approval.order_refs
+        life = lives[ref]
+        parts = netting.parts_of(life.order)
+        for name in parts:  # the rows that the order carries; itself where it is one
+            row = audited[name]
+            trade = trades[row.order.trade_id]
+            assert trade["contract"] == row.order.contract.symbol == life.order.contract.symbol
+            assert (int(trade["delta"]) > 0) == (line["Action"] == "BUY")
+            assert row.verdict is not Verdict.BLOCKED
+            assert row.order.signed * row.final_quantity != 0
+        assert line["Quantity"] == str(abs(sum(parts.values()))) == str(life.order.quantity)
         assert life.state.final
         assert fills[ref] == life.filled
         assert (life.filled == life.order.quantity) == (life.state is OrderState.FILLED)
-    assert {line["OrderRef"] for line in sides} == set(evening.approval.order_refs) == set(lives)
+    sent = {line["OrderRef"] for line in sides}
+    traded = {ref for line in sent for ref in netting.carried.get(line, {line: 0})}
+    traded |= {ref for t in netting.transfers for ref in (t.bought, t.sold)}
+    assert traded == set(evening.approval.order_refs)
+    assert sent | traded == set(lives)
+    for ref in traded:  # in the market and inside, each row is traded whole or told in part
+        signed = audited[ref].order.action.sign * audited[ref].final_quantity
+        carried = sum(parts.get(ref, 0) for parts in netting.carried.values())
+        assert ref in sent or carried + netting.inside(ref) == signed
 
 
 def test_fills_explain_every_position_of_the_desk(evening: demo.DemoEvening) -> None:
@@ -66,7 +80,7 @@ def test_fills_explain_every_position_of_the_desk(evening: demo.DemoEvening) -> 
     held = Counter[str]()
     for row in _audit_rows(evening):
         held[row.order.contract.symbol] += row.order.held_before
-    for life in evening.lives:
+    for life in (each for each in evening.lives if each.order.model != NET_MODEL):
         change[life.order.contract.symbol] += life.filled * life.order.action.sign
 
     assert before

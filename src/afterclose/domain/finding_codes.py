@@ -27,6 +27,6 @@ CONFIGURABLE: frozenset[str] = frozenset(
         "AC313", "AC314", "AC315", "AC316", "AC317", "AC318", "AC401", "AC402", "AC406", "AC408",
         "AC409", "AC410", "AC412", "AC414", "AC415", "AC416", "AC417", "AC418", "AC501", "AC502",
         "AC503", "AC508", "AC510", "AC511", "AC512", "AC513", "AC514", "AC515", "AC516", "AC517",
-        "AC518",
+        "AC518", "AC519",
     }
 )  # fmt: skip

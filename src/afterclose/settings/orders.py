@@ -55,6 +55,8 @@ class BasketSettings(Section):
     exit_offset_moves: Decimal = Decimal(0)
     #: One order per contract for all models; false: one order for each model.
     net: bool = True
+    #: A roll of which only the closing leg filled: the rest of the opening one goes next evening.
+    complete_rolls: bool = True
     #: Positions the model holds and the desk does not: opened only on request.
     catch_up_entries: bool = False
 

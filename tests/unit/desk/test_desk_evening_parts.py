@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from afterclose.adapters.ledger.store import SqlLedger
+from afterclose.allocations import adding_barred
 from afterclose.books import read_books
 from afterclose.domain.findings import Severity
 from afterclose.domain.market import FxRate, FxRates
@@ -184,3 +185,44 @@ def test_a_late_market_blocks_its_openings_and_shows_on_its_closings() -> None:
 def test_the_other_rule_is_the_other_one() -> None:
     assert other_rule(TradesFrom.ORDERS) is TradesFrom.TRANSACTIONS
     assert other_rule(TradesFrom.TRANSACTIONS) is TradesFrom.ORDERS
+
+
+TWO_MODELS = """\
+[[models]]
+name = "TF"
+entry_point = "tf.py"
+allocated = {allocated}
+
+[[models]]
+name = "MR"
+entry_point = "mr.py"
+allocated = 400000
+"""
+
+
+def two_models(home: Path, *, allocated: int) -> Settings:
+    text = TWO_MODELS.format(allocated=allocated)
+    (home / "afterclose.toml").write_text(text, encoding="utf-8")
+    return load(home)
+
+
+def test_models_that_get_more_than_the_account_is_worth_add_nothing(tmp_path: Path) -> None:
+    live = make_snapshot(account=make_account(net_liquidation=D(1_000_000)))
+    barred = adding_barred(two_models(tmp_path, allocated=600_001), live, {})
+    opening, closing = make_order(), make_exit("CLF27")
+    basket = Basket(session=SESSION, orders=(opening, closing), excluded=(), notes={})
+    nothing = ContractMap(mapped={}, blocked={}, notes={})
+    notes = order_notes(basket, nothing, {}, BarQuality(), barred)
+
+    assert [(f.code, f.severity) for f in notes[opening.order_ref]] == [("AC519", Severity.BLOCK)]
+    assert [(f.code, f.severity) for f in notes[closing.order_ref]] == [("AC519", Severity.WARN)]
+    assert "1,000,001 together, the account is worth 1,000,000" in barred["TF"][0].message
+
+
+@pytest.mark.parametrize("worth", [D(1_000_000), None])
+def test_models_that_fit_or_an_account_that_tells_nothing_are_not_accused(
+    tmp_path: Path, worth: Decimal | None
+) -> None:
+    live = make_snapshot(account=make_account(net_liquidation=worth))
+
+    assert not any(adding_barred(two_models(tmp_path, allocated=600_000), live, {}).values())

@@ -326,11 +326,41 @@ def test_a_roll_in_the_market_is_left_alone() -> None:
     assert sizes(roll(held={ES: 5}, working={ES: -5, ESH: 5})) == {}
 
 
-def test_a_roll_that_stands_on_one_leg_is_told_to_a_person() -> None:
+def test_a_roll_that_stands_on_one_leg_is_completed_by_a_second_run() -> None:
     made = roll(done={ES: -5})
+
+    assert sizes(made) == {"ESH27": 5}
+    (trade,) = made.trades
+    assert (trade.trade.kind, trade.catch_up) == (TradeKind.ROLL_OPEN, True)
+    assert codes(trade.findings) == ["AC313"]
+
+
+def test_a_roll_that_stands_on_one_leg_is_told_where_the_desk_does_not_complete_it() -> None:
+    made = roll(done={ES: -5}, complete_rolls=False)
 
     assert sizes(made) == {}
     assert "AC313" in left_out(made)
+
+
+@BOTH_SIDES
+def test_what_a_roll_of_an_earlier_evening_did_not_open_is_opened_now(side: int) -> None:
+    target, half = {ESH: 5 * side}, {ESH: 2 * side}
+    made = desk_trades(book(target=target, held={ESH: 3 * side}, half_rolled=half))
+
+    assert sizes(made) == {"ESH27": 2 * side}
+    assert made.trades[0].trade.kind is TradeKind.ROLL_OPEN
+
+
+def test_no_more_is_opened_than_the_roll_closed_nor_than_the_model_holds() -> None:
+    small_roll = book(target={ESH: 5}, held={ESH: 1}, half_rolled={ESH: 2})
+    small_model = book(target={ESH: 2}, held={ESH: 1}, half_rolled={ESH: 4})
+
+    assert sizes(desk_trades(small_roll)) == {"ESH27": 2}
+    assert sizes(desk_trades(small_model)) == {"ESH27": 1}
+
+
+def test_a_half_roll_of_a_position_the_model_left_is_over() -> None:
+    assert sizes(desk_trades(book(target={}, half_rolled={ESH: 2}))) == {}
 
 
 def test_closings_stand_before_openings() -> None:

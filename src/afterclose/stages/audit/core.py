@@ -311,6 +311,8 @@ def _rolls_together(rows: Sequence[AuditRow]) -> list[AuditRow]:
 
 
 def _open_leg(row: AuditRow, partner: AuditRow | None) -> AuditRow:
+    if partner is None and row.order.catch_up:  # its close leg went earlier
+        return row
     closes = partner.final_order() if partner else None
     if closes is None:
         finding = Finding(

@@ -59,13 +59,25 @@ def still_adding(trade: ModelTrade, *, working: int) -> Finding:
 
 
 def roll_half_done(trade: ModelTrade, *, missing: int) -> Finding:
-    """AC313: the close leg of a roll went in an earlier run of tonight, its open leg did not."""
+    """AC313: the close leg of a roll went earlier, its open leg did not, and is left so."""
     return Finding(
         code="AC313",
         severity=Severity.WARN,
         subject=trade.contract.symbol,
         message=f"the close leg of this roll is gone already; {missing:+d} of the open leg are not",
-        hint="open them by hand to complete the roll, or stay out until the model's next entry",
+        hint="set basket.complete_rolls = true, or stay out until the model's next entry",
+        evidence={"missing": missing},
+    )
+
+
+def roll_completed(trade: ModelTrade, *, missing: int) -> Finding:
+    """AC313: the close leg of a roll went earlier, its open leg did not: it goes now."""
+    return Finding(
+        code="AC313",
+        severity=Severity.WARN,
+        subject=trade.contract.symbol,
+        message=f"catch-up: {missing:+d} complete a roll whose close leg is gone already",
+        hint="exclude the row to stay out until the model's next entry",
         evidence={"missing": missing},
     )
 

@@ -28,8 +28,9 @@ class ModelBook:
     ``scale`` is account contracts per model contract. ``closes`` are last closes in vendor units
     for contracts that only the desk still knows. ``done`` is the part of ``held`` that orders of
     this same session traded (signed), ``complete`` where one that opened was filled to its end:
-    a second run of an evening goes on from them. ``audit_sizes``: entries have the audit's size,
-    so a desk that holds more than the model is meant to.
+    a second run of an evening goes on from them. ``half_rolled`` is what rolls of earlier evenings
+    closed and did not open again (signed); ``complete_rolls``: it is opened now. ``audit_sizes``:
+    entries have the audit's size, so a desk that holds more than the model is meant to.
     """
 
     model: str
@@ -44,6 +45,8 @@ class ModelBook:
     done: Mapping[FuturesContract, int] = field(default_factory=dict)
     complete: frozenset[FuturesContract] = frozenset()
     audit_sizes: bool = False
+    half_rolled: Mapping[FuturesContract, int] = field(default_factory=dict)
+    complete_rolls: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,10 +153,25 @@ def _catch_up(book: ModelBook, contract: FuturesContract, target: int) -> _Decis
     missing = wanted - held - working
     if missing * wanted <= 0:
         return None, []
+    rest = book.half_rolled.get(contract, 0)
+    if rest * missing > 0 and not book.catch_up_entries:
+        return _complete_roll(book, contract, target, _at_most(missing, abs(rest)))
     trade = _catch_up_trade(book, contract, TradeKind.ENTRY, after=target)
     if not book.catch_up_entries:
         return None, [_excluded(trade, say.entry_not_caught_up(trade, held=held, target=wanted))]
     return _desk_trade(trade, missing, held, catch_up=True), []
+
+
+def _complete_roll(
+    book: ModelBook, contract: FuturesContract, target: int, missing: int
+) -> _Decision:
+    """Open what a roll of an earlier evening closed; no entry, for the desk held it before."""
+    trade = _catch_up_trade(book, contract, TradeKind.ROLL_OPEN, after=target)
+    if not book.complete_rolls:
+        return None, [_excluded(trade, say.roll_half_done(trade, missing=missing))]
+    held = book.held.get(contract, 0)
+    notes = (say.roll_completed(trade, missing=missing),)
+    return _desk_trade(trade, missing, held, catch_up=True, findings=notes), []
 
 
 def _reduce(book: ModelBook, trade: ModelTrade) -> _Decision:
@@ -221,9 +239,12 @@ def _roll_open(
     missing = -closing - book.done.get(trade.contract, 0) - towards
     if missing * closing >= 0:
         return None, [_excluded(trade, say.already_held(trade, held=held, working=working))]
-    if old not in closed:
+    if old in closed:
+        return _desk_trade(trade, missing, held), []
+    if not book.complete_rolls:
         return None, [_excluded(trade, say.roll_half_done(trade, missing=missing))]
-    return _desk_trade(trade, missing, held), []
+    notes = (say.roll_completed(trade, missing=missing),)
+    return _desk_trade(trade, missing, held, catch_up=True, findings=notes), []
 
 
 def file_trades(trades: Iterable[ModelTrade]) -> DeskTrades:
