@@ -15,6 +15,7 @@ from decimal import Decimal
 
 from afterclose import clock as calendar
 from afterclose import run_files, telling
+from afterclose.allocations import adding_barred
 from afterclose.artifacts import RunFolder, findings_csv
 from afterclose.books import Books, read_books
 from afterclose.dispatch import (
