@@ -17,6 +17,7 @@ AfterCloseError                         exit code
 │  ├─ AccountMismatch                   4
 │  ├─ NotApproved                       4
 │  ├─ ApprovalVoid                      4
+│  ├─ NotPossible                       4   the evening is not where this act begins
 │  ├─ RunAlreadySubmitted               4
 │  └─ LedgerElsewhere                   4   a copy of the ledger, or another machine writes it
 └─ LedgerError                          3   the journal cannot be written: nothing may be sent
@@ -122,6 +123,10 @@ class NotApproved(SafetyError):  # noqa: N818 - named as a trader says it
 
 class ApprovalVoid(SafetyError):  # noqa: N818 - named as a trader says it
     """The basket, the audit or the account changed after it was approved."""
+
+
+class NotPossible(SafetyError):  # noqa: N818 - named as a trader says it
+    """The evening is in a state from which this act is not possible."""
 
 
 class RunAlreadySubmitted(SafetyError):  # noqa: N818 - named as a trader says it

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from afterclose import clock as calendar
+from afterclose import unfinished
 from afterclose.artifacts import digest_of
 from afterclose.books import Books, market_orders
 from afterclose.domain.account import AccountSnapshot
@@ -158,6 +159,9 @@ def map_trades(
     made = list(made)
     contracts = [t.trade.contract for group in made for t in group.trades]
     found = mapped.map_contracts(contracts, desk.specs, session=session)
+    doubtful = unfinished.doubtful(desk.settings.runs, desk.ledger, session)
+    notes = {c: (*found.notes.get(c, ()), doubt) for c, doubt in doubtful.items()}
+    found = replace(found, notes={**found.notes, **notes})
     return [basket.without_contracts(group, found.blocked) for group in made], found
 
 

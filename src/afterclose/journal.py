@@ -18,8 +18,8 @@ from structlog.typing import EventDict
 
 from afterclose.artifacts import RunFolder
 from afterclose.domain.findings import Finding, Scalar
-from afterclose.domain.runs import RunManifest, RunState, StageRecord
-from afterclose.errors import AfterCloseError
+from afterclose.domain.runs import BARRED, RunManifest, RunState, StageRecord
+from afterclose.errors import AfterCloseError, NotPossible
 from afterclose.ports import Clock
 
 MANIFEST = "00-manifest.json"
@@ -72,9 +72,18 @@ class RunJournal:
         return journal
 
     @classmethod
-    def resume(cls, folder: RunFolder, clock: Clock) -> RunJournal:
-        """Go on with a run that was prepared before."""
-        return cls(folder, folder.read_json(MANIFEST, RunManifest), clock)
+    def resume(cls, folder: RunFolder, clock: Clock, *, to: RunState | None = None) -> RunJournal:
+        """Go on with a run that was prepared before.
+
+        ``to`` is where the act would lead. Raises NotPossible when that cannot be from here.
+        """
+        manifest = folder.read_json(MANIFEST, RunManifest)
+        barred = BARRED.get(to, {}).get(manifest.state) if to else None
+        if barred:
+            raise NotPossible(
+                f"the evening {manifest.run_id} is {manifest.state.value}", hint=barred
+            )
+        return cls(folder, manifest, clock)
 
     def save(self) -> None:
         """Write the manifest."""

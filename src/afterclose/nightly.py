@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from afterclose import clock as calendar
-from afterclose import run_files, telling
+from afterclose import run_files, telling, unfinished
 from afterclose.allocations import adding_barred
 from afterclose.artifacts import RunFolder, findings_csv
 from afterclose.books import Books, read_books
@@ -245,6 +245,7 @@ async def _audit(
             snapshot=live,
             rules=audit_rules(desk.settings, execute_on=calendar.next_session(run.session)),
             findings=(
+                *unfinished.findings(desk.settings.runs, desk.ledger, run.session),
                 *update.blocking(fresh, max_late_share=share),
                 *seen.of_evening(),
                 *nights.histories.findings,
@@ -381,7 +382,7 @@ async def trade(
     Raises SafetyError when approval, account or a halt forbid it. ``confirmed`` is what a person
     typed: a live desk wants its account number.
     """
-    run = RunJournal.resume(folder, desk.clock)
+    run = RunJournal.resume(folder, desk.clock, to=RunState.SUBMITTED)
     require_confirmed(desk, confirmed)
     submit.require_not_halted(desk.ledger)
     now = desk.clock.now()
@@ -464,7 +465,7 @@ def _start(desk: Desk, session: Session) -> Run:
 
 
 def _decided(desk: Desk, folder: RunFolder, decision: Approval, state: RunState) -> None:
-    run = RunJournal.resume(folder, desk.clock)
+    run = RunJournal.resume(folder, desk.clock, to=state)
     with run.stage("review") as stage:
         desk.ledger.record_approval(decision)
         stage.wrote(folder.write_json("55-approval.json", decision))

@@ -29,6 +29,7 @@ SNAPSHOT = "35-snapshot.json"
 VIEW = "45-evening.json"
 NAV = "46-nav.json"
 NAV_TABLE = "nav_drift_comparison.csv"
+RESULT = "70-reconcile.json"
 REPORT = "50-review.html"
 NAV_PAGE = "51-nav.html"
 WORKBOOK = "50-review.xlsx"
@@ -246,7 +247,7 @@ def write_result(
         write_orders(folder, known),
         folder.write("65-fills.csv", csv_text(FILL_COLUMNS, executions)),
         folder.write("66-fills-by-model.csv", csv_text(SHARE_COLUMNS, _shares(known))),
-        folder.write_json("70-reconcile.json", result),
+        folder.write_json(RESULT, result),
     )
 
 

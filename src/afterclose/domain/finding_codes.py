@@ -13,7 +13,7 @@ FIXED: frozenset[str] = frozenset(
         "AC105", "AC106", "AC110", "AC118", "AC202", "AC203", "AC204", "AC205", "AC206", "AC207",
         "AC208", "AC211", "AC212", "AC303", "AC304", "AC305", "AC307", "AC308", "AC309",
         "AC312", "AC403", "AC404", "AC405", "AC407", "AC411", "AC413", "AC504", "AC505",
-        "AC506", "AC507", "AC509",
+        "AC506", "AC507", "AC702", "AC509",
     }
 )  # fmt: skip
 
@@ -28,5 +28,6 @@ CONFIGURABLE: frozenset[str] = frozenset(
         "AC409", "AC410", "AC412", "AC414", "AC415", "AC416", "AC417", "AC418", "AC501", "AC502",
         "AC503", "AC508", "AC510", "AC511", "AC512", "AC513", "AC514", "AC515", "AC516", "AC517",
         "AC518", "AC519",
+        "AC703", "AC704", "AC705",
     }
 )  # fmt: skip

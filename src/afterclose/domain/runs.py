@@ -249,6 +249,30 @@ class RunState(StrEnum):
     ABORTED = "aborted"
 
 
+#: From which states a decision, a sending and a settling are not possible, and what to do instead.
+#: Everything else may be repeated: what was done is found, and done once.
+BARRED: Mapping[RunState, Mapping[RunState, str]] = {
+    RunState.APPROVED: {
+        RunState.STARTED: "it was not prepared to its end: 'afterclose run' begins it again",
+        RunState.NO_TRADES: "there is nothing to decide: the models trade nothing",
+        RunState.SETTLED: "it is settled: 'afterclose run' prepares what is left",
+    },
+    RunState.REJECTED: {
+        RunState.STARTED: "it was not prepared to its end: 'afterclose run' begins it again",
+        RunState.NO_TRADES: "there is nothing to decide: the models trade nothing",
+        RunState.SUBMITTED: "its orders have left: 'afterclose halt' cancels what works",
+        RunState.SETTLED: "its orders have left, and it is settled",
+    },
+    RunState.SUBMITTED: {
+        RunState.STARTED: "it was not prepared to its end: 'afterclose run' begins it again",
+        RunState.NO_TRADES: "there is nothing to send: the models trade nothing",
+    },
+    RunState.SETTLED: {
+        RunState.STARTED: "it was not prepared to its end: 'afterclose run' begins it again",
+    },
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageRecord:
     """One stage of one run, as the manifest keeps it."""

@@ -1,0 +1,198 @@
+"""Unfinished business of earlier evenings: said first, and what it must block is blocked.
+
+Read from the ledger and the run folders alone; nothing is asked outside. An order of an earlier
+evening that nobody knows the fate of blocks its own contract: what is held of it is not known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from afterclose import clock as calendar
+from afterclose import run_files
+from afterclose.artifacts import RunFolder
+from afterclose.books import session_lives
+from afterclose.domain.contracts import FuturesContract, Session
+from afterclose.domain.findings import Finding, Severity
+from afterclose.domain.order_life import OrderLife
+from afterclose.domain.orders import OrderState
+from afterclose.domain.runs import RunManifest, RunState
+from afterclose.errors import DataError
+from afterclose.journal import MANIFEST
+from afterclose.ports import Ledger
+
+#: How far back is looked: three weeks of evenings.
+_SESSIONS = 15
+_DOUBTFUL = frozenset({OrderState.SENT, OrderState.UNKNOWN})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastEvening:
+    """An earlier evening: its last run, and what became of its orders."""
+
+    folder: RunFolder
+    manifest: RunManifest
+    lives: tuple[OrderLife, ...]
+
+    @property
+    def session(self) -> Session:
+        """The session it was prepared for."""
+        return self.manifest.session
+
+    @property
+    def sent(self) -> tuple[OrderLife, ...]:
+        """Orders that left."""
+        return tuple(life for life in self.lives if life.state is not OrderState.INTENDED)
+
+    @property
+    def open_to_settle(self) -> bool:
+        """Whether orders left and the evening was never settled."""
+        return bool(self.sent) and self.manifest.state is not RunState.SETTLED
+
+
+@dataclass(frozen=True, slots=True)
+class _Break:
+    code: str
+    severity: Severity
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    findings: tuple[_Break, ...]
+
+
+def past_evenings(runs: Path, ledger: Ledger, before: Session) -> tuple[PastEvening, ...]:
+    """Return the evenings before a session, the newest first; of several runs the one that sent.
+
+    Only the last three weeks are looked at.
+    """
+    oldest = calendar.sessions_before(calendar.session_on_or_before(before), _SESSIONS)
+    by_session: dict[date, list[RunFolder]] = {}
+    for path in sorted(runs.glob("????-??-??-*"), key=_written):
+        session = _session_of(path)
+        if session is not None and oldest <= session < before:
+            by_session.setdefault(session, []).append(RunFolder(path))
+    found = (_evening(ledger, s, by_session[s]) for s in sorted(by_session, reverse=True))
+    return tuple(evening for evening in found if evening is not None)
+
+
+def _written(path: Path) -> float:
+    file = path / MANIFEST
+    return file.stat().st_mtime if file.is_file() else 0.0
+
+
+def _session_of(path: Path) -> date | None:
+    try:
+        return date.fromisoformat(path.name[:10])
+    except ValueError:
+        return None
+
+
+def _evening(ledger: Ledger, session: Session, folders: Sequence[RunFolder]) -> PastEvening | None:
+    read: list[tuple[RunFolder, RunManifest]] = []
+    for folder in folders:
+        try:
+            read.append((folder, folder.read_json(MANIFEST, RunManifest)))
+        except DataError:  # a folder of another version, or half a folder
+            continue
+    if not read:
+        return None
+    acted = [r for r in read if r[1].state in {RunState.SUBMITTED, RunState.SETTLED}]
+    folder, manifest = (acted or read)[-1]
+    lives = tuple(session_lives(ledger, session).values())
+    return PastEvening(folder=folder, manifest=manifest, lives=lives)
+
+
+def doubtful(runs: Path, ledger: Ledger, session: Session) -> Mapping[FuturesContract, Finding]:
+    """Contracts with an order of an earlier evening whose fate is not known: AC702, a block."""
+    found: dict[FuturesContract, Finding] = {}
+    for past in past_evenings(runs, ledger, session):
+        for life in past.lives:
+            if life.state in _DOUBTFUL:
+                found[life.order.contract] = Finding(
+                    code="AC702",
+                    severity=Severity.BLOCK,
+                    subject=life.order.contract.symbol,
+                    message=(
+                        f"{life.order.order_ref} of {past.session} is {life.state.value}: what is "
+                        "held of this contract is not known"
+                    ),
+                    hint=f"'afterclose settle --run {past.manifest.run_id}' looks again; one that "
+                    "is nowhere in TWS: 'afterclose resolve'",
+                )
+    return found
+
+
+def findings(runs: Path, ledger: Ledger, session: Session) -> tuple[Finding, ...]:
+    """What earlier evenings left open, for the evening as a whole."""
+    past = past_evenings(runs, ledger, session)
+    return (*_unsettled(past), *_breaks(past), *missed(past, session))
+
+
+def _unsettled(past: Sequence[PastEvening]) -> Iterator[Finding]:
+    for evening in past:
+        if evening.open_to_settle:
+            yield Finding(
+                code="AC703",
+                severity=Severity.WARN,
+                subject=str(evening.session),
+                message=f"{len(evening.sent)} orders left and the evening was never settled",
+                hint=f"afterclose settle --run {evening.manifest.run_id}; until then fills may be "
+                "missing in what the desk holds",
+            )
+
+
+def _breaks(past: Sequence[PastEvening]) -> Iterator[Finding]:
+    """Of the last evening that was looked at; older ones were said before."""
+    looked = next((e for e in past if e.folder.has(run_files.RESULT)), None)
+    if looked is None:
+        return
+    try:
+        result = looked.folder.read_json(run_files.RESULT, _Result)
+    except DataError:  # written by another version
+        return
+    open_ones = [f for f in result.findings if f.severity > Severity.INFO]
+    if open_ones:
+        told = ", ".join(sorted({f"{f.code} {f.subject}" for f in open_ones}))
+        yield Finding(
+            code="AC704",
+            severity=Severity.WARN,
+            subject=str(looked.session),
+            message=f"{len(open_ones)} breaks when it was last looked at: {told}",
+            hint=f"afterclose settle --run {looked.manifest.run_id} looks again",
+        )
+
+
+def missed(past: Sequence[PastEvening], session: Session) -> Iterator[Finding]:
+    """Sessions between the last evening and this one that have none, and why as far as known.
+
+    A desk without any earlier evening has missed none.
+    """
+    prepared = [e for e in past if e.manifest.state is not RunState.STARTED]
+    if not prepared:  # a new desk, or one that was away for weeks
+        return
+    broken = {e.session: e.manifest for e in past if e.manifest.state is RunState.STARTED}
+    day = calendar.next_session(prepared[0].session)
+    while day < session:
+        yield Finding(
+            code="AC705",
+            severity=Severity.WARN,
+            subject=str(day),
+            message=f"the evening of {day} was missed: {_why(broken.get(day))}",
+            hint="what the models decided then is in tonight's trades: exits and rolls are caught "
+            "up, entries only with basket.catch_up_entries",
+        )
+        day = calendar.next_session(day)
+
+
+def _why(manifest: RunManifest | None) -> str:
+    if manifest is None:
+        return "nothing was started (machine off, or no schedule installed)"
+    stage = next((s for s in reversed(manifest.stages) if s.status == "failed"), None)
+    if stage is None:
+        return f"it was started and did not come to its end after {len(manifest.stages)} stages"
+    return f"it stopped in '{stage.name}': {stage.error}"
