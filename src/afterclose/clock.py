@@ -74,9 +74,13 @@ def next_sunday(now: datetime, at: time, zone: ZoneInfo) -> datetime:
 _SUNDAY = 6
 
 
+#: Holidays follow from rules; the library would stop a year from now.
+_KNOWN_UNTIL = "2040-12-31"
+
+
 @cache
 def _calendar() -> exchange_calendars.ExchangeCalendar:
-    return exchange_calendars.get_calendar(SESSION_CALENDAR, start="1990-01-02")
+    return exchange_calendars.get_calendar(SESSION_CALENDAR, start="1990-01-02", end=_KNOWN_UNTIL)
 
 
 def evening_of(session: date) -> datetime:

@@ -63,7 +63,7 @@ def decided_view(desk: Desk, folder: RunFolder, shown: EveningView) -> EveningVi
 
 async def settle(desk: Desk, folder: RunFolder) -> Reconciliation:
     """Act three, when the session is over: what became of the orders, and who holds what."""
-    run = RunJournal.resume(folder, desk.clock)
+    run = RunJournal.resume(folder, desk.clock, to=RunState.SETTLED)
     shown = run_files.read_view(folder)
     session = shown.audit.session
     with run.stage("settle") as stage:

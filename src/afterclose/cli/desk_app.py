@@ -90,3 +90,32 @@ def doctor(
     from afterclose.cli import doctor_command  # noqa: PLC0415 - costs time
 
     doctor_command.look(desk, session=day(session), as_json=json, knock=knock)
+
+
+@desk_app.command()
+def schedule(
+    desk: Desk = Path(),
+    kind: Annotated[
+        str, typer.Option("--for", help="systemd, cron or windows; default: this machine's.")
+    ] = "",
+    count: Annotated[
+        int, typer.Option("--list", min=0, max=300, help="Show so many evenings to come.")
+    ] = 0,
+    *,
+    install: Annotated[bool, typer.Option("--install", help="Put the entry in its place.")] = False,
+    markets: Annotated[
+        bool, typer.Option("--markets", help="Show each market's last and next session.")
+    ] = False,
+) -> None:
+    """Let evenings start by themselves: entries for systemd, cron or the Windows scheduler."""
+    from afterclose.cli import schedule_command  # noqa: PLC0415 - costs time
+
+    schedule_command.show(desk, kind=kind, install=install, count=count, markets=markets)
+
+
+@desk_app.command()
+def tonight(desk: Desk = Path()) -> None:
+    """What the schedule starts: settle, update, prepare, tell; once an evening. Sends nothing."""
+    from afterclose.cli import tonight_command  # noqa: PLC0415 - costs time
+
+    tonight_command.run(desk)

@@ -1,0 +1,95 @@
+"""``afterclose tonight``: what the schedule starts. It prepares and tells; it never sends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import typer
+
+from afterclose import clock as calendar
+from afterclose import nightly, schedule, unfinished
+from afterclose.adapters.ledger.place import this_place
+from afterclose.adapters.ledger.store import SqlLedger
+from afterclose.bootstrap import open_notifier
+from afterclose.cli import data_update, desk_commands
+from afterclose.cli.terminal import console
+from afterclose.clock import SystemClock
+from afterclose.domain.contracts import Session
+from afterclose.domain.notices import Notice, Told
+from afterclose.domain.runs import RunState
+from afterclose.errors import AfterCloseError, ConfigError
+from afterclose.settings import SETTINGS_FILE, Settings, load
+
+
+def run(home: Path) -> None:
+    """Decide whether the evening's time has come; settle, update, prepare, tell. Sends nothing."""
+    if not (home / SETTINGS_FILE).is_file():
+        raise ConfigError(f"{home} is no desk", hint="make one with 'afterclose init'")
+    settings, now = load(home), SystemClock().now()
+    ledger = SqlLedger(settings.ledger_url, desk=settings.desk.name, here=this_place(settings.home))
+    try:
+        following = calendar.next_session(calendar.session_at(now))
+        past = unfinished.past_evenings(settings.runs, ledger, following)
+    finally:
+        ledger.close()
+    done = [e.session for e in past if e.manifest.state is not RunState.STARTED]
+    decision = schedule.decide(now, settings.data.start_after_close, prepared=done)
+    console().print(decision.said, soft_wrap=True)
+    if decision.missed:
+        _tell(settings, f"{decision.session}: missed", decision.said)
+    if decision.go:
+        earlier = [e for e in past if e.session < decision.session]
+        _evening(home, settings, decision.session, earlier)
+
+
+def _evening(
+    home: Path, settings: Settings, session: Session, earlier: list[unfinished.PastEvening]
+) -> None:
+    for gone in unfinished.missed(earlier, session):
+        console().print(f"{gone.message}; {gone.hint}", soft_wrap=True)
+        _tell(settings, f"{gone.subject}: missed", f"{gone.message}\n{gone.hint}")
+    with _told(settings, session):
+        if settings.data.source is not None:
+            with _going_on("some markets are late: their openings are blocked"):
+                data_update.update(home, session, wait=timedelta(hours=settings.data.wait_hours))
+        for evening in reversed([e for e in earlier if e.open_to_settle]):
+            _settle(home, evening)
+        desk_commands.run(home, session, full=False)
+
+
+def _settle(home: Path, evening: unfinished.PastEvening) -> None:
+    """Settle an earlier evening first: what it left open is a finding of tonight's report."""
+    console().print(f"settling {evening.session}", soft_wrap=True)
+    with desk_commands.open_for_command(home) as desk:
+        result = asyncio.run(nightly.settle(desk, evening.folder))
+    for finding in result.findings:
+        console().print(str(finding), soft_wrap=True)
+
+
+@contextmanager
+def _going_on(said: str) -> Iterator[None]:
+    try:
+        yield
+    except typer.Exit:
+        console().print(said, soft_wrap=True)
+
+
+@contextmanager
+def _told(settings: Settings, session: Session) -> Iterator[None]:
+    """Tell of an evening that stopped. A blocked one was told by the evening itself."""
+    try:
+        yield
+    except AfterCloseError as error:
+        _tell(settings, f"{session}: the evening stopped", f"{error}\n{error.hint}".strip())
+        raise
+
+
+def _tell(settings: Settings, title: str, text: str) -> None:
+    if settings.notify.wants(Told.PROBLEM):
+        notice = Notice(told=Told.PROBLEM, title=title, text=text)
+        for trouble in open_notifier(settings).tell(notice):
+            console().print(trouble, soft_wrap=True)
