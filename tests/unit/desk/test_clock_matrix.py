@@ -31,7 +31,7 @@ ZONES = {
 #: Where the person is, and an exchange there that the desk trades.
 EXCHANGES = {"Frankfurt": "XEUR", "London": "XLON", "Tokyo": "XTKS", "Sydney": "XASX"}
 
-#: Day; then the hour of the evening in London, Frankfurt, Tokyo and Sydney (there the next day), or,
+#: Day; then the hour of the evening in London, Frankfurt, Tokyo, Sydney (there the next day), or,
 #: where there is no evening, the last session before it.
 ODD_DAYS: dict[date, tuple[int, int, int, int] | date] = {
     date(2024, 1, 1): date(2023, 12, 29),  # New Year
