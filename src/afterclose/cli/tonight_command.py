@@ -11,7 +11,7 @@ from pathlib import Path
 import typer
 
 from afterclose import clock as calendar
-from afterclose import nightly, schedule, unfinished
+from afterclose import schedule, settling, unfinished
 from afterclose.adapters.ledger.place import this_place
 from afterclose.adapters.ledger.store import SqlLedger
 from afterclose.bootstrap import open_notifier
@@ -65,7 +65,7 @@ def _settle(home: Path, evening: unfinished.PastEvening) -> None:
     """Settle an earlier evening first: what it left open is a finding of tonight's report."""
     console().print(f"settling {evening.session}", soft_wrap=True)
     with desk_commands.open_for_command(home) as desk:
-        result = asyncio.run(nightly.settle(desk, evening.folder))
+        result = asyncio.run(settling.settle(desk, evening.folder))
     for finding in result.findings:
         console().print(str(finding), soft_wrap=True)
 
