@@ -46,6 +46,9 @@ def dry_run(home: Path, run_id: str) -> None:
         leaving = asyncio.run(dispatch.rehearse(desk, folder_of(desk, run_id)))
     screen = console()
     screen.print(departures_table(leaving))
+    for staying in leaving:
+        if not staying.goes:  # a sentence has no room in a column of twelve
+            screen.print(f"{staying.order.order_ref} stays: {staying.reason}", soft_wrap=True)
     going = sum(d.goes for d in leaving)
     screen.print(f"{going} orders would go, {len(leaving) - going} would stay. Nothing was sent.")
 
@@ -65,25 +68,18 @@ def wait_for_restart(home: Path) -> None:
 
 def departures_table(leaving: Sequence[Departure]) -> Table:
     """Show orders as they would leave: nothing is added to them later."""
-    table = Table(title="Dry run: nothing is sent")
-    for name in (
-        "conId",
-        "side",
-        "quantity",
-        "contract",
-        "price",
-        "type",
-        "tif",
-        "goes",
-        "worked",
-        "account",
-    ):
+    accounts = ", ".join(sorted({d.order.account for d in leaving}))
+    table = Table(title=f"Dry run for account {accounts}: nothing is sent")
+    worked = any(d.order.worked_text for d in leaving)
+    for name in ("", "conId", "side", "quantity", "contract", "price", "type", "tif", "when"):
         table.add_column(name)
+    if worked:
+        table.add_column("worked")
     table.add_column("orderRef", no_wrap=True)
-    table.add_column("stays, for")
     for one in leaving:
         order, found = one.order, one.qualified
         table.add_row(
+            "goes" if one.goes else "stays",
             "" if found is None else str(found.con_id),
             order.action.value,
             str(order.quantity),
@@ -94,10 +90,8 @@ def departures_table(leaving: Sequence[Departure]) -> Table:
             order.order_type,
             order.tif,
             order.start_text,
-            order.worked_text,
-            order.account,
+            *((order.worked_text,) if worked else ()),
             order.order_ref,
-            one.reason,
             style="" if one.goes else "yellow",
         )
     return table

@@ -253,7 +253,7 @@ async def test_a_line_that_breaks_at_an_order_leaves_it_to_the_next_sweep(
 ) -> None:
     gateway = start(f"[orders]\n{fault} = [1]")
     es = await qualified_by(gateway, ES)
-    async with desk_of(gateway, BUY) as desk, following(desk) as seen:
+    async with desk_of(gateway, BUY, BUY_AGAIN) as desk, following(desk) as seen:
         await desk.place(BUY, es)
         await seen.until_lost()
         with pytest.raises(BrokerUnavailable, match="nothing was sent"):

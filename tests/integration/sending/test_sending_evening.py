@@ -33,6 +33,7 @@ def test_the_dry_run_shows_what_then_goes_and_what_the_door_holds_back(tmp_path:
         code, shown = said_by(desk, "send", "--dry-run")
         assert code == 0, shown
         assert "3 orders would go, 1 would stay. Nothing was sent." in shown
+        assert "Dry run for account DU1234567: nothing is sent" in shown
         assert "limits.orders_per_evening is 3" in shown
         assert gateway.orders() == ()
 
@@ -42,7 +43,7 @@ def test_the_dry_run_shows_what_then_goes_and_what_the_door_holds_back(tmp_path:
         sent = gateway.orders()
         assert len(sent) == 3
         for order in sent:
-            assert f"{order.tif} DU1234567 {order.order_ref}" in shown
+            assert f" {order.tif} now, all hours {order.order_ref}" in shown
         code, again = said_by(desk, "send", "--dry-run")
         assert "0 orders would go, 1 would stay" in again
         assert len(gateway.orders()) == 3
