@@ -106,6 +106,14 @@ def measure_one(engine: str, entry_point: str, store_path: str, first: str, last
                 "first_session_cpu": marks[1][0] - marks[0][0],
                 "sessions": len(marks),
                 "fills": fills,
+                "positions": [
+                    [
+                        [row["sid"].symbol, int(row["amount"]), float(row["last_sale_price"])]
+                        for row in rows
+                    ]
+                    for rows in performance["positions"]
+                ],
+                "values": performance["portfolio_value"].tolist(),
                 "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
             }
         )
