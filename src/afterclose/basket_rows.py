@@ -65,8 +65,11 @@ class NamedRow:
         )
         return _excluded(self.row, finding)
 
-    def order(self, held: int | None, price: Decimal, session: Session) -> BasketOrder:
-        """Make the order, of the kind that the account's position gives it."""
+    def order(self, held: int | None, price: Decimal, live: MarketSnapshot) -> BasketOrder:
+        """Make the order, of the kind that the account's position gives it.
+
+        A row without an account is for the one that is audited: single accounts leave it out.
+        """
         row = self.row
         return BasketOrder(
             order_ref=self.ref,
@@ -76,9 +79,9 @@ class NamedRow:
             quantity=row.quantity,
             kind=kind_of(self.signed, held),
             limit_price=price,
-            account=row.account,
-            session=session,
-            trade_id=f"{FILE}/{session.isoformat()}/{self.mapped.contract.symbol}",
+            account=row.account or live.account.account,
+            session=live.session,
+            trade_id=f"{FILE}/{live.session.isoformat()}/{self.mapped.contract.symbol}",
             model_quantity=row.quantity,
             held_before=held or 0,
             reference_price=price,

@@ -83,7 +83,7 @@ async def audit_file(request: FileAuditRequest, gateway: Gateway, clock: Clock) 
     rows = _rows(request.basket)
     named, excluded = named_rows(rows, request.specs, request.session)
     live = await _ask(request, named, gateway, clock)
-    orders, unpriced = orders_of(named, live, request.session)
+    orders, unpriced = orders_of(named, live)
     money = capital(request.settings, live.account, live)
     inputs = _inputs(request, named, orders, live, money)
     report = audit.audit(inputs)
@@ -160,7 +160,7 @@ def _run_id(request: FileAuditRequest) -> str:
 
 
 def orders_of(
-    named: Sequence[NamedRow], live: MarketSnapshot, session: Session
+    named: Sequence[NamedRow], live: MarketSnapshot
 ) -> tuple[tuple[BasketOrder, ...], tuple[ExcludedTrade, ...]]:
     """Turn rows into orders, by what the account holds; a row without any price is excluded."""
     left: dict[int, int] = {}
@@ -173,7 +173,7 @@ def orders_of(
             continue
         found = live.qualified(row.mapped.contract)
         held = None if found is None else left.get(found.con_id, live.account.held(found.con_id))
-        orders.append(row.order(held, price, session))
+        orders.append(row.order(held, price, live))
         if found is not None and held is not None:
             left[found.con_id] = held + row.signed
     return _rolls_paired(orders), tuple(unpriced)

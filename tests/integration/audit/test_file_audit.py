@@ -186,6 +186,16 @@ async def test_an_order_for_another_account_is_blocked(
     assert "AC509" in codes([by_root(made.report)["HG"]])
 
 
+async def test_a_row_without_an_account_is_for_the_one_that_is_audited(
+    start: Start, everything: tws_sim.Market, tmp_path: Path
+) -> None:
+    path = written(tmp_path, (), "BUY,1,ES,FUT,202512,CME,USD,DAY,LMT,6000,,a,50")
+    made = await audited(start(), path, tmp_path / "out")
+
+    assert [r.order.account for r in made.report.rows] == [ACCOUNT]
+    assert "AC509" not in codes(made.report.rows)
+
+
 async def test_one_reference_for_the_whole_basket_is_made_into_one_per_order(
     start: Start, everything: tws_sim.Market, tmp_path: Path
 ) -> None:

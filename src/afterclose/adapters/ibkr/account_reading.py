@@ -63,7 +63,8 @@ async def _read_values(session: Session, account: str) -> tuple[AccountValue, ..
 
     reply = await session.ask(send)
     for number in numbers:  # it is a subscription
-        session.send_later(partial(session.client.cancelAccountUpdatesMulti, number))
+        cancel = partial(session.client.cancelAccountUpdatesMulti, number)
+        session.send_later(cancel, when_quiet=True)
     rows: tuple[AccountValue, ...] = reply.rows
     # While TWS still loads, it sends old figures and says so.
     loading = any(row.key == "AccountReady" and row.value == "false" for row in rows)
@@ -76,7 +77,8 @@ async def _read_positions(
     reply = await session.ask_by_turn(Part.POSITIONS, session.client.reqPositions)
     if not reply.ended:
         return None
-    session.send_later(session.client.cancelPositions)  # it is a subscription
+    # It is a subscription.
+    session.send_later(session.client.cancelPositions, when_quiet=True)
     rows = [row for row in _latest(reply.rows) if row.account == account]
     futures = [row for row in rows if row.contract.secType == _FUTURE and row.quantity]
     await asyncio.gather(*(_learn_month(session, row.contract.conId, months) for row in futures))

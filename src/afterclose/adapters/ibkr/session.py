@@ -56,6 +56,9 @@ class Session:
         self._pace = Pace()
         self._order_messages: dict[int, int] = {}
         self._errands: set[asyncio.Task[None]] = set()
+        self._asking = 0
+        self._quiet = asyncio.Event()
+        self._quiet.set()
         self.receiver.on_closed = self._pace.let_all_go
         self.receiver.on_order_word = self._order_heard
 
@@ -183,13 +186,19 @@ class Session:
         if message is not None:
             self._pace.answered(message)
 
-    def send_later(self, send: Callable[[], object]) -> None:
-        """Send a message that nobody waits for: a subscription is ended, a request withdrawn."""
-        task = asyncio.create_task(self._send_quietly(send))
+    def send_later(self, send: Callable[[], object], *, when_quiet: bool = False) -> None:
+        """Send a message that nobody waits for: a subscription is ended, a request withdrawn.
+
+        ``when_quiet``: not before every question of the moment is answered, so that what nobody
+        waits for takes nobody's place in IB's message rate.
+        """
+        task = asyncio.create_task(self._send_quietly(send, when_quiet=when_quiet))
         self._errands.add(task)
         task.add_done_callback(self._errands.discard)
 
-    async def _send_quietly(self, send: Callable[[], object]) -> None:
+    async def _send_quietly(self, send: Callable[[], object], *, when_quiet: bool) -> None:
+        if when_quiet:
+            await self._quiet.wait()
         with suppress(BrokerUnavailable):
             await self.send(send)
 
@@ -241,6 +250,16 @@ class Session:
             return await self._await_reply(pending, take_turn)
 
     async def _await_reply(self, pending: Pending, send: Callable[[], None]) -> Reply:
+        self._asking += 1
+        self._quiet.clear()
+        try:
+            return await self._reply_or_deadline(pending, send)
+        finally:
+            self._asking -= 1
+            if self._asking == 0:
+                self._quiet.set()
+
+    async def _reply_or_deadline(self, pending: Pending, send: Callable[[], None]) -> Reply:
         try:
             message = await self.send(send)
             pending.on_first_word = lambda: self._pace.answered(message)
