@@ -11,9 +11,9 @@ from __future__ import annotations
 FIXED: frozenset[str] = frozenset(
     {
         "AC105", "AC106", "AC110", "AC118", "AC202", "AC203", "AC204", "AC205", "AC206", "AC207",
-        "AC208", "AC211", "AC212", "AC303", "AC304", "AC305", "AC307", "AC308", "AC309",
-        "AC312", "AC403", "AC404", "AC405", "AC407", "AC411", "AC413", "AC504", "AC505",
-        "AC506", "AC507", "AC702", "AC509",
+        "AC208", "AC211", "AC212", "AC303", "AC304", "AC305", "AC307", "AC308", "AC309", "AC312",
+        "AC403", "AC404", "AC405", "AC407", "AC411", "AC413", "AC504", "AC505", "AC506", "AC509",
+        "AC702",
     }
 )  # fmt: skip
 
@@ -26,8 +26,7 @@ CONFIGURABLE: frozenset[str] = frozenset(
         "AC214", "AC215", "AC216", "AC217", "AC218", "AC219", "AC301", "AC302", "AC306", "AC310",
         "AC313", "AC314", "AC315", "AC316", "AC317", "AC318", "AC401", "AC402", "AC406", "AC408",
         "AC409", "AC410", "AC412", "AC414", "AC415", "AC416", "AC417", "AC418", "AC501", "AC502",
-        "AC503", "AC508", "AC510", "AC511", "AC512", "AC513", "AC514", "AC515", "AC516", "AC517",
-        "AC518", "AC519",
-        "AC703", "AC704", "AC705",
+        "AC503", "AC507", "AC508", "AC510", "AC511", "AC512", "AC513", "AC514", "AC515", "AC516",
+        "AC517", "AC518", "AC519", "AC703", "AC704", "AC705",
     }
 )  # fmt: skip

@@ -142,6 +142,7 @@ async def test_delayed_quotes_are_used_and_named(start: Start, everything: tws_s
     assert blocked(report) == set()
     assert quote is not None
     assert quote.kind in {QuoteKind.DELAYED, QuoteKind.DELAYED_FROZEN}
+    assert {r for r, row in by_root(report).items() if "AC116" in codes([row])} == {"ES"}
 
 
 async def test_10197_a_competing_session_leaves_the_drift_unknown(
@@ -175,12 +176,14 @@ async def test_a_forming_bar_is_never_taken_for_the_close(
     report = await evening(gateway, everything)
 
     for root in ALL:
-        before, row = by_root(closed)[root], by_root(report)[root]
-        assert row.close == before.close
+        before_row, row = by_root(closed)[root], by_root(report)[root]
+        assert row.close == before_row.close
         assert row.close is not None
         assert row.close.session == SESSION
         assert row.forming is not None
         assert row.forming.session == TOMORROW
+        assert "AC103" in codes([row])
+        assert "AC103" not in codes([before_row])
     assert blocked(report) == set()
 
 

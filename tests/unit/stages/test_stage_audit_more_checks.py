@@ -479,6 +479,15 @@ def test_a_fixed_code_keeps_its_weight() -> None:
     assert weighed(ENTRY, "AC206", INFO, make_finding(BLOCK, code="AC206")) is BLOCK
 
 
+def test_a_desk_whose_api_is_read_only_may_look_at_working_orders_itself() -> None:
+    live = {"account": make_account(working_orders=None)}
+    shown = row(ENTRY, live=live, rules={"severities": {"AC507": WARN}})
+
+    assert severities(shown.findings) == {"AC507": WARN}
+    assert shown.final_order() == ENTRY
+    assert row(ENTRY, live=live).final_order() is None
+
+
 def test_the_evenings_own_findings_are_weighed_too() -> None:
     limits = {"max_gross_leverage": D("0.1"), "severities": {"AC510": BLOCK}}
     found = report(ENTRY, rules=limits)

@@ -78,7 +78,7 @@ def working_order_there(row: RowContext) -> Iterator[Finding]:
             "AC507",
             Severity.BLOCK,
             "the account's working orders are unknown: the order could double one",
-            "audit again",
+            "audit again; a read-only API never tells them (docs/findings.md)",
         )
         return
     for order in row.working:
