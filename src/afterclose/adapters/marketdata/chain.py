@@ -41,14 +41,10 @@ def leads(
 
     Sessions on which no month has any volume lead nowhere and are left out.
     """
-    pieces = [store.bars(symbol) for symbol in store.symbols(root)]
+    begin, end = np.datetime64(first or date.min, "D"), np.datetime64(last or date.max, "D")
+    pieces = [store.bars(symbol).between(begin, end) for symbol in store.symbols(root)]
     days, leaders = _leaders(pieces)
-    keep = np.ones(len(days), dtype=np.bool_)
-    if first is not None:
-        keep &= days >= np.datetime64(first, "D")
-    if last is not None:
-        keep &= days <= np.datetime64(last, "D")
-    return _stretches(days[keep], leaders[keep], [piece.symbol for piece in pieces])
+    return _stretches(days, leaders, [piece.symbol for piece in pieces])
 
 
 def _leaders(

@@ -52,6 +52,8 @@ class _Check:
     sentence: str
     hint: str
     flags: Callable[[ContractRecord, ContractBars], Flags]
+    #: Whether a bar is compared with those before it; else only the bars asked for are looked at.
+    compares: bool = True
 
 
 def check_store(store: MarketStore, *, since: date | None = None) -> Iterator[Finding]:
@@ -72,13 +74,25 @@ def check_bars(
         recent = bars.sessions >= np.datetime64(since, "D")
     found = []
     for check in _CHECKS:
-        rows = np.flatnonzero(check.flags(record, bars) & recent)
+        rows = _rows(check, record, bars, recent)
         if len(rows):
             found.append(_finding(check, record, bars, rows))
     found.extend(_missing_sessions(record, bars, since))
     if not np.nan_to_num(bars.volume).any():
         found.append(_never_traded(record))
     return found
+
+
+def _rows(
+    check: _Check, record: ContractRecord, bars: ContractBars, recent: Flags
+) -> NDArray[np.int64]:
+    if check.compares:
+        return np.flatnonzero(check.flags(record, bars) & recent)
+    places = np.flatnonzero(recent)
+    if not len(places):
+        return places
+    flagged: NDArray[np.int64] = places[check.flags(record, bars.rows(places))]
+    return flagged
 
 
 def _finding(
@@ -164,7 +178,7 @@ def _limit_locked(record: ContractRecord, bars: ContractBars) -> Flags:
 
 
 def _on_holiday(record: ContractRecord, bars: ContractBars) -> Flags:
-    sessions = market_sessions(record.calendar, *_span(bars))
+    sessions = market_sessions(record.calendar, *_years(bars.sessions[0], bars.sessions[-1]))
     known = bars.sessions <= np.datetime64(sessions.known_through, "D")
     flags: Flags = known & ~np.isin(bars.sessions, sessions.days)
     return flags
@@ -192,19 +206,20 @@ def _settled_outside(record: ContractRecord, bars: ContractBars) -> Flags:
     return flags
 
 
-def _span(bars: ContractBars) -> tuple[date, date]:
+def _years(first: np.datetime64, last: np.datetime64) -> tuple[date, date]:
     """Whole years, so that contracts share the sessions they are compared with."""
-    first: date = bars.sessions[0].item()
-    last: date = bars.sessions[-1].item()
-    return date(first.year, 1, 1), date(last.year, 12, 31)
+    begin, end = first.astype("datetime64[Y]"), last.astype("datetime64[Y]")
+    return begin.astype(date), date(end.astype(date).year, 12, 31)
 
 
 def _missing_sessions(
     record: ContractRecord, bars: ContractBars, since: date | None
 ) -> list[Finding]:
     """Sessions of its market between its first and last bar on which it has none."""
-    days = market_sessions(record.calendar, *_span(bars)).days
     first = bars.sessions[0] if since is None else max(bars.sessions[0], np.datetime64(since, "D"))
+    if first > bars.sessions[-1]:
+        return []
+    days = market_sessions(record.calendar, *_years(first, bars.sessions[-1])).days
     inside = days[(days >= first) & (days <= bars.sessions[-1])]
     missing = inside[~np.isin(inside, bars.sessions)]
     if not len(missing):
@@ -281,6 +296,7 @@ _CHECKS = (
         sentence="a bar on a day on which its market is closed",
         hint="not seen by a model that runs on exchange sessions",
         flags=_on_holiday,
+        compares=False,
     ),
     _Check(
         code="AC128",
