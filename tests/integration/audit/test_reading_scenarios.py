@@ -6,6 +6,7 @@ Rows in are rows out in every case; what is unknown blocks what opens and is sho
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -16,6 +17,7 @@ from afterclose.domain.audit import AuditReport
 from afterclose.domain.contracts import Currency
 from afterclose.domain.findings import Severity
 from afterclose.domain.market import AnswerState, QualificationState, QuoteKind
+from afterclose.domain.orders import TradeKind
 from afterclose.errors import AccountMismatch
 from afterclose.stages import snapshot
 from integration.audit.evenings import (
@@ -28,6 +30,7 @@ from integration.audit.evenings import (
     codes,
     four_orders,
     mapped,
+    order,
 )
 from integration.ibkr.gateways import GatewayTime, advance, reader_of
 
@@ -304,3 +307,22 @@ async def test_both_legs_of_a_roll_are_blocked_where_their_root_is(
         answers = await reader.qualify(legs)
 
     assert {q.state.value for q in answers.values()} == {state}
+
+
+async def test_cents_stay_cents_and_a_price_in_the_other_unit_is_blocked(
+    start: Start, everything: tws_sim.Market
+) -> None:
+    corn = order(everything, mapped("ZC", "202603"), 2, kind=TradeKind.ENTRY)  # cents on both sides
+    copper = order(everything, mapped("HG", "202603"), 2, kind=TradeKind.ENTRY)
+    in_cents = copper.limit_price * 100  # as the vendor has it, and IB does not
+    slipped = replace(copper, limit_price=in_cents, reference_price=in_cents)
+    gateway = start()
+    async with reader_of(gateway) as reader:
+        report = await audited(reader, gateway, (corn, slipped))
+    rows = by_root(report)
+
+    assert blocked(report) == {"HG"}
+    assert "AC105" in codes([rows["HG"]])
+    assert rows["ZC"].close is not None
+    assert rows["ZC"].sizing is not None
+    assert rows["ZC"].sizing.point_value == 50  # 5,000 bushels, a hundredth of a dollar each
