@@ -115,7 +115,20 @@ def pictures(_arguments: Sequence[str]) -> None:
     )  # fmt: skip
 
 
-TASKS = {"demo": demo, "test": test, "pictures": pictures}
+def install(_arguments: Sequence[str]) -> None:
+    """Make the environment, for using afterclose."""
+    environment(development=False)
+    print(f"installed; activate it: {BIN / 'activate'}", flush=True)
+
+
+def docs(arguments: Sequence[str]) -> None:
+    """Build the documentation into site/: open site/index.html, no network needed."""
+    environment(development=True)
+    run(PYTHON, "-m", "mkdocs", "build", "--strict", *arguments)
+    print(f"built: {ROOT / 'site' / 'index.html'}", flush=True)
+
+
+TASKS = {"demo": demo, "docs": docs, "install": install, "pictures": pictures, "test": test}
 
 
 def main() -> None:
