@@ -90,6 +90,7 @@ def test_named_positions_are_taken_over(tmp_path: Path, port: int) -> None:
     done = init(tmp_path, *flags, port=port)
 
     assert_told(done, 0, "ESZ26 +2", "6EZ26 -1")
+    assert [dict(m.adopt) for m in load(tmp_path / "new").models] == [{"ESZ26": 2}, {"6EZ26": -1}]
     assert held(tmp_path / "new", "TF") == {"ESZ26": 2}
     assert held(tmp_path / "new", "MR") == {"6EZ26": -1}
 

@@ -156,11 +156,8 @@ def capital(settings: Settings, net_liquidation: Decimal | None) -> Diagnosis:
         return unknown(PART, "capital", f"the models get {total:,.0f} {base}; the account's is not")
     said = f"the models get {total:,.0f} of the account's {net_liquidation:,.0f} {base}"
     if total > net_liquidation:
-        return note(
-            PART,
-            "capital",
-            said,
-            "more than there is: lower models.allocated, or expect rejections for margin",
+        return fails(
+            PART, "capital", said, "more than there is (AC519 blocks openings): lower allocated"
         )
     return good(PART, "capital", said)
 

@@ -97,7 +97,7 @@ def test_an_account_that_is_silent_about_its_positions_fails() -> None:
     ("value", "health"),
     [
         (None, Health.UNKNOWN),
-        (Decimal(999_999), Health.NOTE),
+        (Decimal(999_999), Health.FAILS),
         (Decimal(1_000_000), Health.GOOD),
     ],
 )
