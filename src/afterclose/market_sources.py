@@ -132,7 +132,7 @@ def market_source(settings: Settings, session: Session) -> MarketSource:
         )
     folder = settings.resolve(data.folder)
     if data.source is DataSource.FOLDER:
-        return TableFolder(folder)
+        return TableFolder(folder, only=data.roots)
     history = RealHistory(folder=folder)
     loaded = history.load(first=_OLDEST, last=session, roots=data.roots or None)
     return LoadedSource(name=history.name, data=loaded, today=session)

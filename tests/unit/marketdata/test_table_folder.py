@@ -107,6 +107,12 @@ def test_files_of_other_houses_are_understood(tmp_path: Path, text: str) -> None
     assert (piece.close[0], piece.volume[0], piece.open_interest[0]) == (2815.5, 1200.0, 900.0)
 
 
+def test_only_the_chosen_roots_are_kept(tmp_path: Path) -> None:
+    whole = folder(tmp_path, {"ESM20.csv": "date,close\n20200420,2815.5\n"})
+    assert {"ES", "FDAX"} <= set(whole.roots())
+    assert TableFolder(tmp_path, only=("ES", "NQ")).roots() == ["ES"]
+
+
 def test_a_live_contract_without_an_end_is_refused(tmp_path: Path) -> None:
     source = folder(tmp_path, {"ESM20.csv": "date,close\n20200420,2815.5\n"}, "symbol\n")
     with pytest.raises(DataError, match="when ESM20 ends"):

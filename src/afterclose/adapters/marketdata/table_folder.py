@@ -50,9 +50,10 @@ Row = Mapping[str, str]
 
 @dataclass(frozen=True)
 class TableFolder:
-    """``MarketSource`` on such a folder."""
+    """``MarketSource`` on such a folder; ``only`` restricts the roots."""
 
     folder: Path
+    only: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -60,8 +61,8 @@ class TableFolder:
         return f"folder {self.folder.name}"
 
     def roots(self) -> Sequence[str]:
-        """Roots of ``roots.csv``."""
-        return sorted(self._roots)
+        """Roots of ``roots.csv``, or those of ``only`` that it has."""
+        return sorted(set(self.only) & set(self._roots) if self.only else self._roots)
 
     def contracts(self, root: str, *, live_on: date | None) -> Sequence[ContractRecord]:
         """Contracts that have bars. Raises DataError for one whose end nobody states."""
@@ -105,7 +106,7 @@ class TableFolder:
 
     def load(self, roots: Iterable[str] | None = None) -> MarketData:
         """Everything in the folder at once."""
-        chains = [pair for root in sorted(roots or self._roots) for pair in self._chain(root)]
+        chains = [pair for root in sorted(roots or self.roots()) for pair in self._chain(root)]
         currencies = sorted({record.currency for record, _ in chains} - {"USD"})
         return MarketData(
             contracts=tuple(record for record, _ in chains),
