@@ -72,7 +72,8 @@ async def _ask(
     desk: Desk, question: mapping.MappingQuestion
 ) -> tuple[mapping.CheckedContract, ...]:
     async with desk.open_reader() as reader:
-        return await mapping.run(reader, question)
+        rules = reader if isinstance(reader, mapping.PriceRules) else None
+        return await mapping.run(reader, question, rules=rules)
 
 
 def _differs(checked: mapping.CheckedContract) -> bool:

@@ -8,11 +8,11 @@ and by ``afterclose mapping check``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from afterclose.domain.contracts import MappedContract, QualifiedContract
+from afterclose.domain.contracts import MappedContract, PriceStep, QualifiedContract
 from afterclose.domain.findings import Finding, Severity
 from afterclose.domain.market import Qualification, QualificationState, VendorContract
 
@@ -90,6 +90,34 @@ def facts_agree(mapped: MappedContract, found: QualifiedContract) -> Iterator[Fi
                 f"look in TWS; in the mapping workbook, {fix}",
             )
             yield _with(finding, fact=fact, mapping=str(ours), gateway=str(theirs))
+
+
+def steps_agree(
+    mapped: MappedContract, steps: Sequence[PriceStep], price: Decimal | None
+) -> Iterator[Finding]:
+    """AC206: the market rule's increment at this price must be the tick that limits are made on.
+
+    The rule, not the smallest tick of the contract, is what IB holds a price against (error 110).
+    Without a price, one of its increments must be the tick.
+    """
+    if not steps:
+        return
+    tick = mapped.spec.tick_size
+    fitting = [step for step in steps if price is not None and step.low_edge <= abs(price)]
+    at_price = max(fitting, key=lambda step: step.low_edge).increment if fitting else None
+    known = {at_price} if at_price is not None else {step.increment for step in steps}
+    if tick in known:
+        return
+    theirs = f"{max(known):f}"
+    where = f" at {price:f}" if at_price is not None and price is not None else ""
+    finding = _block(
+        mapped,
+        "AC206",
+        f"market rule: the mapping's tick is {tick:f}, IB takes steps of {theirs}{where}",
+        f"look in TWS; in the mapping workbook, "
+        f"{_FIXES['tick'].format(root=mapped.spec.root, theirs=theirs)}",
+    )
+    yield _with(finding, fact="market rule", mapping=str(tick), gateway=theirs)
 
 
 def last_trade_fits(mapped: MappedContract, found: QualifiedContract) -> Iterator[Finding]:

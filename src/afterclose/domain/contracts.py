@@ -8,7 +8,7 @@ and ``to_tick`` are the only places where a price changes scale or is rounded.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
@@ -229,11 +229,21 @@ class QualifiedContract:
     trading_hours: str
     liquid_hours: str
     order_types: tuple[str, ...] = ()
+    #: Number of IB's rule for its price increments at this exchange; None: not told.
+    market_rule: int | None = field(default=None, compare=False)
 
     @property
     def point_value(self) -> Decimal:
         """Money per 1.0 of API price: multiplier / magnifier (IB's own identity)."""
         return Decimal(self.multiplier) / self.price_magnifier
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceStep:
+    """One line of a market rule, in units of the API price: from ``low_edge`` on, this step."""
+
+    low_edge: Decimal
+    increment: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,9 +7,10 @@ contract; the audit does the same every evening for what is traded.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Protocol, runtime_checkable
 
 from afterclose.domain import contract_facts
 from afterclose.domain.contracts import (
@@ -18,6 +19,8 @@ from afterclose.domain.contracts import (
     ContractSpec,
     FuturesContract,
     MappedContract,
+    PriceStep,
+    QualifiedContract,
     RootSymbol,
     Session,
 )
@@ -187,13 +190,20 @@ def _number(session: Session) -> int:
     return session.year * 12 + session.month - 1
 
 
+Steps = Mapping[FuturesContract, tuple[PriceStep, ...]]
+
+
 def check(
     question: MappingQuestion,
     answers: Mapping[FuturesContract, Qualification],
     bars: Mapping[FuturesContract, BarsAnswer],
+    steps: Steps | None = None,
 ) -> tuple[CheckedContract, ...]:
-    """Compare each contract with the gateway's facts, the vendor's and both closes. Pure."""
-    return tuple(_checked(question, m, answers, bars) for m in question.contracts)
+    """Compare each contract with the gateway's facts, the vendor's and both closes. Pure.
+
+    ``steps`` are the increments of the market rules, where the gateway told them.
+    """
+    return tuple(_checked(question, m, answers, bars, steps or {}) for m in question.contracts)
 
 
 def _checked(
@@ -201,6 +211,7 @@ def _checked(
     mapped: MappedContract,
     answers: Mapping[FuturesContract, Qualification],
     bars: Mapping[FuturesContract, BarsAnswer],
+    steps: Steps,
 ) -> CheckedContract:
     contract, spec = mapped.contract, mapped.spec
     answer = answers.get(contract, _NOT_ASKED)
@@ -215,6 +226,8 @@ def _checked(
     if answer.qualified is not None:
         findings += contract_facts.facts_agree(mapped, answer.qualified)
         findings += contract_facts.last_trade_fits(mapped, answer.qualified)
+        price = ours if theirs is None else theirs
+        findings += contract_facts.steps_agree(mapped, steps.get(contract, ()), price)
     if ours is not None and theirs is not None:
         findings += contract_facts.levels_agree(mapped, ours, theirs)
     if spec.blocked:
@@ -233,9 +246,25 @@ _NOT_ASKED = Qualification(state=QualificationState.UNKNOWN, text="not asked")
 _BARS = 5
 
 
-async def run(reader: BrokerReader, question: MappingQuestion) -> tuple[CheckedContract, ...]:
-    """Ask the gateway for every contract, and for the last closes of those it knows."""
+@runtime_checkable
+class PriceRules(Protocol):
+    """A reader that can also tell the increments that IB takes prices in."""
+
+    async def price_steps(
+        self, contracts: Collection[QualifiedContract]
+    ) -> Mapping[FuturesContract, tuple[PriceStep, ...]]:
+        """Ask for the price increments of each contract; those without an answer are left out."""
+
+
+async def run(
+    reader: BrokerReader, question: MappingQuestion, *, rules: PriceRules | None = None
+) -> tuple[CheckedContract, ...]:
+    """Ask the gateway for every contract, and for the last closes of those it knows.
+
+    ``rules`` is asked for their market rules as well.
+    """
     answers = await reader.qualify(question.contracts)
     found = [a.qualified for a in answers.values() if a.qualified is not None]
     bars = await reader.daily_bars(found, sessions=_BARS)
-    return check(question, answers, bars)
+    steps = {} if rules is None else await rules.price_steps(found)
+    return check(question, answers, bars, steps)

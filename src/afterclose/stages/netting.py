@@ -16,7 +16,7 @@ from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 
 from afterclose.domain.netting import NET_MODEL, Netting, Transfer, net_ref
-from afterclose.domain.orders import BasketOrder, TradeKind
+from afterclose.domain.orders import BasketOrder, TradeKind, later_attempt
 
 #: What rows carried by one order may differ in; every other field is a term of the order itself.
 _OF_THE_ROW = frozenset(
@@ -179,8 +179,9 @@ class _Work:
                 effect=_effect(row),
                 number=number,
             )
-            if name not in self._names:
-                self._names.add(name)
+            names = {name, *(later_attempt(name, n + 1) for n in range(row.attempts))}
+            if not names & self._names:
+                self._names |= names
                 return name
             number += 1
 

@@ -168,7 +168,9 @@ def for_orders(approval: Approval, netting: Netting) -> Approval:
         if not approved >= set(rows):
             raise NotApproved(f"{order.order_ref} is not made of approved rows alone")
     names = approved | {order.order_ref for order in netting.orders}
-    return replace(approval, order_refs=tuple(sorted(names)))
+    carrying = [o for o in netting.orders if o.order_ref in netting.carried and o.attempts]
+    attempts = (*approval.attempts, *((o.order_ref, o.attempts) for o in carrying))
+    return replace(approval, order_refs=tuple(sorted(names)), attempts=attempts)
 
 
 def overridden(approval: Approval) -> Mapping[str, str]:

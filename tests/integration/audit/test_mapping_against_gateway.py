@@ -51,8 +51,11 @@ async def test_every_root_agrees_with_the_gateway_or_says_why_it_is_blocked(
 ) -> None:
     contracts = first_months()
     async with reader_of(start()) as reader:
-        checked = await mapping.run(reader, question(everything, *contracts))
+        found = await reader.qualify(contracts)
+        steps = await reader.price_steps([q.qualified for q in found.values() if q.qualified])
+        checked = await mapping.run(reader, question(everything, *contracts), rules=reader)
 
+    assert set(steps) == {c.contract for c in contracts}  # every market rule was told
     told = {c.mapped.spec.root: [f.code for f in c.findings] for c in checked if c.findings}
     assert len(checked) == 85
     assert set(told) == UNVERIFIED

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ib_async.contract import Contract, ContractDetails
-from ib_async.objects import BarData, CommissionReport, Execution
+from ib_async.objects import BarData, CommissionReport, Execution, PriceIncrement
 from ib_async.order import Order, OrderState
 from ib_async.util import UNSET_DOUBLE
 
 from afterclose.adapters.ibkr import convert
 from afterclose.adapters.ibkr.rows import ExecutionRow, OpenOrderRow, PositionRow, StatusRow
 from afterclose.adapters.ibkr.written_order import ib_order
-from afterclose.domain.contracts import ContractMonth, QualifiedContract
+from afterclose.domain.contracts import ContractMonth, PriceStep, QualifiedContract
 from afterclose.domain.orders import Action
 from afterclose.errors import ContractError
 from unit.ibkr.ibkr_values import CL, ES, EVENING, FDAX, QUALIFIED_ES, SI, ZC, mapped, order
@@ -350,3 +350,30 @@ def test_a_position_keeps_the_cost_of_a_whole_contract() -> None:
     )
     read = convert.position(row, ContractMonth(2026, 1))
     assert (read.quantity, read.average_cost) == (-2, Decimal(59000))
+
+
+@pytest.mark.parametrize(
+    ("rules", "exchanges", "rule"),
+    [
+        ("67,2001", "QBALGO,CME", 2001),
+        ("2001", "CME,QBALGO", 2001),
+        ("67,2001", "QBALGO,ICE", None),
+        ("", "CME", None),
+    ],
+)
+def test_the_market_rule_is_the_one_of_the_contracts_exchange(
+    rules: str, exchanges: str, rule: int | None
+) -> None:
+    read = convert.qualified_contract(
+        ES.contract, details(marketRuleIds=rules, validExchanges=exchanges)
+    )
+
+    assert read.market_rule == rule
+
+
+def test_increments_are_told_in_the_currency_and_read_in_the_unit_of_the_price() -> None:
+    corn = [PriceIncrement(lowEdge=0.0, increment=0.0025)]
+
+    assert convert.price_steps(corn, magnifier=100) == (
+        PriceStep(low_edge=Decimal(0), increment=Decimal("0.2500")),
+    )

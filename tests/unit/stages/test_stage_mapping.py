@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from afterclose.domain.contract_facts import steps_agree
+from afterclose.domain.contracts import PriceStep
 from afterclose.domain.findings import Severity
 from afterclose.domain.market import VendorContract
 from afterclose.stages.mapping import (
@@ -178,3 +180,28 @@ def test_a_contract_nobody_answered_for_is_unknown() -> None:
     (row,) = check(question(), {}, {})
 
     assert codes(row.findings) == ["AC211"]
+
+
+def rule(*steps: tuple[str, str]) -> tuple[PriceStep, ...]:
+    return tuple(PriceStep(low_edge=Decimal(edge), increment=Decimal(step)) for edge, step in steps)
+
+
+@pytest.mark.parametrize(
+    ("steps", "price", "codes"),
+    [
+        (rule(("0", "0.25")), Decimal(6000), []),
+        (rule(("0", "0.05"), ("100", "0.25")), Decimal(6000), []),
+        (rule(("0", "0.05"), ("100", "0.25")), Decimal(-150), []),
+        (rule(("0", "0.25"), ("5000", "0.5")), Decimal(6000), ["AC206"]),
+        (rule(("0", "0.05"), ("100", "0.25")), None, []),
+        (rule(("0", "0.05")), None, ["AC206"]),
+        ((), Decimal(6000), []),
+    ],
+)
+def test_the_tick_is_held_against_the_market_rule_at_the_price(
+    steps: tuple[PriceStep, ...], price: Decimal | None, codes: list[str]
+) -> None:
+    told = list(steps_agree(make_mapped(), steps, price))
+
+    assert [f.code for f in told] == codes
+    assert all("'Tick Size' of ES" in f.hint for f in told)

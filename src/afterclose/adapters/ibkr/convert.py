@@ -7,6 +7,7 @@ figures (``1.7976931348623157E308``, NaN, infinity) become None.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Context, Decimal, InvalidOperation
@@ -14,7 +15,7 @@ from functools import cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ib_async.contract import Contract, ContractDetails
-from ib_async.objects import BarData, CommissionReport
+from ib_async.objects import BarData, CommissionReport, PriceIncrement
 from ib_async.order import Order
 
 from afterclose.adapters.ibkr.rows import (
@@ -30,6 +31,7 @@ from afterclose.domain.contracts import (
     Currency,
     FuturesContract,
     MappedContract,
+    PriceStep,
     QualifiedContract,
 )
 from afterclose.domain.market import Bar
@@ -213,6 +215,31 @@ def qualified_contract(contract: FuturesContract, details: ContractDetails) -> Q
         trading_hours=details.tradingHours,
         liquid_hours=details.liquidHours,
         order_types=tuple(t for t in details.orderTypes.split(",") if t),
+        market_rule=_rule_at(named.exchange, details),
+    )
+
+
+def _rule_at(exchange: str, details: ContractDetails) -> int | None:
+    """Rules are listed like the exchanges, in the same order; one alone is of all of them."""
+    rules = [text.strip() for text in details.marketRuleIds.split(",") if text.strip()]
+    places = [text.strip() for text in details.validExchanges.split(",")]
+    if len(set(rules)) == 1:
+        told = rules[0]
+    elif exchange in places and len(rules) == len(places):
+        told = rules[places.index(exchange)]
+    else:
+        return None
+    return int(told) if told.isdigit() else None
+
+
+def price_steps(rows: Iterable[PriceIncrement], *, magnifier: int) -> tuple[PriceStep, ...]:
+    """Read a market rule: IB tells it in the currency, the API price is that × magnifier."""
+    return tuple(
+        PriceStep(
+            low_edge=Decimal(repr(row.lowEdge)) * magnifier,
+            increment=Decimal(repr(row.increment)) * magnifier,
+        )
+        for row in rows
     )
 
 

@@ -20,7 +20,12 @@ from ib_async.contract import Contract
 
 from afterclose.adapters.ibkr.account_reading import read_account
 from afterclose.adapters.ibkr.book import read_book
-from afterclose.adapters.ibkr.convert import contract_query, data_contract, listing_query
+from afterclose.adapters.ibkr.convert import (
+    contract_query,
+    data_contract,
+    listing_query,
+    price_steps,
+)
 from afterclose.adapters.ibkr.history import (
     PACING_PAUSE_S,
     ask_daily_bars,
@@ -37,6 +42,7 @@ from afterclose.domain.contracts import (
     Currency,
     FuturesContract,
     MappedContract,
+    PriceStep,
     QualifiedContract,
     RootSymbol,
 )
@@ -125,6 +131,19 @@ class IbkrReader:
             lambda number: self._session.client.reqContractDetails(number, query)
         )
         return described(reply)
+
+    async def price_steps(
+        self, contracts: Collection[QualifiedContract]
+    ) -> Mapping[FuturesContract, tuple[PriceStep, ...]]:
+        """Ask for the price increments of each contract; those without an answer are left out."""
+        rules = sorted({c.market_rule for c in contracts if c.market_rule is not None})
+        replies = await asyncio.gather(*(self._session.ask_rule(rule) for rule in rules))
+        told = {rule: r.rows for rule, r in zip(rules, replies, strict=True) if r.ended}
+        return {
+            c.contract: price_steps(told[c.market_rule], magnifier=c.price_magnifier)
+            for c in contracts
+            if c.market_rule in told
+        }
 
     async def daily_bars(
         self, contracts: Collection[QualifiedContract], *, sessions: int

@@ -18,7 +18,7 @@ from types import SimpleNamespace
 from typing import Any, Protocol
 
 from ib_async.contract import Contract, ContractDetails
-from ib_async.objects import BarData, CommissionReport, Execution
+from ib_async.objects import BarData, CommissionReport, Execution, PriceIncrement
 from ib_async.order import Order, OrderState
 
 from afterclose.adapters.ibkr.codes import explain
@@ -138,6 +138,8 @@ class Receiver:
     def __init__(self) -> None:
         self.by_id: dict[int, Pending] = {}
         self.by_turn: defaultdict[Part, deque[Pending]] = defaultdict(deque)
+        #: Market rules are answered under the rule's own number.
+        self.by_rule: dict[int, Pending] = {}
         self.commissions: dict[str, CommissionReport] = {}
         self._listener: OrderListener | None = None
         #: Told the order number of every word on an order.
@@ -198,6 +200,7 @@ class Receiver:
             execDetails=self._execution,
             execDetailsEnd=self._end,
             commissionReport=self._commission,
+            marketRule=self._rule,
         )
 
     # Requests with a number
@@ -220,6 +223,13 @@ class Receiver:
     ) -> None:
         del account, model  # the request names one account and no model
         self._row(request_id, AccountValue(key=key, value=value, currency=currency))
+
+    def _rule(self, rule: int, increments: list[PriceIncrement]) -> None:
+        pending = self.by_rule.get(rule)
+        if pending is not None:
+            for increment in increments:
+                pending.add(increment)
+            pending.finish(Outcome.ENDED)
 
     # Requests without a number: the oldest one owns what arrives, even after its asker gave up,
     # so that a late End marker never ends the next request of the same kind half-way.
@@ -357,7 +367,8 @@ class Receiver:
             return
         self.closed.set()
         self.on_closed()
-        waiting = [*self.by_id.values(), *(p for turn in self.by_turn.values() for p in turn)]
+        numbered = (*self.by_id.values(), *self.by_rule.values())
+        waiting = [*numbered, *(p for turn in self.by_turn.values() for p in turn)]
         for pending in waiting:
             pending.finish(Outcome.LINE_LOST, text="the line to the gateway was lost")
         self.by_turn.clear()

@@ -249,6 +249,21 @@ class Session:
 
             return await self._await_reply(pending, take_turn)
 
+    async def ask_rule(self, rule: int) -> Reply:
+        """Ask for the price increments of a market rule; one that IB refuses is not answered."""
+        known = self.receiver.by_rule.get(rule)
+        pending = known or Pending(asyncio.get_running_loop().create_future())
+
+        def send() -> None:
+            if known is None:
+                self.receiver.by_rule[rule] = pending
+                self.client.reqMarketRule(rule)
+
+        try:
+            return await self._await_reply(pending, send)
+        finally:
+            self.receiver.by_rule.pop(rule, None)
+
     async def _await_reply(self, pending: Pending, send: Callable[[], None]) -> Reply:
         self._asking += 1
         self._quiet.clear()

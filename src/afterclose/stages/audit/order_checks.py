@@ -108,7 +108,7 @@ def already_sent(row: RowContext) -> Iterator[Finding]:
         yield row.finding(
             "AC508",
             Severity.WARN,
-            f"attempt {attempt} of tonight: an earlier order for the same thing is over",
+            f"attempt {attempt} of tonight: an earlier one is over, or never left",
             "this one is for what is left; look at what became of the earlier one",
         )
 
