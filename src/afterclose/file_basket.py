@@ -7,7 +7,7 @@ as its limit. No desk, no gateway; every row of the session becomes an order or 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
@@ -21,11 +21,21 @@ from afterclose.adapters.files.transactions import (
 )
 from afterclose.adapters.files.tws_baskets import TwsBaskets
 from afterclose.artifacts import csv_text, findings_csv, write_atomically
-from afterclose.domain.contracts import ContractSpec, FuturesContract, RootSymbol, Session
+from afterclose.domain.contracts import ContractSpec, FuturesContract, RootSymbol, Rounding, Session
 from afterclose.domain.findings import Finding, Verdict, worst
 from afterclose.domain.orders import BasketOrder, ExcludedTrade
 from afterclose.errors import UsageError
 from afterclose.stages import basket, mapping, signals
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitTerms:
+    """How limits are made of the file's prices; offsets, in ticks, reach towards being filled."""
+
+    rounding_buy: Rounding = Rounding.NEAREST
+    rounding_sell: Rounding = Rounding.NEAREST
+    entry_offset_ticks: int = 0
+    exit_offset_ticks: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +49,7 @@ class FileBasketRequest:
     desk: str = "desk"
     session: date | None = None
     form: BasketForm = BasketForm.TWS
+    limits: LimitTerms = field(default_factory=LimitTerms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +85,7 @@ def write_file_basket(
     tonight = basket.basket_orders(
         basket.without_contracts(made, blocked),
         {c.symbol: m for c, m in contracts.mapped.items()},
-        basket.OrderTerms(desk=request.desk, account=request.account, session=reading.session),
+        _terms(request, reading.session),
     )
     excluded = (*tonight.excluded, *(_unread(request.model, r) for r in _tonights(reading)))
     notes = [f for found in tonight.notes.values() for f in found]
@@ -86,6 +97,19 @@ def write_file_basket(
         excluded=excluded,
         findings=findings,
         files=_write(request, reading.session, tonight.orders, excluded, findings),
+    )
+
+
+def _terms(request: FileBasketRequest, session: Session) -> basket.OrderTerms:
+    chosen = request.limits
+    return basket.OrderTerms(
+        desk=request.desk,
+        account=request.account,
+        session=session,
+        rounding_buy=chosen.rounding_buy,
+        rounding_sell=chosen.rounding_sell,
+        entry_offset_ticks=chosen.entry_offset_ticks,
+        exit_offset_ticks=chosen.exit_offset_ticks,
     )
 
 

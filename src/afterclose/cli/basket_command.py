@@ -14,7 +14,7 @@ from afterclose.adapters.files.workbook import write_workbook
 from afterclose.bootstrap import specs
 from afterclose.cli.terminal import console, findings_table, order_text
 from afterclose.errors import ExitCode, UsageError
-from afterclose.file_basket import FileBasket, FileBasketRequest, write_file_basket
+from afterclose.file_basket import FileBasket, FileBasketRequest, LimitTerms, write_file_basket
 from afterclose.settings import LIVE_ACCOUNT, PAPER_ACCOUNT
 
 
@@ -27,6 +27,7 @@ def write(
     session: date | None,
     model: str,
     form: str,
+    limits: LimitTerms | None = None,
 ) -> None:
     """Write the basket, show what it holds and what it does not."""
     if not (PAPER_ACCOUNT.match(account) or LIVE_ACCOUNT.match(account)):
@@ -42,6 +43,7 @@ def write(
         model=model,
         session=session,
         form=_form(form),
+        limits=limits or LimitTerms(),
     )
     made = write_file_basket(request, table)
     screen = console()

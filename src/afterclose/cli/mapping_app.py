@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from afterclose.cli.options import Desk, SessionText, day
+from afterclose.domain.contracts import Rounding
 
 basket_app = typer.Typer()
 mapping_app = typer.Typer(help="The mapping from your symbols to Interactive Brokers'.")
@@ -26,9 +27,23 @@ def basket(
     form: Annotated[
         str, typer.Option("--form", help="Columns: tws, fifteen or seventeen.")
     ] = "tws",
+    *,
+    rounding_buy: Annotated[
+        Rounding, typer.Option("--rounding-buy", help="Which way purchases go to their tick.")
+    ] = Rounding.NEAREST,
+    rounding_sell: Annotated[
+        Rounding, typer.Option("--rounding-sell", help="Which way sales go to their tick.")
+    ] = Rounding.NEAREST,
+    entry_offset: Annotated[
+        int, typer.Option("--entry-offset", help="Ticks a limit that opens reaches further.")
+    ] = 0,
+    exit_offset: Annotated[
+        int, typer.Option("--exit-offset", help="Ticks a limit that closes reaches further.")
+    ] = 0,
 ) -> None:
     """A TWS basket from a transactions file: the trades of its last session."""
     from afterclose.cli import basket_command  # noqa: PLC0415 - costs time
+    from afterclose.file_basket import LimitTerms  # noqa: PLC0415 - costs time
 
     basket_command.write(
         transactions=transactions,
@@ -38,6 +53,12 @@ def basket(
         session=day(session),
         model=model,
         form=form,
+        limits=LimitTerms(
+            rounding_buy=rounding_buy,
+            rounding_sell=rounding_sell,
+            entry_offset_ticks=entry_offset,
+            exit_offset_ticks=exit_offset,
+        ),
     )
 
 

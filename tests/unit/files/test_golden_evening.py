@@ -6,12 +6,15 @@ The expected basket was compared line by line with the hand-typed answers when i
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 
 from afterclose.adapters.files.basket_csv import BasketForm, basket_text, read_basket
 from afterclose.adapters.files.transactions import ContractTrade, aggregate, read_transactions
-from afterclose.domain.orders import Action, BasketOrder
+from afterclose.domain.contracts import Rounding
+from afterclose.domain.orders import Action, BasketOrder, TradeKind
+from afterclose.file_basket import FileBasketRequest, LimitTerms, write_file_basket
 from unit.files.basket_orders import SESSION, SPECS, make_order
 
 EVENING = Path(__file__).parents[2] / "golden" / "transactions" / "evening"
@@ -66,3 +69,53 @@ def test_limits_of_the_evening_are_those_typed_by_hand() -> None:
 
     assert len(compared) == 81
     assert compared == {key: rows[key].limit_price for key in compared}
+
+
+def test_the_evening_is_classified_by_the_positions_before_it_and_its_rolls_are_paired(
+    tmp_path: Path,
+) -> None:
+    made = write_file_basket(
+        FileBasketRequest(
+            transactions=EVENING / "transactions.csv", account="DU1234567", out=tmp_path
+        ),
+        SPECS,
+    )
+    kinds = Counter(order.kind.value for order in made.orders)
+    rolled = {o.contract.root for o in made.orders if o.kind is TradeKind.ROLL_CLOSE}
+    by_ref = {order.order_ref: order for order in made.orders}
+
+    # Counted by eye: two months of one root on the evening, one ending what the day before began.
+    assert rolled == {
+        *("BTC", "CC", "CL", "GC", "HG", "HO", "HSI", "KC", "LE", "NG", "PA", "SCN", "SI", "ZC"),
+        "ZR",
+    }
+    assert kinds["roll-close"] == kinds["roll-open"] == 15
+    for order in made.orders:
+        if order.kind is TradeKind.ROLL_CLOSE:
+            opening = by_ref[order.roll_pair]
+            assert opening.roll_pair == order.order_ref
+            assert opening.signed == -order.signed
+    assert {e.subject for e in made.excluded} == {"GWMZ26", "SILH27", "YXTZ26", "YYTZ26"}
+    assert sum(kinds.values()) == 96
+
+
+def test_limits_of_a_file_can_be_rounded_by_side_and_reach_further(tmp_path: Path) -> None:
+    def limits(terms: LimitTerms) -> dict[str, Decimal]:
+        request = FileBasketRequest(
+            transactions=EVENING / "transactions.csv",
+            account="DU1234567",
+            out=tmp_path,
+            limits=terms,
+        )
+        made = write_file_basket(request, SPECS)
+        return {o.contract.symbol: o.limit_price for o in made.orders}
+
+    down, up = Rounding.DOWN, Rounding.UP
+    near = limits(LimitTerms())
+    careful = limits(LimitTerms(rounding_buy=down, rounding_sell=up))
+    eager = limits(LimitTerms(entry_offset_ticks=2, exit_offset_ticks=4))
+
+    assert careful != near
+    # Bought to open: ES, tick 0.25. Sold to close: GAS, tick 0.25.
+    assert eager["ESZ26"] == near["ESZ26"] + Decimal("0.50")
+    assert eager["GASZ26"] == near["GASZ26"] - Decimal("1.00")

@@ -179,7 +179,7 @@ def test_names_of_orders_that_are_worked_leave_room_for_their_further_attempts()
 
 def test_turns_are_taken_by_who_is_furthest_behind() -> None:
     assert turns({"a": 3, "b": 2}) == ("a", "b", "a", "b", "a")
-    assert turns({"a": -1, "b": -1, "c": -4}) == ("c", "c", "a", "b", "c", "c")
+    assert turns({"a": -1, "b": -1, "c": -4}) == ("c", "a", "c", "b", "c", "c")
 
 
 def test_a_share_has_the_price_of_its_own_executions_and_its_cents() -> None:
