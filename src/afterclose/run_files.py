@@ -22,7 +22,7 @@ from afterclose.domain.runs import ModelResult
 from afterclose.report.evening import EveningView
 from afterclose.report.nav import nav_csv, render_nav
 from afterclose.report.render import Drawn, render_evening
-from afterclose.report.tables import audit_csv
+from afterclose.report.tables import ActionType, action_csv, audit_csv
 from afterclose.report.workbook import evening_workbook
 
 SNAPSHOT = "35-snapshot.json"
@@ -178,11 +178,12 @@ def read_snapshot(folder: RunFolder, name: str = SNAPSHOT) -> MarketSnapshot:
 
 
 def write_audit(folder: RunFolder, report: AuditReport) -> tuple[Path, ...]:
-    """Write the audit, whole and as one table per side."""
+    """Write the audit, whole, as one table per side and as one per action type."""
     return (
         folder.write("40-audit-sell.csv", audit_csv(report, Action.SELL)),
         folder.write("40-audit-buy.csv", audit_csv(report, Action.BUY)),
         folder.write_json("40-audit.json", report),
+        *(folder.write(f"41-audit-{t}.csv", action_csv(report, t)) for t in ActionType),
     )
 
 

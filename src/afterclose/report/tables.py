@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 
 from afterclose.domain.audit import AuditReport, AuditRow
-from afterclose.domain.orders import Action
+from afterclose.domain.orders import Action, BasketOrder, TradeKind
 from afterclose.report.columns import OUR_COLUMNS, Column, Group, side_columns
 from afterclose.report.words import Missing, Value, exact, full, shown
 
@@ -79,13 +80,46 @@ def audit_csv(report: AuditReport, action: Action) -> str:
     Full precision, no rounding. PctDiff and Drift are fractions (0.005 is half a per cent). What
     nobody knows is the word ``unknown``, what an order does not need is ``n/a``.
     """
-    columns = (*side_columns(action), *OUR_COLUMNS)
+    return _csv((*side_columns(action), *OUR_COLUMNS), report.side(action))
+
+
+def _csv(columns: Sequence[Column], rows: Iterable[AuditRow]) -> str:
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([column.name for column in columns])
-    for row in report.side(action):
+    for row in rows:
         writer.writerow([machine_text(column, row) for column in columns])
     return out.getvalue()
+
+
+class ActionType(StrEnum):
+    """What an order does to a position, as a trader sorts a night: one side table each."""
+
+    ENTRIES = "entries"
+    #: Longs that are left or made smaller.
+    EXITS = "exits"
+    #: Shorts that are bought back.
+    COVERS = "covers"
+    ROLLS = "rolls"
+    REVERSALS = "reversals"
+
+    @classmethod
+    def of(cls, order: BasketOrder) -> ActionType:
+        """Return the side table that an order belongs to."""
+        if order.kind in {TradeKind.ROLL_CLOSE, TradeKind.ROLL_OPEN}:
+            return cls.ROLLS
+        if order.kind is TradeKind.REVERSAL:
+            return cls.REVERSALS
+        if not order.kind.closes:
+            return cls.ENTRIES
+        return cls.EXITS if order.action is Action.SELL else cls.COVERS
+
+
+def action_csv(report: AuditReport, wanted: ActionType) -> str:
+    """Write the rows of one action type, long and short, in the columns of the BUY audit."""
+    rows = (r for side in Action for r in report.side(side))
+    chosen = [row for row in rows if ActionType.of(row.order) is wanted]
+    return _csv((*side_columns(Action.BUY), *OUR_COLUMNS), chosen)
 
 
 def machine_text(column: Column, row: AuditRow) -> str:
