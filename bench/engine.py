@@ -182,6 +182,7 @@ def tasks_for(
                 output=output / name,
             ),
             resume_from=None if earlier is None else earlier / name,
+            compare_with=None if earlier is None else earlier / name,
         )
         for name, entry_point in MODELS.items()
     ]
@@ -195,6 +196,7 @@ def side_by_side(tasks: Sequence[ModelTask], label: str) -> None:
     parts = [
         f"{run.model}: {run.facts['started']}, {run.facts['sessions']} sessions, "
         f"{run.facts['cpu_seconds']:.1f} CPU s, {len(run.transactions)} fills"
+        f"{'' if run.drift is None else f', past unchanged: {run.drift.clean}'}"
         for run in results
     ]
     print(
