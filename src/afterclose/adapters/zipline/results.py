@@ -145,6 +145,9 @@ def write_files(tables: RunTables, result: ModelResult, folder: Path) -> dict[st
         columns=list(ORDER_COLUMNS),
     )
     orders.to_csv(files["open_orders"], index=False, lineterminator="\n", encoding="utf-8")
+    path = files["open_orders.parquet"] = folder / "open_orders.parquet"
+    numbers = dict.fromkeys(("limit", "stop", "stop_level"), "float64")
+    orders.astype(numbers).to_parquet(path, index=False)
     files.update(write_tables(tables, folder))
     return files
 
