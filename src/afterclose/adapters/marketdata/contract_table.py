@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -56,22 +57,24 @@ class ContractTable:
         for number, batch in enumerate(self._batches):
             for row, symbol in enumerate(batch.column("symbol").to_pylist()):
                 self._where[symbol] = (number, row)
-        self._by_root: dict[str, list[tuple[str, str]]] = {}
-        self._group_by_root()
 
     @classmethod
     def open(cls, folder: Path, layers: Sequence[Layer]) -> Self:
         """Map the files of a state."""
         return cls([map_arrow(folder, layer) for layer in layers])
 
-    def _group_by_root(self) -> None:
+    @cached_property
+    def _by_root(self) -> dict[str, list[tuple[str, str]]]:
+        """Chains, made when first asked for: an append does not ask."""
+        by_root: dict[str, list[tuple[str, str]]] = {}
         roots = [batch.column("root").to_pylist() for batch in self._batches]
         months = [batch.column("contract_month").to_pylist() for batch in self._batches]
         for symbol, (number, row) in self._where.items():
-            chain = self._by_root.setdefault(roots[number][row], [])
+            chain = by_root.setdefault(roots[number][row], [])
             chain.append((months[number][row], symbol))
-        for chain in self._by_root.values():
+        for chain in by_root.values():
             chain.sort()
+        return by_root
 
     def __contains__(self, symbol: str) -> bool:
         return symbol in self._where
