@@ -101,18 +101,12 @@ def test(arguments: Sequence[str]) -> None:
     run(PYTHON, "-m", "pytest", "--numprocesses", "auto", "--dist", "worksteal", *arguments)
 
 
-def pictures(_arguments: Sequence[str]) -> None:
-    """Make the README's picture from the demo evening."""
-    demo(())
-    program = browser()
-    if program is None:
-        sys.exit("no Chromium to take the picture with")
-    report = max((ROOT / "demo" / "runs").glob("*/50-review.html"))
-    target = ROOT / "docs" / "images" / "evening.png"
-    run(
-        program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-        "--hide-scrollbars", f"--screenshot={target}", "--window-size=1440,1500", report.as_uri(),
-    )  # fmt: skip
+def pictures(arguments: Sequence[str]) -> None:
+    """Make the README's pictures; ``--look FOLDER`` takes every state of report and page."""
+    environment(development=True)
+    if browser() is None:
+        sys.exit("no Chromium to take the pictures with")
+    run(PYTHON, "tools/pictures.py", *arguments)
 
 
 def install(_arguments: Sequence[str]) -> None:

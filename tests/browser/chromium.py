@@ -65,6 +65,19 @@ class Page:
         for domain in ("Page", "Runtime", "Log"):
             self.call(f"{domain}.enable")
 
+    def second_tab(self) -> str:
+        """Open another tab and go on there; return the name of the first one."""
+        first, self._session = self._session, ""
+        self.attach()
+        self.call("Page.bringToFront")
+        return first
+
+    def first_tab(self, name: str) -> None:
+        """Close this tab, and go on in the first."""
+        self.call("Page.close")
+        self._session = name
+        self.call("Page.bringToFront")
+
     def call(self, method: str, **params: Any) -> dict[str, Any]:
         """Send one command and return its answer."""
         self._number += 1

@@ -16,6 +16,7 @@ from afterclose.artifacts import RunFolder, latest_run
 from afterclose.bootstrap import explain_code, open_desk
 from afterclose.clock import ManualClock
 from afterclose.evening import Desk
+from afterclose.report.evening import EveningView
 from afterclose.settings import load
 from afterclose.web.access import DeskAccess
 from afterclose.web.app import make_app
@@ -23,6 +24,10 @@ from afterclose.web.security import Keys
 from afterclose.web.serve import listen, server
 from browser.chromium import Page
 from e2e.small_desk import EVENING, SESSION, SmallDesk, make_small_desk
+from unit.report.make_rows import NOW
+from unit.web.web_site import PAPER, write_evening
+
+NEVER = '[broker]\nrestart = "never"\n'
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +50,12 @@ class Served:
             ledger.close()
 
 
-def prepare_small_desk(home: Path) -> SmallDesk:
-    """Make a desk and prepare its evening against a healthy gateway."""
+def prepare_small_desk(home: Path, *, contracts: int = 1) -> SmallDesk:
+    """Make a desk that buys so many of each, and prepare its evening at a healthy gateway."""
     desk = make_small_desk(home)
+    model = home / "models" / "buy.py"
+    text = model.read_text(encoding="utf-8").replace("if held else 1", f"if held else {contracts}")
+    model.write_text(text, encoding="utf-8")
     with desk.gateway() as gateway:
         desk.configure(port=gateway.port)
         prepare_again(desk, ManualClock(EVENING))
@@ -88,20 +96,38 @@ def served(prepared: SmallDesk, home: Path, *, scenario: str = "") -> Iterator[S
         desk.configure(port=gateway.port)
         folder = latest_run(home / "runs")
         assert folder is not None
-        access = DeskAccess(home, clock, opener(home, clock))
-        listening = listen()
-        keys = Keys(port=listening.port)
-        app = make_app(access, keys=keys, explain=explain_code, reviewer="Ann")
-        web = server(app)
-        thread = threading.Thread(target=web.run, kwargs={"sockets": [listening.socket]})
-        thread.start()
-        try:
-            origin = f"http://127.0.0.1:{listening.port}"
-            yield Served(desk, gateway, clock, listening.address(keys), origin, folder)
-        finally:
-            web.should_exit = True
-            thread.join(60)
-            listening.socket.close()
+        address = stack.enter_context(serving(home, clock))
+        origin = address.partition("/?")[0]
+        yield Served(desk, gateway, clock, address, origin, folder)
+
+
+@contextmanager
+def evening_served(
+    home: Path, view: EveningView | None = None, settings: str = PAPER
+) -> Iterator[tuple[str, RunFolder, ManualClock]]:
+    """Serve the page on an evening that was typed: nobody is at its gateway."""
+    make_small_desk(home)
+    settings += '[data]\nstore = "market"\n' + ("" if "restart" in settings else NEVER)
+    folder, clock = write_evening(home, view, settings), ManualClock(NOW)
+    with serving(home, clock) as address:
+        yield address, folder, clock
+
+
+@contextmanager
+def serving(home: Path, clock: ManualClock) -> Iterator[str]:
+    """Serve the page of a desk, and say under which address."""
+    access = DeskAccess(home, clock, opener(home, clock))
+    listening = listen()
+    keys = Keys(port=listening.port)
+    web = server(make_app(access, keys=keys, explain=explain_code, reviewer="Ann"))
+    thread = threading.Thread(target=web.run, kwargs={"sockets": [listening.socket]})
+    thread.start()
+    try:
+        yield listening.address(keys)
+    finally:
+        web.should_exit = True
+        thread.join(60)
+        listening.socket.close()
 
 
 def until(page: Page, expression: str, *, within_s: int = 30) -> None:
@@ -140,7 +166,12 @@ READY = "document.documentElement.dataset.review === 'ready'"
 
 def enter(page: Page, served: Served) -> None:
     """Open the printed address, and wait for the page behind it."""
-    page.visit(served.address)
+    enter_at(page, served.address)
+
+
+def enter_at(page: Page, address: str) -> None:
+    """Open an address, and wait for the page behind it."""
+    page.visit(address)
     until(page, READY)
     page.complaints.clear()
 

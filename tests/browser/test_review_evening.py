@@ -141,7 +141,7 @@ def test_two_people_decide_at_once_and_the_second_is_told(browser: Page, opened:
     sheet(page, "#do-approve")
     other = second_tab(page, site)
     approve(page, note="Bob's tab")
-    first_tab(page, other)
+    page.first_tab(other)
 
     until(page, "document.getElementById('standing').dataset.phase === 'approved'")
     page.click("#sheet textarea")
@@ -158,7 +158,7 @@ def test_what_one_tab_leaves_out_the_other_shows_at_once(browser: Page, opened: 
     other = second_tab(page, site)
     page.click(f"#buy-table [data-go='{HG}']")
     until(page, f"document.getElementById('left-{HG}')")
-    first_tab(page, other)
+    page.first_tab(other)
 
     until(page, f"document.querySelector('#buy-table [data-go=\"{HG}\"]').checked === false")
 
@@ -241,11 +241,59 @@ def test_one_order_is_cancelled_and_then_all(browser: Page, opened: Open) -> Non
     assert site.gateway.executions() == ()
 
 
-def test_a_rejection_is_put_into_plain_words_and_silence_is_red(
+def test_an_order_lost_with_the_line_is_unknown_in_red_and_not_sent_again(
     browser: Page, opened: Open
 ) -> None:
+    page, site = browser, opened("[orders]\ndrop_before = [4]\n" + FAR)
+    approve(page)
+    send(page)
+    phase(page, "orders not followed")
+    page.click("#do-follow")
+    until(page, "document.querySelector('.life tr[data-state=unknown]')")
+    row = "document.querySelector('.life tr[data-state=unknown]')"
+    red = page.ask(
+        "(() => { const probe = document.createElement('i'); probe.style.color = 'var(--blocked)';"
+        "document.body.append(probe); const found = getComputedStyle(probe).color;"
+        "probe.remove(); return found; })()"
+    )
+
+    assert states(page).index("unknown") == 0  # what needs a person stands first
+    assert page.ask(f"getComputedStyle({row}.querySelector('.verdict')).color") == red
+    assert page.ask(f"getComputedStyle({row}.querySelector('.words b')).color") == red
+    assert "look in TWS" in page.ask(f"{row}.innerText")
+    assert "1 unknown" in page.ask("document.querySelector('.tally').innerText")
+    reload(page)
+    assert states(page).count("unknown") == 1
+    assert len(site.gateway.orders()) == 3
+
+
+def test_a_page_that_shows_an_older_evening_cannot_decide_on_the_new_one(
+    browser: Page, opened: Open
+) -> None:
+    page, site = browser, opened()
+    file = site.folder.path / "45-evening.json"
+    content = json.loads(file.read_text(encoding="utf-8"))
+    content["audit"]["rows"][0]["order"]["limit_price"] = "1.00"
+    file.write_text(json.dumps(content), encoding="utf-8")
+    until(page, "!document.getElementById('changed').hidden")
+
+    assert page.ask("document.getElementById('do-approve').disabled") is True
+    page.ask("document.activeElement.blur()")
+    press(page, "a")
+    page.ask("document.getElementById('do-approve').disabled = false")
+    page.click("#do-approve")
+    assert "prepared again" in problem(page)
+    page.click("[data-back]")
+    reload(page)
+    heading = sheet(page, "#do-approve")
+
+    assert "Approve 4 orders" in heading
+    assert approvals(site) == 0
+
+
+def test_a_rejection_is_put_into_plain_words(browser: Page, opened: Open) -> None:
     page = browser
-    opened('[orders]\nno_callback = [4]\n[orders.reject]\nHG = "No trading permissions"\n')
+    opened('[orders.reject]\nHG = "No trading permissions"\n')
     approve(page)
     send(page)
     until(page, "document.querySelector('.life tr[data-state=rejected]')")
@@ -283,17 +331,8 @@ def test_the_keyboard_is_enough(browser: Page, opened: Open) -> None:
 
 
 def second_tab(page: Page, site: Served) -> str:
-    """Open the same page in another tab and go on there; return the first one's session."""
-    first, page._session = page._session, ""
-    page.attach()
-    page.call("Page.bringToFront")
+    """Open the same page in another tab and go on there; return the first one's name."""
+    first = page.second_tab()
     page.show(width=1440)
     enter(page, site)
     return first
-
-
-def first_tab(page: Page, session: str) -> None:
-    """Close the second tab, and go on in the first."""
-    page.call("Page.close")
-    page._session = session
-    page.call("Page.bringToFront")

@@ -64,7 +64,7 @@ def approve(
             screen.print(line)
         warnings = warnings_table(view.audit, left_out)
         if warnings is not None:
-            screen.print(warnings)
+            screen.print("", warnings)
         screen.print(sum_line(view, left_out), f"Holds until {moment(ends)}; sends nothing.")
         answer = _confirmed(desk, _reasoned(view.audit, left_out, said, asking), asking)
         decision = nightly.approve(

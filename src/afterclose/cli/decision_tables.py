@@ -11,6 +11,7 @@ from afterclose.domain.audit import AuditReport, AuditRow
 from afterclose.domain.findings import Severity, Verdict
 from afterclose.domain.orders import BasketOrder
 from afterclose.domain.runs import Mode
+from afterclose.report import terms
 from afterclose.report.evening import EveningView
 from afterclose.report.story import risk_of, risk_of_orders, why_excluded
 from afterclose.report.words import UNKNOWN, counted, money, quantity
@@ -18,8 +19,7 @@ from afterclose.stages.review import orders_going
 
 #: Columns from which on a terminal is wide.
 _WIDE = 110
-_USUAL = ("LMT", "DAY")
-_AT_MARKET = frozenset({"MKT", "MOC"})
+_USUAL = "LMT DAY, now, all hours"
 
 
 def flagged(report: AuditReport, left_out: frozenset[str]) -> tuple[AuditRow, ...]:
@@ -67,10 +67,10 @@ def _cells(row: AuditRow, order: BasketOrder, *, base: str, wide: bool) -> tuple
     return (
         f"{order.action.value} {order.quantity}",
         f"{order.contract.symbol}{ib}",
-        limit_text(order),
+        terms.limit_in_currency(order),
         f"{quantity(before)} → {quantity(after)}",
         (UNKNOWN if risk is None else money(risk, base)) if sized else "",
-        f"{order.kind.value} {order.model}",
+        kind_text(order),
         *((" ".join(codes),) if wide else ()),
     )
 
@@ -127,11 +127,7 @@ def sum_line(view: EveningView, left_out: frozenset[str]) -> str:
     return f"{counted(len(going), 'order')}, {warned} with warnings; risk added {risk}."
 
 
-def limit_text(order: BasketOrder) -> str:
-    """Return the limit with its currency, and the order's type where it is not a day's limit."""
-    spec = order.mapped.spec
-    if order.order_type.upper() in _AT_MARKET:
-        return f"{order.order_type} {order.tif}"
-    price = f"{spec.price_text(order.limit_price)} {spec.currency}"
-    kind = (order.order_type, order.tif)
-    return price if kind == _USUAL else f"{price} {' '.join(kind)}"
+def kind_text(order: BasketOrder) -> str:
+    """Return kind and model, and how the order goes where that is not the usual."""
+    said, how = f"{order.kind.value} {order.model}", terms.terms(order)
+    return said if how == _USUAL else f"{said}\n{how}"

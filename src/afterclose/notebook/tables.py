@@ -67,6 +67,10 @@ class AuditFrame(pd.DataFrame):
         )
         return styler.apply(lambda _table: flags, axis=None, subset=pd.Index(alerts))
 
+    def _display_(self) -> Styler:
+        """What marimo shows; it would show a table of its own, without the colour groups."""
+        return self.style
+
     def _repr_html_(self) -> str:
         return f'<div style="overflow-x:auto;max-height:70vh">{self.style.to_html()}</div>'
 

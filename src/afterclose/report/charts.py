@@ -16,6 +16,7 @@ from html import escape
 from afterclose.domain.audit import AuditRow
 from afterclose.domain.contracts import ContractSpec
 from afterclose.domain.market import Bar
+from afterclose.domain.placing import at_market
 from afterclose.report.words import day, price, short_day
 
 _WIDTH, _HEIGHT = 720, 264
@@ -141,7 +142,9 @@ def draw(chart: Chart) -> str:
 
 def _levels(row: AuditRow, entry: Decimal | None, shown: Sequence[Bar]) -> tuple[Level, ...]:
     order = row.order
-    levels = [Level(name="limit", price=order.limit_price, style="limit")]
+    levels = []
+    if not at_market(order.order_type):
+        levels.append(Level(name="limit", price=order.limit_price, style="limit"))
     if row.close is not None:
         levels.append(Level(name="close", price=row.close.close, style="close"))
     if order.stop_level is not None:

@@ -15,6 +15,7 @@ from afterclose.domain.audit import AuditRow, Sizing
 from afterclose.domain.findings import Finding
 from afterclose.domain.market import AnswerState, Quote
 from afterclose.domain.orders import Action, TradeKind
+from afterclose.domain.placing import at_market
 from afterclose.report.words import Missing, Style, Value
 
 _SIZED = frozenset({TradeKind.ENTRY, TradeKind.ADD, TradeKind.REVERSAL})
@@ -61,6 +62,10 @@ class Column:
     def numeric(self) -> bool:
         """Whether its cells line up at the right."""
         return self.style not in {Style.TEXT, Style.YES_NO}
+
+
+def _limit(row: AuditRow) -> Value:
+    return Missing.NOT_APPLICABLE if at_market(row.order.order_type) else row.order.limit_price
 
 
 def side_columns(action: Action) -> tuple[Column, ...]:
@@ -169,7 +174,7 @@ _PRICES = (
         name="LmtPrice",
         group=Group.PRICE,
         style=Style.PRICE,
-        value=lambda r: r.order.limit_price,
+        value=_limit,
     ),
     Column(
         name="Close",

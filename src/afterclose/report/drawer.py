@@ -11,6 +11,7 @@ from afterclose.domain.audit import AuditRow, Sizing
 from afterclose.domain.contracts import ContractSpec
 from afterclose.domain.market import AnswerState
 from afterclose.domain.orders import Action
+from afterclose.report.terms import limit
 from afterclose.report.words import (
     UNKNOWN,
     amount,
@@ -161,7 +162,7 @@ def market_facts(row: AuditRow) -> tuple[tuple[str, str], ...]:
     close = f"{price(row.close.close, spec)}, {day(row.close.session)}" if row.close else UNKNOWN
     stop = price(order.stop_level, spec) if order.stop_level is not None else "none given"
     return (
-        ("Limit", f"{price(order.limit_price, spec)} {order.order_type} {order.tif}"),
+        ("Limit", f"{limit(order)} {order.order_type} {order.tif}"),
         ("Goes", order.start_text),
         *((("Worked", order.worked_text),) if order.worked_text else ()),
         ("Made from", exact(order.reference_price)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -103,9 +103,19 @@ def nav_performance(history: NavHistory) -> tuple[Metric, ...] | None:
     return performance([r.account_return for r in rows], [r.model_return for r in rows])
 
 
-def render_nav(history: NavHistory) -> str:
-    """Write the page; it needs no other file."""
-    style = Markup(page_style() + _STYLE)  # noqa: S704 - our own style sheets
+def nav_style() -> Markup:
+    """Return the style sheet of the page."""
+    return Markup(page_style() + _STYLE)  # noqa: S704 - our own style sheets
+
+
+def nav_policy() -> str:
+    """Return the content security policy of the page: its own style, and nothing else."""
+    return policy(nav_style(), "")
+
+
+def render_nav(history: NavHistory, links: Sequence[tuple[str, str]] = ()) -> str:
+    """Write the page; it needs no other file. ``links`` lead from it: name and address."""
+    style = nav_style()
     rows = nav_rows(history)
     return (
         page_environment()
@@ -122,7 +132,8 @@ def render_nav(history: NavHistory) -> str:
             labels=_LABELS,
             parts=PARTS,
             style=style,
-            policy=policy(style, ""),
+            policy=nav_policy(),
+            links=links,
         )
     )
 

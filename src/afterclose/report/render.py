@@ -21,7 +21,7 @@ from markupsafe import Markup, escape
 from afterclose.domain.audit import AuditRow
 from afterclose.domain.findings import Severity, Verdict, worst
 from afterclose.domain.orders import Action
-from afterclose.report import story, words
+from afterclose.report import story, terms, words
 from afterclose.report.charts import draw, order_chart
 from afterclose.report.drawer import (
     Step,
@@ -33,6 +33,7 @@ from afterclose.report.drawer import (
     sizing_steps,
 )
 from afterclose.report.evening import EveningView
+from afterclose.report.figures import summary_facts
 from afterclose.report.holdings import Exposure, Holding, exposure_by, holdings
 from afterclose.report.tables import AuditTable, Cell, TableRow, audit_table
 from afterclose.report.words import Missing, Style
@@ -191,8 +192,9 @@ def page_environment() -> Environment:
         UNKNOWN=words.UNKNOWN,
         anchor=anchor,
         cell_class=_cell_class,
+        worst=worst,
+        summary_facts=summary_facts,
     )
-    environment.globals.update(cell_class=_cell_class, worst=worst)
     return environment
 
 
@@ -260,6 +262,11 @@ _FILTERS: dict[str, Callable[..., str]] = {
     "day": words.day,
     "long_day": words.long_day,
     "moment": words.moment,
+    "evidence": words.evidence,
+    "limit": terms.limit,
+    "limit_in_currency": terms.limit_in_currency,
+    "terms": terms.terms,
+    "shared_terms": terms.shared_terms,
     "exact": words.exact,
     "counted": words.counted,
     "breakable": _breakable,

@@ -12,7 +12,12 @@ from afterclose.domain.findings import Finding, Scalar, Severity, Verdict
 from afterclose.domain.orders import Action, ModelTrade, TradeKind
 from afterclose.domain.runs import RunState, TradesFrom
 from afterclose.report.evening import EveningView, ModelSummary
-from afterclose.report.words import UNKNOWN, counted, day, moment, money, percent, short_day
+from afterclose.report.words import (
+    UNKNOWN,
+    counted,
+    moment,
+    money,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,16 +27,6 @@ class Headline:
     verdict: Verdict
     word: str
     sentence: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
-    """One figure of the summary. ``note`` is the small print below it."""
-
-    name: str
-    value: str
-    note: str = ""
-    warn: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,99 +192,6 @@ def roll_pairs(view: EveningView) -> tuple[RollPair, ...]:
         elif row.order.roll_pair and partner is None:
             pairs.append(RollPair(name=ref, closes=None, opens=row))
     return tuple(pairs)
-
-
-def summary_facts(view: EveningView) -> tuple[Fact, ...]:
-    """Return the figures below the headline."""
-    return (
-        _data_fact(view),
-        _capital_fact(view),
-        _risk_fact(view),
-        _margin_fact(view),
-        _trades_fact(view),
-        _approval_fact(view),
-    )
-
-
-def _data_fact(view: EveningView) -> Fact:
-    data, session = view.data, view.manifest.session
-    if data.last_session < session:
-        value = f"stale: to {day(data.last_session)}"
-        return Fact(name="Market data", value=value, note=f"tonight is {day(session)}", warn=True)
-    late = len(data.late)
-    changed = data.revised or ()
-    note = f"{data.roots} roots from {data.source}"
-    if late:
-        note += f"; {counted(late, 'root')} late"
-    if changed:
-        note += f"; {counted(len(changed), 'revision')} of past bars"
-    serious = any(f.severity > Severity.INFO for f in data.late)
-    return Fact(name="Market data", value=f"fresh to {short_day(session)}", note=note, warn=serious)
-
-
-def _capital_fact(view: EveningView) -> Fact:
-    capital, account = view.capital, view.account
-    value = money(account.net_liquidation, account.base)
-    return Fact(
-        name="Capital",
-        value=money(capital.amount, capital.currency),
-        note=f"rule: {capital.rule.replace('_', ' ')}; net liquidation {value}",
-        warn=capital.amount is None,
-    )
-
-
-def _risk_fact(view: EveningView) -> Fact:
-    total, unknown = risk_added(view)
-    note = "sum of stop risks of the entries that may be sent"
-    if unknown:
-        note = f"and {counted(unknown, 'order')} of unknown risk"
-    elif view.capital.amount:
-        note = f"{percent(total / view.capital.amount)} of capital, by the entries' stops"
-    return Fact(
-        name="Risk added", value=money(total, view.account.base), note=note, warn=unknown > 0
-    )
-
-
-def _margin_fact(view: EveningView) -> Fact:
-    account, after = view.account, view.audit.margin
-    before = money(account.initial_margin, account.base)
-    note = f"after the orders: {money(view.margin_after, account.base)}"
-    if after is not None:
-        estimated = (
-            f"an estimate: {counted(after.orders, 'what-if')} added up, rolls as pairs; "
-            f"maintenance {money(after.maintenance_before, after.currency)} before, "
-            f"{money(after.maintenance_after, after.currency)} after"
-        )
-        note += f" ({estimated})" if after.initial_after is not None else f" ({after.why})"
-    return Fact(
-        name="Initial margin",
-        value=f"{before} before",
-        note=f"{note}; available funds {money(account.available_funds, account.base)}",
-        warn=account.initial_margin is None or (after is not None and after.initial_after is None),
-    )
-
-
-def _trades_fact(view: EveningView) -> Fact:
-    rule = view.manifest.trades_from
-    if view.other_rule_trades is None:
-        note = f"the rule “{other_rule(rule)}” was not worked out"
-    else:
-        note = f"the rule “{other_rule(rule)}” would trade {len(view.other_rule_trades)}"
-    return Fact(name="Model trades", value=f"{len(view.trades)} by “{rule.value}”", note=note)
-
-
-def _approval_fact(view: EveningView) -> Fact:
-    approval = view.approval
-    if approval is None:
-        return Fact(name="Approval", value="not approved", note="nothing is sent without it")
-    void = bool(approval_void(view))
-    verb = "approved" if approval.order_refs else "rejected"
-    return Fact(
-        name="Approval",
-        value="void" if void else f"{verb} by {approval.reviewer}",
-        warn=void,
-        note=f"{counted(len(approval.order_refs), 'order')}, {moment(approval.at)}",
-    )
 
 
 def other_rule(rule: TradesFrom) -> str:

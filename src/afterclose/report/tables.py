@@ -55,6 +55,11 @@ class AuditTable:
     rows: tuple[TableRow, ...]
 
     @property
+    def orders(self) -> tuple[BasketOrder, ...]:
+        """The orders of its rows."""
+        return tuple(r.row.order for r in self.rows)
+
+    @property
     def other_bands(self) -> tuple[str, ...]:
         """Bands that are not the 20-day, 3-σ one that the column's name promises."""
         sizings = [r.row.sizing for r in self.rows if r.row.sizing is not None]

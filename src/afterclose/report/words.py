@@ -7,7 +7,7 @@ every digit, no exponent, a plain hyphen. No locale is asked, so the same view g
 from __future__ import annotations
 
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from enum import Enum, StrEnum
 
 from afterclose.domain.contracts import ContractSpec
@@ -16,6 +16,9 @@ from afterclose.domain.contracts import ContractSpec
 UNKNOWN = "unknown"
 #: The word for a figure that the order has no use for: an exit is not sized.
 NOT_APPLICABLE = "n/a"
+
+#: A decimal this long was worked out, not quoted: a price has never more than seven.
+_LONG, _EVIDENCE_DIGITS = 10, 6
 
 _LONG_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _LONG_MONTHS = (
@@ -86,6 +89,21 @@ def exact(value: Decimal | None) -> str:
         return UNKNOWN
     text = f"{value:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def evidence(value: object) -> str:
+    """Write one figure of a finding; of a long decimal six places are enough for a person."""
+    if value is None:
+        return UNKNOWN
+    text = str(value)
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return text
+    exponent = number.as_tuple().exponent
+    if not isinstance(exponent, int) or exponent >= -_LONG:
+        return text
+    return exact(round(number, _EVIDENCE_DIGITS)).replace("-", "−")
 
 
 def fixed(value: Decimal | None, digits: int, *, sign: bool = False) -> str:

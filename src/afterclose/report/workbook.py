@@ -24,6 +24,7 @@ from afterclose.domain.orders import Action
 from afterclose.report import story
 from afterclose.report.columns import OUR_COLUMNS, Column, side_columns
 from afterclose.report.evening import EveningView
+from afterclose.report.figures import summary_facts
 from afterclose.report.holdings import holdings
 from afterclose.report.words import UNKNOWN, Missing, Style, exact, full
 
@@ -52,7 +53,7 @@ def _summary_sheet(book: Workbook, view: EveningView) -> None:
         ("Session", view.manifest.session.isoformat(), ""),
         ("Mode", view.manifest.mode.value.upper(), view.audit.account),
         ("Verdict", head.word.upper(), head.sentence),
-        *((fact.name, fact.value, fact.note) for fact in story.summary_facts(view)),
+        *((fact.name, fact.value, fact.note) for fact in summary_facts(view)),
         *((finding.code, finding.message, finding.hint) for finding in story.blockers(view)),
         *((name, value, "") for name, value in story.versions(view)),
     ]

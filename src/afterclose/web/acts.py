@@ -40,12 +40,14 @@ class Form:
     goes: str = ""
     why: str = ""
     refs: tuple[str, ...] = ()
+    #: Digest of what the page around the form shows.
+    shown: str = ""
 
     @classmethod
-    def read(cls, pairs: Sequence[tuple[str, str]]) -> Form:
+    def read(cls, pairs: Sequence[tuple[str, str]], *, shown: str = "") -> Form:
         """Take the known fields of a form; anything else in it is passed over."""
         values: Mapping[str, str] = {k: v.strip() for k, v in pairs if k in _FIELDS}
-        return cls(refs=tuple(v for k, v in pairs if k == "ref"), **values)
+        return cls(refs=tuple(v for k, v in pairs if k == "ref"), shown=shown, **values)
 
 
 _FIELDS = frozenset({"reviewer", "note", "once", "seen", "only", "typed", "goes", "why"})
@@ -205,11 +207,8 @@ def _require(
     """Refuse a form that was made from another state of affairs, and say what happened since."""
     seen, now = Version.read(form.seen), standing.version
     if seen.shown != now.shown:
-        raise ApprovalVoid(
-            "the basket, the audit or the account changed while you were reading: the evening was "
-            "prepared again; nothing was done",
-            hint="reload the page and read what it shows now",
-        )
+        raise _prepared_again()
+    require_shown(standing, form.shown)
     if decision and seen.decision != now.decision:
         raise NotApproved(_decided(standing), hint="nothing was done; look at the page again")
     if choices and seen.choices != now.choices:
@@ -217,6 +216,24 @@ def _require(
             "somebody left orders out, or put them back, while you were reading",
             hint="nothing was done; look at the page again",
         )
+
+
+def require_shown(standing: Standing, shown: str) -> None:
+    """Refuse what comes from a page that shows another evening than the one on disk.
+
+    A sheet is drawn from what stands now; the tables around it are from when the page was opened.
+    Raises ApprovalVoid.
+    """
+    if shown and shown != standing.records.digest:
+        raise _prepared_again()
+
+
+def _prepared_again() -> ApprovalVoid:
+    return ApprovalVoid(
+        "the basket, the audit or the account changed while you were reading: the evening was "
+        "prepared again; nothing was done",
+        hint="reload the page and read what it shows now",
+    )
 
 
 def _decided(standing: Standing) -> str:

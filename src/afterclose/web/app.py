@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qsl
 
 import anyio
@@ -31,21 +29,22 @@ from starlette.responses import (
 )
 from starlette.routing import Route
 
-from afterclose import nightly, run_files
+from afterclose import run_files
 from afterclose.artifacts import RunFolder
-from afterclose.domain.orders import OrderState
 from afterclose.errors import AfterCloseError, ExitCode
-from afterclose.past_evenings import past_evenings
+from afterclose.report.nav import nav_policy
 from afterclose.report.render import page_script, page_style
 from afterclose.web.access import DeskAccess
 from afterclose.web.acts import Acts, Form
-from afterclose.web.evenings import Evening, Evenings
+from afterclose.web.evenings import Evenings
 from afterclose.web.pages import Explain, Pages
 from afterclose.web.rewriting import Rewriter
 from afterclose.web.security import Guard, Keys
 from afterclose.web.sending import Sender
-from afterclose.web.standing import Standing
+from afterclose.web.site import Site
 
+#: The digest of what the page shows that a request comes from.
+_SHOWN = "x-shown"
 _LOOK_EVERY_S = 0.25
 _SAY_SOMETHING_AFTER = 60
 _LONGEST_FORM = 65_536
@@ -65,114 +64,6 @@ _NOT_DONE = {
 }
 
 Endpoint = Callable[[Request], Awaitable[Response]]
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """Everything the addresses lead to."""
-
-    access: DeskAccess
-    evenings: Evenings
-    acts: Acts
-    pages: Pages
-
-    def newest(self) -> str | None:
-        """Return the address of the newest evening; None before the first."""
-        folders = self.evenings.folders()
-        return f"/evening/{folders[0].path.name}" if folders else None
-
-    def draw_newest(self) -> None:
-        """Draw the newest evening before somebody waits for it."""
-        folders = self.evenings.folders()
-        with suppress(AfterCloseError):  # whoever opens it is told
-            if folders and folders[0].has(run_files.VIEW):
-                self.pages.parts(self.evenings.read(folders[0]))
-
-    def page(self, folder: RunFolder) -> str:
-        """Draw one evening, or how far it came."""
-        if not folder.has(run_files.VIEW):
-            manifest = self.evenings.manifest(folder)
-            return self.pages.plain(
-                f"{manifest.session}: not prepared",
-                text="This evening has no report: it was not prepared to its end.",
-                hint="see what the last stage said, then run “afterclose run” again",
-                manifest=manifest,
-            )
-        return self.pages.evening(self.evenings.read(folder))
-
-    def live(self, folder: RunFolder) -> str:
-        """Draw what of an evening changes while one looks."""
-        return self.pages.live(self.evenings.read(folder))
-
-    def pulse(self, folder: RunFolder) -> str:
-        """Return a text that differs whenever the page would."""
-        standing = self.evenings.read(folder).standing
-        records = standing.records
-        halted = "" if records.halted is None else records.halted.at.isoformat()
-        counts = f"{records.heard} {len(records.notes)} {records.connected} {halted}"
-        return f"{standing.version} {standing.phase.value} {counts}"
-
-    def past(self) -> str:
-        """Draw the list of evenings."""
-        return self.pages.past(past_evenings(self.evenings.folders(), self.access.ledger))
-
-    def sheet(self, folder: RunFolder, name: str, ref: str) -> str:
-        """Draw a sheet; a name or an order that is none gives a problem to read."""
-        evening = self.evenings.read(folder)
-        standing = evening.standing
-        if name in {"approve", "approve-clear"} and standing.open_to_decision:
-            return self._approval(evening, only="clear" if name == "approve-clear" else "all")
-        if name == "reject":
-            return self.pages.sheet("reject", evening)
-        if name == "send" and standing.records.approval is not None:
-            return self._sending(evening)
-        cancelled = [o for o in standing.working if ref in {"", o.order.order_ref}]
-        if name in {"cancel", "cancel-all"} and cancelled:
-            return self.pages.sheet("cancel", evening, orders=cancelled)
-        return self.pages.problem("Not now", f"There is nothing to do here: {_phase(standing)}.")
-
-    def _sending(self, evening: Evening) -> str:
-        netting = self.evenings.netted(evening, _approved(evening))
-        left = _left(evening)
-        going = [o for o in netting.orders if o.order_ref not in left]
-        return self.pages.sheet("send", evening, going=going, netting=netting)
-
-    def _approval(self, evening: Evening, *, only: str) -> str:
-        standing = evening.standing
-        flagged = () if only == "clear" else standing.flagged
-        going = standing.clear if only == "clear" else standing.going
-        refs = {o.order_ref for o in going}
-        rows = evening.view.audit.rows
-        cleared = {o.order_ref for o in evening.view.audit.cleared_orders()}
-        left_out = [
-            r for r in rows if r.order.order_ref in cleared and r.order.order_ref not in refs
-        ]
-        return self.pages.sheet(
-            "approve",
-            evening,
-            going=going,
-            flagged=flagged,
-            left_out=left_out,
-            only=only,
-            netting=self.evenings.netted(evening, going),
-            ends=nightly.approval_end(self.access.desk),
-        )
-
-
-def _phase(standing: Standing) -> str:
-    return standing.phase.value
-
-
-def _approved(evening: Evening) -> list[Any]:
-    """Return the approved rows, as the approval names them."""
-    records = evening.standing.records
-    refs = set(records.approval.order_refs) if records.approval else set()
-    return [o for o in records.audit.cleared_orders() if o.order_ref in refs]
-
-
-def _left(evening: Evening) -> frozenset[str]:
-    orders = evening.standing.orders
-    return frozenset(o.order.order_ref for o in orders if o.state is not OrderState.INTENDED)
 
 
 def make_app(access: DeskAccess, *, keys: Keys, explain: Explain, reviewer: str) -> Starlette:
@@ -212,6 +103,7 @@ def _routes(site: Site) -> list[Route]:
     return [
         Route("/", _home(site)),
         Route("/evenings", _drawn(site.past)),
+        Route("/drift", _drift(site)),
         Route("/static/report.css", _text(page_style, "text/css")),
         Route("/static/report.js", _text(page_script, "text/javascript")),
         Route("/static/{name}", _static),
@@ -246,6 +138,20 @@ def _drawn(draw: Callable[[], str]) -> Endpoint:
         return HTMLResponse(await to_thread.run_sync(draw))
 
     return page
+
+
+def _drift(site: Site) -> Endpoint:
+    """Show the account beside the models, as the newest evening that was settled has it."""
+
+    async def drift(_request: Request) -> Response:
+        page = await to_thread.run_sync(site.drift)
+        if page is None:
+            text = "Nothing to compare yet: it takes the account's value after two closes."
+            hint = "settle an evening with “afterclose settle”"
+            return HTMLResponse(site.pages.plain("Account against models", text=text, hint=hint))
+        return HTMLResponse(page, headers={"Content-Security-Policy": nav_policy()})
+
+    return drift
 
 
 def _text(text: Callable[[], str], kind: str) -> Endpoint:
@@ -311,7 +217,7 @@ def _sheet(site: Site) -> Endpoint:
             return _missing(site)
         name, ref = request.path_params["name"], request.query_params.get("ref", "")
         try:
-            return HTMLResponse(site.sheet(folder, name, ref))
+            return HTMLResponse(site.sheet(folder, name, ref, request.headers.get(_SHOWN, "")))
         except AfterCloseError as error:
             return HTMLResponse(site.pages.problem("Not now", _sentence(error), error.hint))
 
@@ -344,7 +250,8 @@ def _post(site: Site, name: str, act: Callable[[RunFolder, Form], None]) -> Endp
             if len(body) > _LONGEST_FORM:
                 return PlainTextResponse("The form is too long.\n", status_code=413)
         pairs = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
-        return await to_thread.run_sync(work, request, Form.read(pairs))
+        form = Form.read(pairs, shown=request.headers.get(_SHOWN, ""))
+        return await to_thread.run_sync(work, request, form)
 
     return post
 

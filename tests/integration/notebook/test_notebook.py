@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -135,3 +136,52 @@ def test_the_example_notebooks_run(demo_folder: Path, name: str) -> None:
     assert "Traceback" not in shown
     assert "application/vnd.plotly" in shown
     assert "text/html" in shown
+
+
+@pytest.mark.slow
+def test_the_marimo_notebook_runs_and_shows_the_colour_groups(demo_folder: Path) -> None:
+    shown = demo_folder / "tonight.html"
+    notebook = shutil.copy(NOTEBOOKS / "tonight_marimo.py", demo_folder)
+    command = ("export", "html", str(notebook), "--output", str(shown), "--no-include-code")
+    done = subprocess.run(
+        [sys.executable, "-m", "marimo", "-q", "-y", *command],
+        cwd=demo_folder,
+        check=False,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=240,
+    )
+    page = shown.read_text(encoding="utf-8")
+
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "fff7e6" in page  # the write-up's tint of prices
+    assert "application/vnd.plotly" in page or "marimo-plotly" in page
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_gateway_is_asked_from_within_a_kernel_whose_loop_is_running(
+    small: SmallDesk, tmp_path: Path
+) -> None:
+    """In Jupyter a cell runs inside the kernel's own event loop."""
+    source = (
+        "import asyncio\n"
+        "import afterclose as ac\n"
+        "loop = asyncio.get_running_loop()\n"
+        f"desk = ac.open({str(small.home)!r})\n"
+        "held = desk.positions()\n"
+        "async with desk.reader() as reader:\n"
+        "    accounts = await reader.accounts()\n"
+        "print(loop.is_running(), len(held), sorted(accounts))\n"
+    )
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])  # type: ignore[no-untyped-call]
+    with small.gateway() as gateway:
+        small.configure(port=gateway.port)
+        client = NotebookClient(
+            book, timeout=240, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
+        )
+        client.execute()
+
+    assert "True 0 ['DU1234567']" in str(book.cells[0].outputs)

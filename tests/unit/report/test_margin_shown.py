@@ -8,8 +8,9 @@ from decimal import Decimal
 import pytest
 
 from afterclose.domain.margin import MarginEstimate, MarginImpact
-from afterclose.report import drawer, story
+from afterclose.report import drawer
 from afterclose.report.evening import EveningView
+from afterclose.report.figures import Fact, summary_facts
 from make import USD
 from unit.report.make_view import make_view
 
@@ -34,16 +35,16 @@ def evening(after: MarginEstimate | None) -> EveningView:
     return replace(view, audit=replace(view.audit, margin=after), margin_after=initial)
 
 
-def margin_fact(after: MarginEstimate | None) -> story.Fact:
-    (found,) = [f for f in story.summary_facts(evening(after)) if f.name == "Initial margin"]
+def margin_fact(after: MarginEstimate | None) -> Fact:
+    (found,) = [f for f in summary_facts(evening(after)) if f.name == "Initial margin"]
     return found
 
 
 def test_before_and_after_are_shown_and_called_an_estimate() -> None:
     shown = margin_fact(KNOWN)
 
-    assert shown.value.startswith("803,220 USD")
-    for part in ("912,346 USD", "an estimate", "9 what-ifs", "715,439 USD", "821,000 USD"):
+    assert shown.value == "803,220 → 912,346 USD"
+    for part in ("before and after", "an estimate", "9 what-ifs", "maintenance 715,439 → 821,000"):
         assert part in shown.note
     assert not shown.warn
 

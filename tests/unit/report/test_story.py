@@ -7,13 +7,14 @@ from afterclose.domain.findings import Severity, Verdict
 from afterclose.domain.runs import RunState, TradesFrom
 from afterclose.report import story
 from afterclose.report.evening import EveningView
+from afterclose.report.figures import Fact, summary_facts
 from unit.report.make_bars import finding
 from unit.report.make_rows import EVENING
 from unit.report.make_view import make_approval, make_manifest, make_report, make_view
 
 
-def fact(view: EveningView, name: str) -> story.Fact:
-    return next(f for f in story.summary_facts(view) if f.name == name)
+def fact(view: EveningView, name: str) -> Fact:
+    return next(f for f in summary_facts(view) if f.name == name)
 
 
 def test_the_headline_counts_what_may_be_sent() -> None:

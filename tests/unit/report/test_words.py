@@ -79,3 +79,21 @@ def test_nouns_follow_their_number(number: int, noun: str, text: str) -> None:
 )
 def test_an_average_of_fills_keeps_what_lies_between_two_ticks(value: str, text: str) -> None:
     assert words.average_price(Decimal(value), make_spec("ES")) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, "unknown"),
+        (3, "3"),
+        ("-0.69672968755372377304844585", "−0.69673"),
+        ("0E-26", "0"),
+        ("0.0064285", "0.0064285"),
+        ("113.640625", "113.640625"),
+        ("10181.5", "10181.5"),
+        ("2026-11-20", "2026-11-20"),
+        ("no bars", "no bars"),
+    ],
+)
+def test_evidence_is_short_enough_to_be_read(value: object, expected: str) -> None:
+    assert words.evidence(value) == expected

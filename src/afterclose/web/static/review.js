@@ -48,14 +48,18 @@
     const open = ["to be decided", "rejected", "approval void"].includes(standing.dataset.phase);
     for (const box of all("[data-go]")) { box.checked = !out.has(box.dataset.go); box.disabled = !open; }
     for (const row of all("tr[data-ref], details[data-ref]")) row.classList.toggle("left", out.has(row.dataset.ref));
-    document.getElementById("changed").hidden = standing.dataset.digest === document.body.dataset.digest;
+    // What is below is not what would be decided on: only what is out already can be touched.
+    const stale = standing.dataset.digest !== document.body.dataset.digest;
+    document.getElementById("changed").hidden = !stale;
+    for (const button of all("#decision .acts button:not(#do-cancel-all, #do-follow)")) button.disabled = stale;
+    for (const box of all("[data-go], [data-why], [data-include]")) if (stale) box.disabled = true;
   };
 
   // -- acts that need no sheet ------------------------------------------------------------------
   const post = async (act, values) => {
     const answer = await fetch(`${base}/${act}`, {
       method: "POST",
-      headers: { "X-CSRF-Token": document.body.dataset.csrf },
+      headers: { "X-CSRF-Token": document.body.dataset.csrf, "X-Shown": document.body.dataset.digest },
       body: new URLSearchParams({ seen: document.getElementById("standing").dataset.version, ...values }),
     }).catch(() => null);
     if (!answer) { away(true); return; }
