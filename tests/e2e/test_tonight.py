@@ -1,0 +1,77 @@
+"""What the schedule starts: it prepares once, tells, says what stopped it, and sends nothing."""
+
+from __future__ import annotations
+
+import subprocess
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from afterclose import tws_sim
+from afterclose.clock import SystemClock, evening_of, next_session, session_at
+from afterclose.desk_gateway import prepare_gateway
+from afterclose.schedule import TOO_LATE_BEFORE_CLOSE
+from afterclose.settings import load
+from e2e.conftest import afterclose
+from e2e.test_bad_input import assert_told
+from e2e.test_desk_evening import free_port
+from integration.test_notifications import Channel
+
+pytestmark = pytest.mark.slow
+ROOTS = ("ES", "CL", "GC", "ZC", "ZN", "FESX")
+
+
+def no_time_left() -> bool:
+    """Whether the session closes soon: then nothing would be started, rightly."""
+    now = SystemClock().now()
+    closes = evening_of(next_session(session_at(now)))
+    return now > closes - TOO_LATE_BEFORE_CLOSE - timedelta(minutes=10)
+
+
+@pytest.mark.skipif(no_time_left(), reason="the session closes within the hour")
+def test_an_evening_by_itself_is_prepared_once_and_told(tmp_path: Path) -> None:
+    roots = [flag for root in ROOTS for flag in ("--root", root)]
+    made = afterclose(
+        "init", "d", "--yes", "--data", "generated", "--capital", "TF=20000000", *roots,
+        f"--port={free_port()}", home=tmp_path,
+    )  # fmt: skip
+    assert_told(made, 0)
+    home = tmp_path / "d"
+    channel = Channel()
+    environment = {
+        "AFTERCLOSE_CHANNEL_PHONE": channel.address,
+        "AFTERCLOSE_NOTIFY__CHANNELS": '["phone"]',
+        "AFTERCLOSE_DATA__START_AFTER_CLOSE_MIN": "0",
+    }
+
+    def tonight() -> subprocess.CompletedProcess[str]:
+        return afterclose("tonight", home=home, environment=environment)
+
+    try:
+        alone = tonight()
+        with serving(home) as gateway:
+            environment["AFTERCLOSE_BROKER__PORT"] = str(gateway.port)
+            prepared = tonight()
+            again = tonight()
+            assert gateway.orders() == ()
+    finally:
+        channel.close()
+
+    assert_told(alone, 3, "the evening of", "nobody listens")
+    assert_told(prepared, 0, "50-review.html")
+    assert_told(again, 0, "is prepared; the next starts")
+    titles = [str(heard["title"]) for heard in channel.heard]
+    assert "the evening stopped" in titles[0]
+    assert len(titles) in {2, 3}
+    assert all("DU1234567" not in f"{h['title']} {h['message']}" for h in channel.heard)
+    assert ("nothing to do" in titles[1]) or ("waiting for your approval" in titles[2])
+
+
+def serving(home: Path) -> tws_sim.RunningGateway:
+    made = prepare_gateway(load(home), session_at(SystemClock().now()))
+    return tws_sim.running(
+        market=tws_sim.Market.from_folder(made.folder),
+        account=made.account,
+        clock=tws_sim.FrozenClock(made.start),
+    )
