@@ -1,6 +1,6 @@
 """Evenings whose sending process is killed (SIGKILL) at a random moment.
 
-python bench/sending_killed.py [--evenings 300] [--docs]
+python bench/sending_killed.py [--evenings 300] [--first 0] [--docs]
 """
 
 from __future__ import annotations
@@ -31,8 +31,10 @@ BEGIN, END = "<!-- killed: begin -->", "<!-- killed: end -->"
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--evenings", type=int, default=300)
+    parser.add_argument("--first", type=int, default=0, help="number of the first evening")
     parser.add_argument("--docs", action="store_true")
     given = parser.parse_args()
+    numbers = range(given.first, given.first + given.evenings)
     logging.getLogger("ib_async").setLevel(logging.CRITICAL)
     began = time.monotonic()
     counts, wrong = Counter[str](), 0
@@ -41,10 +43,8 @@ def main() -> int:
         market = tws_sim.Market.from_folder(write_market(folder / "market"))
         qualified = asyncio.run(qualify(market))
         with ThreadPoolExecutor(3) as pool:
-            played = pool.map(
-                lambda n: play_killed(n, market, qualified, folder), range(given.evenings)
-            )
-            for number, (outcome, killed) in enumerate(played):
+            played = pool.map(lambda n: play_killed(n, market, qualified, folder), numbers)
+            for number, (outcome, killed) in zip(numbers, played, strict=True):
                 counts.update(outcome.states)
                 counts.update({"evenings": 1, "killed": int(bool(killed)), killed: 1})
                 counts["orders"] += len(outcome.lives)

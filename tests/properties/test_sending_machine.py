@@ -12,6 +12,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from hypothesis import settings
@@ -30,6 +31,7 @@ from afterclose.domain.orders import (
     OrderEvent,
     OrderState,
 )
+from afterclose.domain.placing import Repricing
 from afterclose.errors import ApprovalVoid
 from afterclose.stages import submit
 from afterclose.stages.basket import ModelBook, OrderTerms, basket_orders, desk_trades
@@ -37,15 +39,20 @@ from make import ACCOUNT, NOW, SESSION, make_contract, make_mapped, make_qualifi
 from unit.stages.small_broker import (
     Answer,
     Book,
+    Ending,
     SmallDesk,
     acknowledge,
     break_after,
     break_before,
     break_on_the_way,
+    cannot_end,
+    ends,
+    ends_unheard,
     fill_at_once,
     lose,
     refuse,
     say_nothing,
+    stays,
 )
 
 ES, CL = make_contract("ESZ26"), make_contract("CLF27")
@@ -105,8 +112,20 @@ ANSWERS: dict[str, Answer] = {
         break_on_the_way,
     )
 }
+ENDINGS: dict[str, Ending] = {f.__name__: f for f in (ends, ends_unheard, stays, cannot_end)}
+ENDING = st.sampled_from(sorted(ENDINGS))
+#: Due at once: every order that stands in the market is gone on with, twice at most.
+WORKED = Repricing(ticks=1, times=2, every_s=0)
 ANSWER = st.sampled_from(sorted(ANSWERS))
+#: One of several, whose number may depend on how fast this machine is.
+WHICH = st.integers(0, 719)
 CUT = st.none() | st.tuples(st.integers(0, 6), st.booleans())
+
+
+async def for_a_moment(_orders: submit.Following) -> None:
+    """Follow for some turns of the loop, not until everything is over: what was begun is ended."""
+    for _ in range(40):
+        await asyncio.sleep(0)
 
 
 class Evening(RuleBasedStateMachine):
@@ -138,9 +157,17 @@ class Evening(RuleBasedStateMachine):
             )
         )
         terms = OrderTerms(desk="desk", account=ACCOUNT, session=SESSION, past=books.states)
-        return basket_orders(made, MAPPED, terms).orders
+        made_now = basket_orders(made, MAPPED, terms).orders
+        return tuple(replace(order, repricing=WORKED) for order in made_now)
 
-    @rule(basket=baskets, first=ANSWER, then=ANSWER, cut=CUT, unreadable=st.booleans())
+    @rule(
+        basket=baskets,
+        first=ANSWER,
+        then=ANSWER,
+        cut=CUT,
+        unreadable=st.booleans(),
+        ending=st.none() | ENDING,
+    )
     def send(
         self,
         basket: tuple[BasketOrder, ...],
@@ -148,8 +175,10 @@ class Evening(RuleBasedStateMachine):
         then: str,
         cut: tuple[int, bool] | None,
         unreadable: bool,  # noqa: FBT001 - Hypothesis calls it by name
+        ending: str | None = None,
     ) -> None:
-        desk = SmallDesk(book=self.book, answer=ANSWERS[then])
+        """Send; with an ending, stay and work what stands in the market."""
+        desk = SmallDesk(book=self.book, answer=ANSWERS[then], ending=ENDINGS[ending or "stays"])
         if basket:
             desk.answers[submit.in_sending_order(basket)[0].order_ref] = ANSWERS[first]
         if unreadable:
@@ -159,7 +188,7 @@ class Evening(RuleBasedStateMachine):
         self.late = []
         self.ledger.writes_left, self.ledger.last_is_made = cut or (None, False)
         try:
-            asyncio.run(self._send(desk, basket))
+            asyncio.run(self._send(desk, basket, worked=ending is not None))
         except (PowerCut, ApprovalVoid):
             pass
         finally:
@@ -168,20 +197,24 @@ class Evening(RuleBasedStateMachine):
                 unread = desk.queue.get_nowait()
                 self.late.extend([unread] if unread else [])  # it comes again
 
-    async def _send(self, desk: SmallDesk, basket: tuple[BasketOrder, ...]) -> None:
+    async def _send(
+        self, desk: SmallDesk, basket: tuple[BasketOrder, ...], *, worked: bool = False
+    ) -> None:
         request = submit.SubmitRequest(
             run_id="run",
             orders=basket,
             qualified={c: make_qualified(c.symbol) for c in LIMITS},
             answer_timeout_s=0.002,
+            approved_until=NOW + timedelta(hours=9) if worked else None,
         )
-        await submit.run(desk, self.ledger, request, ManualClock(NOW))
+        follow = for_a_moment if worked else submit.until_answered
+        await submit.run(desk, self.ledger, request, ManualClock(NOW), follow=follow)
 
-    @rule(data=st.data(), quantity=st.integers(1, 3))
-    def the_broker_fills(self, data: st.DataObject, quantity: int) -> None:
+    @rule(which=WHICH, quantity=st.integers(1, 3))
+    def the_broker_fills(self, which: int, quantity: int) -> None:
         working = self._working()
         if working:
-            order = data.draw(st.sampled_from(working))
+            order = working[which % len(working)]
             named = self.ledger.known[order.order_ref]
             part = min(quantity, order.quantity - self._filled(order.order_ref))
             if part:
@@ -189,16 +222,16 @@ class Evening(RuleBasedStateMachine):
             if self._filled(order.order_ref) == order.quantity:
                 self._becomes(order, "Filled")
 
-    @rule(data=st.data())
-    def the_broker_cancels(self, data: st.DataObject) -> None:
+    @rule(which=WHICH)
+    def the_broker_cancels(self, which: int) -> None:
         working = self._working()
         if working:
-            self._becomes(data.draw(st.sampled_from(working)), "Cancelled")
+            self._becomes(working[which % len(working)], "Cancelled")
 
-    @rule(data=st.data())
-    def the_gateway_repeats_itself(self, data: st.DataObject) -> None:
+    @rule(which=WHICH)
+    def the_gateway_repeats_itself(self, which: int) -> None:
         if self.ledger.written:
-            event = data.draw(st.sampled_from(self.ledger.written))
+            event = self.ledger.written[which % len(self.ledger.written)]
             if event.kind in {EventKind.STATUS, EventKind.FILL} and event.status != "Cancelled":
                 self.late.append(event)
 
@@ -215,6 +248,17 @@ class Evening(RuleBasedStateMachine):
     @invariant()
     def no_name_is_placed_twice(self) -> None:
         assert len(self.book.placed) == len(set(self.book.placed))
+
+    @invariant()
+    def no_limit_leaves_its_bound_and_no_attempt_is_one_too_many(self) -> None:
+        for ref in self.book.placed:
+            order, first = self.ledger.known[ref], self.ledger.known[ref]
+            attempts = 1
+            while first.replaces:
+                first, attempts = self.ledger.known[first.replaces], attempts + 1
+            assert attempts <= 1 + WORKED.times
+            beyond = (order.limit_price - first.limit_price) * order.action.sign
+            assert 0 <= beyond <= WORKED.ticks * WORKED.times * order.mapped.spec.tick_size
 
     @invariant()
     def nothing_is_placed_that_the_journal_does_not_know(self) -> None:

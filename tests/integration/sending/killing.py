@@ -9,7 +9,7 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from afterclose import tws_sim
@@ -28,6 +28,7 @@ from unit.tws_sim.sim_market import MONDAY_EVENING
 
 ROOT = Path(__file__).resolve().parents[3]
 _PATIENCE_S = 60.0
+_LOOK_EVERY_S = 0.003
 
 
 class Sender:
@@ -54,9 +55,16 @@ class Sender:
         if self.process.stdout.readline().strip() != "sending":
             raise RuntimeError("the sender did not begin")
 
-    def kill_after(self, seconds: float) -> bool:
-        """Kill it, without a chance to clean up; False when it had ended before."""
-        time.sleep(seconds)  # the moment of death is what is drawn here
+    def kill_when(self, there: Callable[[], int], wanted: int, *, late_s: float) -> bool:
+        """Kill it, without a chance to clean up; False when it had ended before.
+
+        It dies so long after the gateway has so many of its orders: by the clock alone the moment
+        would lie before the first or after the last of them, by how fast the machine is.
+        """
+        until = time.monotonic() + _PATIENCE_S
+        while there() < wanted and self.process.poll() is None and time.monotonic() < until:
+            time.sleep(_LOOK_EVERY_S)
+        time.sleep(late_s)  # the moment of death is what is drawn here
         alive = self.process.poll() is None
         self.process.kill()
         self.close()
@@ -76,7 +84,7 @@ def play_killed(
     qualified: Mapping[FuturesContract, QualifiedContract],
     folder: Path,
     *,
-    longest_s: float = 1.8,
+    latest_s: float = 0.2,
 ) -> tuple[Outcome, str]:
     """Send, kill at a random moment, send again from this process, trade, and compare.
 
@@ -99,7 +107,8 @@ def play_killed(
         }
         first = Sender()
         first.begin(job)
-        killed = first.kill_after(draw.uniform(0.0, longest_s))
+        wanted, late_s = draw.randint(0, orders), draw.uniform(0.0, latest_s)
+        killed = first.kill_when(lambda: len(gateway.orders()), wanted, late_s=late_s)
         reached = len(gateway.orders())
         asyncio.run(send(job))
         gateway.advance_to(AFTER_THE_OPEN)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -47,3 +51,34 @@ def test_the_dry_run_shows_what_then_goes_and_what_the_door_holds_back(tmp_path:
         code, again = said_by(desk, "send", "--dry-run")
         assert "0 orders would go, 1 would stay" in again
         assert len(gateway.orders()) == 3
+
+        settings.write_text(text, encoding="utf-8")  # the evening's own settings again
+        with following(desk):
+            code, said = said_by(desk, "send")
+            assert (code, "another command is at work" in said) == (4, True)
+            code, said = said_by(desk, "status")
+            assert code in {0, 3}, said
+            assert all(order.order_ref in said for order in sent)
+        assert len(gateway.orders()) == 4
+        code, said = said_by(desk, "send")
+        assert code == 0, said
+        assert len(gateway.orders()) == 4
+
+
+@contextmanager
+def following(desk: SmallDesk) -> Iterator[None]:
+    """Another process sends and follows, until it is interrupted as by a person."""
+    command = [sys.executable, "-m", "afterclose", "send", "--follow"]
+    process = subprocess.Popen(
+        command, cwd=desk.home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    if process.stdout is None:
+        raise RuntimeError("a sender without a voice")
+    try:
+        while "sending" not in process.stdout.readline():  # its fourth order is on its way
+            assert process.poll() is None
+        yield
+    finally:
+        process.kill()
+        process.wait(30)
+        process.stdout.close()

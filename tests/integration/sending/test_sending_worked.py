@@ -332,3 +332,22 @@ async def test_what_is_left_of_the_other_leg_goes_at_the_market_where_the_desk_w
     assert book(evening)[opens.order_ref][0] == "Cancelled"
     assert book(evening)[second][:2] == ("Filled", 1)
     assert evening.told()[second].order.replaces == opens.order_ref
+
+
+async def test_what_another_basket_took_up_is_not_gone_on_with(stage: Callable[..., Stage]) -> None:
+    """A crash after the cancellation; then the next attempt's name is given to another order."""
+    evening = stage(WORKED)
+
+    async def dies(_orders: submit.Following) -> None:
+        await evening.advance(OPEN)
+        await evening.heard.works(FIRST)
+        with closing(SqlLedger(evening.url)) as ledger:
+            another = replace(WORKED, order_ref=SECOND, quantity=1, repricing=None)
+            ledger.record_orders("another run", [another])
+        await evening.advance(OPEN + MINUTE)
+        await evening.heard.until(lambda e: "stands for another order" in e.text)
+
+    await evening.send(dies)
+    await evening.send(submit.until_answered)
+
+    assert {ref: state for ref, (state, _, _) in book(evening).items()} == {FIRST: "Cancelled"}

@@ -15,7 +15,7 @@ from afterclose.domain.orders import (
     OrderEvent,
     OrderSweep,
 )
-from afterclose.errors import BrokerUnavailable
+from afterclose.errors import BrokerError, BrokerUnavailable
 from make import NOW, make_broker_order, make_fill, make_sweep
 
 
@@ -42,7 +42,9 @@ class Book:
         fill = make_fill(order, quantity, exec_id=f"e{len(self.fills)}.01", perm_id=perm_id)
         self.fills.append(fill)
         if known:
-            self.orders[order.order_ref] = replace(known, filled=known.filled + quantity)
+            filled = known.filled + quantity
+            status = "Filled" if filled == known.quantity else known.status
+            self.orders[order.order_ref] = replace(known, filled=filled, status=status)
         return OrderEvent(order_ref=order.order_ref, at=NOW, kind=EventKind.FILL, fill=fill)
 
     def read(self, *unknown: str) -> OrderSweep:
@@ -104,6 +106,43 @@ def break_on_the_way(_book: Book, _order: BasketOrder) -> list[OrderEvent | None
     return [None]
 
 
+#: What becomes of an order that is to be cancelled.
+Ending = Callable[[Book, str], Sequence[OrderEvent]]
+
+
+def ends(book: Book, ref: str) -> list[OrderEvent]:
+    """It is cancelled, and that is said."""
+    return [_cancelled(book, ref)] if _open(book, ref) else []
+
+
+def ends_unheard(book: Book, ref: str) -> list[OrderEvent]:
+    """It is cancelled, and the word is lost: the book alone tells."""
+    if _open(book, ref):
+        _cancelled(book, ref)
+    return []
+
+
+def stays(_book: Book, _ref: str) -> list[OrderEvent]:
+    """Nothing happens."""
+    return []
+
+
+def cannot_end(_book: Book, _ref: str) -> list[OrderEvent]:
+    """The request cannot even be made."""
+    raise BrokerError("no working order of this client carries the reference")
+
+
+def _open(book: Book, ref: str) -> bool:
+    known = book.orders.get(ref)
+    return known is not None and known.status not in {"Filled", "Cancelled", "Inactive"}
+
+
+def _cancelled(book: Book, ref: str) -> OrderEvent:
+    known = replace(book.orders[ref], status="Cancelled")
+    book.orders[ref] = known
+    return status_event(ref, "Cancelled", known.perm_id)
+
+
 @dataclass
 class SmallDesk:
     """One connection to the broker. ``answers`` are by order reference, else ``answer``."""
@@ -115,6 +154,8 @@ class SmallDesk:
     unreadable: list[tuple[str, ...]] = field(default_factory=list)
     queue: asyncio.Queue[OrderEvent | None] = field(default_factory=asyncio.Queue)
     qualified: list[QualifiedContract] = field(default_factory=list)
+    #: What becomes of an order that is to be cancelled.
+    ending: Ending = ends
     sweeps: int = 0
     broken: bool = False
     #: Set once anything was placed.
@@ -130,7 +171,8 @@ class SmallDesk:
             self.queue.put_nowait(event)
 
     async def cancel(self, order_ref: str) -> None:
-        raise NotImplementedError(f"nobody cancels {order_ref} here")
+        for event in self.ending(self.book, order_ref):
+            self.queue.put_nowait(event)
 
     async def events(self) -> AsyncIterator[OrderEvent]:
         while (event := await self.queue.get()) is not None:

@@ -31,6 +31,7 @@ from afterclose.domain.orders import (
 )
 from afterclose.errors import (
     AfterCloseError,
+    ApprovalVoid,
     BrokerError,
     BrokerTimeout,
     BrokerUnavailable,
@@ -200,14 +201,27 @@ class _Sending:
 
     async def go_on(self, order: BasketOrder, parts: Mapping[str, int]) -> None:
         """Send a further attempt, recorded first; it stays intended where nothing may go now."""
+        if self._ledger.named([order.order_ref]):
+            before = self._journal.lives()[order.replaces].order
+            await self._say(before, f"not gone on with: {order.order_ref} stands for another order")
+            return
         owners = {order.order_ref: parts} if parts else {}
         self._ledger.record_orders(self._request.run_id, [order], parts=owners)
         self._journal.add(order)
-        qualified, stopped = self._request.qualified.get(order.contract), self._stopped()
+        qualified = self._request.qualified.get(order.contract)
+        stopped = self._stopped() or self._overtaken(order)
         if stopped is not None or qualified is None:
             await self._say(order, f"held back: {stopped or 'the gateway does not know it'}")
         elif await self._room():
             await self._place(order, qualified)
+
+    def _overtaken(self, order: BasketOrder) -> AfterCloseError | None:
+        """Why a further attempt would trade a position that is another one by now."""
+        try:
+            refuse_overtaken(self._ledger, [order], self._request.netting)
+        except ApprovalVoid as error:
+            return error
+        return None
 
     async def market_of(self, order: BasketOrder) -> Quote | None:
         """Ask for the market of one order now; None where nobody says."""

@@ -206,7 +206,7 @@ class Worker:
             steps = [step for step, over in zip(steps, done, strict=True) if not over]
             if not steps or self._journal.broken is not None:
                 return
-            await self._journal.next_word(_LOOK_EVERY_S)
+            await self._journal.next_word(min(_LOOK_EVERY_S, self._request.answer_timeout_s))
 
     async def _asked_to_end(self, step: Step) -> bool:
         ref = step.life.order.order_ref
