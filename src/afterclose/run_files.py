@@ -22,6 +22,7 @@ from afterclose.domain.runs import ModelResult
 from afterclose.report.evening import EveningView
 from afterclose.report.nav import nav_csv, render_nav
 from afterclose.report.render import Drawn, render_evening
+from afterclose.report.slippage import slippage_csv
 from afterclose.report.tables import ActionType, action_csv, audit_csv
 from afterclose.report.workbook import evening_workbook
 
@@ -249,6 +250,28 @@ def write_result(
         folder.write("65-fills.csv", csv_text(FILL_COLUMNS, executions)),
         folder.write("66-fills-by-model.csv", csv_text(SHARE_COLUMNS, _shares(known))),
         folder.write_json(RESULT, result),
+        folder.write("72-slippage.csv", slippage_csv(result.outcomes)),
+        folder.write("74-breaks.csv", csv_text(BREAK_COLUMNS, _break_rows(result))),
+    )
+
+
+BREAK_COLUMNS = (
+    "kind",
+    "symbol",
+    "model",
+    "expected",
+    "actual",
+    "cause",
+    "detail",
+    "proposal",
+)
+
+
+def _break_rows(result: Reconciliation) -> Iterable[dict[str, object]]:
+    return (
+        {name: getattr(each, name) for name in BREAK_COLUMNS}
+        | {"kind": each.kind.value, "cause": each.cause.value}
+        for each in result.breaks
     )
 
 

@@ -7,24 +7,28 @@ both. It can be repeated, and sends nothing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from decimal import ROUND_DOWN
 from pathlib import Path
 
+from afterclose import clock as calendar
 from afterclose import nav_book, run_files, telling
 from afterclose.artifacts import RunFolder
-from afterclose.books import read_books
+from afterclose.books import Books, read_books
 from afterclose.domain.account import AccountSnapshot
 from afterclose.domain.audit import Reconciliation
-from afterclose.domain.market import QualificationState
+from afterclose.domain.contracts import FuturesContract
+from afterclose.domain.market import Qualification, QualificationState
 from afterclose.domain.nav import NavHistory
 from afterclose.domain.order_life import lives, sweep_events
+from afterclose.domain.orders import OrderSweep
 from afterclose.domain.runs import ModelResult, RunState
 from afterclose.errors import LedgerElsewhere
 from afterclose.evening import Desk, held_contracts
 from afterclose.journal import RunJournal
 from afterclose.report.evening import EveningView
-from afterclose.stages import reconcile
+from afterclose.stages import breaks, reconcile, signals
 
 
 def record_value(desk: Desk, account: AccountSnapshot) -> None:
@@ -91,6 +95,7 @@ async def settle(desk: Desk, folder: RunFolder) -> Reconciliation:
                 account=account,
             )
         )
+        result = _with_breaks(desk, folder, shown, books, sweep, result, names)
         stage.found(result.findings)
         stage.wrote(*run_files.write_result(folder, result, books.past.values(), books.netting))
         record_value(desk, account)
@@ -100,3 +105,49 @@ async def settle(desk: Desk, folder: RunFolder) -> Reconciliation:
     run_files.write_report(folder, run_files.report_files(decided))
     await asyncio.to_thread(telling.settled, desk, folder, result)
     return result
+
+
+def _with_breaks(
+    desk: Desk,
+    folder: RunFolder,
+    shown: EveningView,
+    books: Books,
+    sweep: OrderSweep,
+    result: Reconciliation,
+    names: Mapping[FuturesContract, Qualification],
+) -> Reconciliation:
+    """Name every difference between models, desk and account."""
+    approval = desk.ledger.approval(shown.audit.run_id)
+    told = {o.order_ref for o in (*sweep.open_orders, *sweep.completed_orders)}
+    told |= {fill.order_ref for fill in sweep.fills}
+    found = breaks.breaks(
+        breaks.BreakInputs(
+            session=calendar.session_at(desk.clock.now()),
+            wanted=_wanted(desk, folder),
+            held=books.held,
+            rows=shown.audit.rows,
+            approved=None if approval is None else frozenset(approval.order_refs),
+            lives=books.past,
+            dropped=shown.dropped,
+            flattened={m.name: desk.ledger.flattened(m.name) for m in desk.settings.models},
+            checks=result.positions,
+            names={c: q.qualified for c, q in names.items() if q.qualified is not None},
+            sweep=sweep,
+            ours=frozenset(desk.ledger.named({ref for ref in told if ref})),
+        )
+    )
+    findings = (*result.findings, *breaks.break_findings(found))
+    return replace(result, breaks=found, findings=findings)
+
+
+def _wanted(desk: Desk, folder: RunFolder) -> Mapping[str, Mapping[FuturesContract, int]]:
+    """What each model holds after the evening's orders, in the account's size."""
+    rule, models = desk.settings.basket.trades_from, {m.name: m for m in desk.settings.models}
+    return {
+        result.model: {
+            contract: int((quantity * models[result.model].scale).to_integral_value(ROUND_DOWN))
+            for contract, quantity in signals.tonight(result, rule).target.items()
+        }
+        for result in run_files.read_results(folder)
+        if result.model in models
+    }

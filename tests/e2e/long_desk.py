@@ -18,8 +18,8 @@ from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from afterclose import by_hand, nightly, run_files, tws_sim
 from afterclose import clock as calendar
-from afterclose import nightly, run_files, tws_sim
 from afterclose.adapters.ledger.store import SqlLedger
 from afterclose.adapters.marketdata.gateway_folder import write_gateway_folder
 from afterclose.adapters.marketdata.generated import generate
@@ -375,10 +375,26 @@ class Evenings:
         if truth != seen:
             self.tally.wrong.append(f"{session}: settle saw {seen}, the gateway has {truth}")
         self._same_executions(session, desk)
+        for each in result.breaks:
+            self.tally.add(f"break {each.cause.value}")
+        self._resolve(session, desk)
         named = {f.subject for f in result.findings}
         for check in result.positions:
             if not check.agrees and check.symbol not in named:
                 self.tally.wrong.append(f"{session}: {check} and nobody says so")
+
+    def _resolve(self, session: date, desk: Desk) -> None:
+        """The person looks in TWS for what is unknown: here, in the gateway's own book."""
+        there = {o.order_ref for o in self.gateway.orders()}
+        known = lives(desk.ledger.orders(session), desk.ledger.events(session))
+        for ref, life in known.items():
+            if life.state is not OrderState.UNKNOWN:
+                continue
+            if ref in there:
+                self.tally.wrong.append(f"{session}: {ref} is unknown, and the gateway has it")
+            else:
+                by_hand.settle_unknown(desk, ref, by="Ann", why="it is nowhere in TWS")
+                self.tally.add("orders resolved by a person")
 
     def _same_value(self, history: NavHistory) -> None:
         """The parts of a drift are the drift, and what no part explains is small or named."""
@@ -432,9 +448,14 @@ def draw_scenario(drawn: random.Random) -> str:
 
 
 def play(
-    where: LongDesk, *, first: date, last: date, tally: Tally, say: Callable[[str], None]
+    where: LongDesk,
+    *,
+    first: date,
+    last: date,
+    tally: Tally,
+    go_on: Callable[[date], bool] = lambda _session: True,
 ) -> None:
-    """Play every evening from first to last."""
+    """Play every evening from first to last; ``go_on`` is asked after each month."""
     where.make()
     clock = ManualClock(calendar.evening_of(first))
     for sessions in where.months(first, last):
@@ -445,4 +466,5 @@ def play(
                     evenings.play(session)
                 except Exception:  # noqa: BLE001 - the next evening is played all the same
                     tally.wrong.append(f"{session}: {traceback.format_exc()}")
-        say(f"{sessions[-1]}: {tally.counts} {tally.wrong}")
+        if not go_on(sessions[-1]):
+            return

@@ -22,11 +22,13 @@ from afterclose.bootstrap import model_runner, open_desk
 from afterclose.cli.terminal import (
     OrderTicker,
     audit_summary,
+    breaks_table,
     console,
     findings_table,
     orders_table,
     positions_table,
     rows_table,
+    slippage_table,
 )
 from afterclose.clock import SystemClock
 from afterclose.domain.findings import Verdict
@@ -161,8 +163,13 @@ def settle(home: Path, run_id: str) -> None:
         result = asyncio.run(nightly.settle(desk, folder))
     screen = console()
     screen.print(positions_table(result))
-    if result.findings:
-        screen.print(findings_table(result.findings, title="Breaks and open ends"))
+    if any(o.filled for o in result.outcomes):
+        screen.print(slippage_table(result))
+    if result.breaks:
+        screen.print(breaks_table(result))
+    told = [f for f in result.findings if f.code != "AC611"]  # the breaks, above, say it
+    if told:
+        screen.print(findings_table(told, title="Breaks and open ends"))
     screen.print(f"report  {folder.path / run_files.REPORT}", soft_wrap=True)
     if not result.settled:
         raise typer.Exit(ExitCode.BLOCKED)

@@ -12,6 +12,7 @@ from afterclose.domain.findings import Finding, Severity, Verdict
 from afterclose.domain.netting import Netting
 from afterclose.domain.order_life import OrderLife
 from afterclose.domain.orders import BasketOrder, EventKind, OrderEvent, OrderState
+from afterclose.report.slippage import slippage_sums
 
 _STYLES = {Severity.INFO: "dim", Severity.WARN: "yellow", Severity.BLOCK: "bold red"}
 #: How a verdict is written.
@@ -160,4 +161,41 @@ def positions_table(result: Reconciliation) -> Table:
         word = "agrees" if check.agrees else "DIFFERS"
         style = "" if check.agrees else "yellow"
         table.add_row(check.symbol, f"{check.desk:+d}", broker, word, style=style)
+    return table
+
+
+def breaks_table(result: Reconciliation) -> Table:
+    """Show where two books differ, why, and what may be done."""
+    table = Table(title="Breaks: cause and proposal")
+    for name in ("contract", "between", "model", "should be", "is", "cause", "what may be done"):
+        table.add_column(name)
+    for each in result.breaks:
+        said = f"{each.cause.value}: {one_line(each.detail)}" if each.detail else each.cause.value
+        table.add_row(
+            each.symbol,
+            each.kind.value,
+            each.model,
+            f"{each.expected:+d}",
+            f"{each.actual:+d}",
+            said,
+            each.proposal,
+        )
+    return table
+
+
+def slippage_table(result: Reconciliation) -> Table:
+    """Show slippage by model and market, in ticks (worse is positive) and in money."""
+    table = Table(title="Slippage: decision → limit → fill, ticks per contract; worse is positive")
+    for name in ("model", "market", "filled", "to limit", "to fill", "ticks", "money", "paid"):
+        table.add_column(name, justify="left" if name in {"model", "market"} else "right")
+    for each in slippage_sums(result.outcomes):
+        ticks = (each.reference_to_limit_ticks, each.limit_to_fill_ticks, each.slippage_ticks)
+        money = (each.slippage_money, each.commission)
+        table.add_row(
+            each.model,
+            each.root,
+            f"{each.filled} of {each.asked}",
+            *("" if t is None else f"{t:+.1f}" for t in ticks),
+            *("" if m is None else f"{m:,.2f} {each.currency}" for m in money),
+        )
     return table

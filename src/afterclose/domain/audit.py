@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
+from afterclose.domain.breaks import Break
 from afterclose.domain.contracts import FuturesContract, QualifiedContract, Session
 from afterclose.domain.findings import Finding, Verdict, worst
 from afterclose.domain.margin import MarginEstimate, MarginImpact
@@ -152,6 +153,12 @@ class OrderOutcome:
     #: Ticks worse than the limit's reference price; negative is better.
     slippage_ticks: Decimal | None
     text: str = ""
+    #: The same in money of the contract's currency, for all that was filled.
+    slippage_money: Decimal | None = None
+    #: Of those ticks: how far the limit reached beyond the reference, and the fill beyond the limit
+    #: (negative: better than the limit). None for an order without a limit.
+    reference_to_limit_ticks: Decimal | None = None
+    limit_to_fill_ticks: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +186,8 @@ class Reconciliation:
     outcomes: tuple[OrderOutcome, ...]
     positions: tuple[PositionCheck, ...]
     findings: tuple[Finding, ...] = ()
+    #: Every contract in which two books differ, with its cause.
+    breaks: tuple[Break, ...] = ()
 
     @property
     def settled(self) -> bool:

@@ -20,6 +20,9 @@ from afterclose.domain.netting import NET_MODEL, Netting, in_market
 from afterclose.domain.order_life import OrderLife
 from afterclose.domain.orders import OrderState, TradeKind
 
+#: Their limit is the decision's price alone, and nobody is held to it.
+_WITHOUT_LIMIT = frozenset({"MKT", "MOC"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReconcileInputs:
@@ -91,10 +94,15 @@ def _outcome(life: OrderLife) -> OrderOutcome:
     order, average = life.order, life.average_price
     reported = [f for f in life.fills if f.commission is not None]
     complete = bool(life.fills) and len(reported) == len(life.fills)
-    slippage = None
+    spec, sign = order.mapped.spec, order.action.sign
+    slippage = money = reach = beyond = None
     if average is not None:
-        worse = (average - order.reference_price) * order.action.sign
-        slippage = worse / order.mapped.spec.tick_size
+        worse = (average - order.reference_price) * sign
+        slippage = worse / spec.tick_size
+        money = None if spec.point_value is None else worse * life.filled * spec.point_value
+    if order.order_type not in _WITHOUT_LIMIT:
+        reach = (order.limit_price - order.reference_price) * sign / spec.tick_size
+        beyond = None if slippage is None else slippage - reach
     return OrderOutcome(
         order=order,
         state=life.state.value,
@@ -106,6 +114,9 @@ def _outcome(life: OrderLife) -> OrderOutcome:
         commission_currency=str(reported[0].commission_currency or "") if reported else "",
         slippage_ticks=slippage,
         text=life.text,
+        slippage_money=money,
+        reference_to_limit_ticks=reach,
+        limit_to_fill_ticks=beyond,
     )
 
 

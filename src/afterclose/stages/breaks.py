@@ -1,0 +1,212 @@
+"""Breaks: every contract in which two books differ, with a named cause and a proposal.
+
+Model against desk, by the evening's own decisions: what was blocked, cut, excluded, not filled.
+Desk against account, by what the broker tells of others. None of it is ever healed by an order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from afterclose.domain.audit import AuditRow, PositionCheck
+from afterclose.domain.breaks import Break, BreakCause, BreakKind
+from afterclose.domain.contracts import FuturesContract, QualifiedContract, RootSymbol
+from afterclose.domain.findings import Finding, Severity, Verdict
+from afterclose.domain.order_life import OrderLife
+from afterclose.domain.orders import OrderState, OrderSweep, TradeKind
+
+#: TWS itself trades as client 0: a person at the keyboard.
+_BY_HAND = 0
+_ROLLS = frozenset({TradeKind.ROLL_OPEN, TradeKind.ROLL_CLOSE})
+
+_PROPOSALS: Mapping[BreakCause, str] = {
+    BreakCause.NOT_FILLED: "an exit is caught up tomorrow by itself, an entry with "
+    "basket.catch_up_entries or by hand",
+    BreakCause.PARTLY_FILLED: "the rest of an exit is caught up tomorrow; the rest of an entry "
+    "stays out until the model exits",
+    BreakCause.WORKING: "settle again when the session is over",
+    BreakCause.NOT_SENT: "run 'afterclose send' again while the approval holds",
+    BreakCause.UNKNOWN_ORDER: "look in TWS, then say 'afterclose resolve'",
+    BreakCause.REJECTED: "read the broker's reason; the model has the position, the desk has not",
+    BreakCause.EXCLUDED_AT_APPROVAL: "as the reviewer wanted; nothing to do",
+    BreakCause.NOT_APPROVED: "approve and send while the evening is young, or leave it",
+    BreakCause.BLOCKED_BY_AUDIT: "read the row's findings; correct data or mapping for tomorrow",
+    BreakCause.SIZED_BY_AUDIT: "as the audit's limits want it; nothing to do",
+    BreakCause.DROPPED: "read why in 30-excluded.csv",
+    BreakCause.ROLL: "complete it with 'afterclose roll'; a close is caught up by itself",
+    BreakCause.FLATTENED: "stays out until the model enters anew; nothing to do",
+    BreakCause.MANUAL: "if it is meant for a model, adopt it; else close it by hand or leave it",
+    BreakCause.OTHER_CLIENT: "ask who runs that program; the desk leaves its positions alone",
+    BreakCause.CORPORATE_CALENDAR: "compare the account's settlement; the desk's record ends by a "
+    "closing trade or an adoption",
+    BreakCause.EARLIER: "see the evening on which it began; an exit is caught up, an entry is not",
+    BreakCause.NOT_TOLD: "look at the account's trades of the last days; adopt or close by hand",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakInputs:
+    """Both sides of both comparisons. Positions are signed contracts by model.
+
+    ``wanted`` is what each model holds after the evening's orders, scaled. ``approved`` are the
+    references a person let go; None when nobody decided. ``ours`` are the references that this
+    desk ever named among those in the sweep.
+    """
+
+    session: date
+    wanted: Mapping[str, Mapping[FuturesContract, int]]
+    held: Mapping[str, Mapping[FuturesContract, int]]
+    rows: Sequence[AuditRow]
+    approved: frozenset[str] | None
+    lives: Mapping[str, OrderLife]
+    dropped: Sequence[Finding]
+    flattened: Mapping[str, frozenset[RootSymbol]]
+    checks: Sequence[PositionCheck]
+    names: Mapping[FuturesContract, QualifiedContract]
+    sweep: OrderSweep
+    ours: frozenset[str] = field(default_factory=frozenset)
+
+
+def breaks(inputs: BreakInputs) -> tuple[Break, ...]:
+    """Name every difference. Pure."""
+    return (*_model_breaks(inputs), *_account_breaks(inputs))
+
+
+def break_findings(found: Iterable[Break]) -> tuple[Finding, ...]:
+    """AC611: a model and the desk differ. What the account holds otherwise is AC605."""
+    return tuple(
+        Finding(
+            code="AC611",
+            severity=Severity.INFO,
+            subject=each.symbol,
+            message=f"{each.model} wants {each.expected:+d}, the desk holds {each.actual:+d}: "
+            f"{each.cause.value}{f' ({each.detail})' if each.detail else ''}",
+            hint=each.proposal,
+            evidence={"model": each.expected, "desk": each.actual, "cause": each.cause.value},
+        )
+        for each in found
+        if each.kind is BreakKind.MODEL
+    )
+
+
+def _model_breaks(inputs: BreakInputs) -> Iterable[Break]:
+    for model, wanted in sorted(inputs.wanted.items()):
+        held = inputs.held.get(model, {})
+        for contract in sorted({*wanted, *held}):
+            expected, actual = wanted.get(contract, 0), held.get(contract, 0)
+            if expected != actual:
+                cause, detail = _why(inputs, model, contract)
+                yield Break(
+                    kind=BreakKind.MODEL,
+                    symbol=contract.symbol,
+                    model=model,
+                    expected=expected,
+                    actual=actual,
+                    cause=cause,
+                    detail=detail,
+                    proposal=_PROPOSALS[cause],
+                )
+
+
+def _why(inputs: BreakInputs, model: str, contract: FuturesContract) -> tuple[BreakCause, str]:
+    rows = [r for r in inputs.rows if (r.order.model, r.order.contract) == (model, contract)]
+    for row in rows:
+        found = _why_row(inputs, row)
+        if found is not None:
+            return found
+    if contract.root in inputs.flattened.get(model, frozenset()):
+        return BreakCause.FLATTENED, ""
+    for finding in inputs.dropped:
+        if finding.subject == contract.symbol:
+            return BreakCause.DROPPED, f"{finding.code}: {finding.message}"
+    for row in inputs.rows:
+        pair = row.order.model == model and row.order.contract.root == contract.root
+        if pair and row.order.kind in _ROLLS and _why_row(inputs, row) is not None:
+            return BreakCause.ROLL, f"{row.order.order_ref}"
+    return BreakCause.EARLIER, ""
+
+
+def _why_row(inputs: BreakInputs, row: AuditRow) -> tuple[BreakCause, str] | None:
+    """Why an order did not do all that the model wanted; None when it did."""
+    ref = row.order.order_ref
+    if row.verdict is Verdict.BLOCKED or row.final_quantity == 0:
+        codes = sorted({f.code for f in row.findings if f.severity is Severity.BLOCK})
+        return BreakCause.BLOCKED_BY_AUDIT, ", ".join(codes)
+    life = inputs.lives.get(ref)
+    if life is None or (life.state is OrderState.INTENDED and not life.filled):
+        return _why_unsent(inputs, ref, "" if life is None else life.text)
+    found = _why_life(life)
+    if found is None and row.final_quantity != row.order.model_quantity:
+        return BreakCause.SIZED_BY_AUDIT, ", ".join(row.sizing.caps) if row.sizing else ""
+    return found
+
+
+def _why_unsent(inputs: BreakInputs, ref: str, said: str) -> tuple[BreakCause, str]:
+    if inputs.approved is None:
+        return BreakCause.NOT_APPROVED, ""
+    if ref not in inputs.approved:
+        return BreakCause.EXCLUDED_AT_APPROVAL, ""
+    return BreakCause.NOT_SENT, said
+
+
+def _why_life(life: OrderLife) -> tuple[BreakCause, str] | None:
+    """Why an order that left did not fill whole."""
+    ref = life.order.order_ref
+    if life.state is OrderState.UNKNOWN:
+        return BreakCause.UNKNOWN_ORDER, ref
+    if life.state is OrderState.REJECTED:
+        return BreakCause.REJECTED, life.text
+    if not life.state.final:
+        return BreakCause.WORKING, ref
+    if life.filled < life.order.quantity:
+        part = f"{life.filled} of {life.order.quantity}"
+        return (BreakCause.PARTLY_FILLED if life.filled else BreakCause.NOT_FILLED), part
+    return None
+
+
+def _account_breaks(inputs: BreakInputs) -> Iterable[Break]:
+    contracts = {q.con_id: (c, q) for c, q in inputs.names.items()}
+    for check in inputs.checks:
+        if check.broker is None or check.agrees:
+            continue
+        cause, detail = _why_account(inputs, check, contracts.get(check.con_id))
+        yield Break(
+            kind=BreakKind.ACCOUNT,
+            symbol=check.symbol,
+            model="",
+            expected=check.desk,
+            actual=check.broker,
+            cause=cause,
+            detail=detail,
+            proposal=_PROPOSALS[cause],
+        )
+
+
+def _why_account(
+    inputs: BreakInputs,
+    check: PositionCheck,
+    known: tuple[FuturesContract, QualifiedContract] | None,
+) -> tuple[BreakCause, str]:
+    ended = known[1].last_trade_date if known else None
+    if ended is not None and ended <= inputs.session and check.broker == 0:
+        return BreakCause.CORPORATE_CALENDAR, f"last trade {ended}"
+    ours = [f for f in inputs.lives.values() if known and f.order.contract == known[0]]
+    if any(life.state is OrderState.UNKNOWN for life in ours):
+        return BreakCause.UNKNOWN_ORDER, ""
+    fills = [
+        f for f in inputs.sweep.fills if f.con_id == check.con_id and f.order_ref not in inputs.ours
+    ]
+    if not fills:
+        return BreakCause.NOT_TOLD, ""
+    said = "; ".join(f"{f.action.value} {f.quantity} at {f.price:f}" for f in fills)
+    clients = {
+        o.client_id
+        for o in (*inputs.sweep.open_orders, *inputs.sweep.completed_orders)
+        if o.con_id == check.con_id and o.perm_id in {f.perm_id for f in fills}
+    }
+    if clients - {_BY_HAND}:
+        numbers = ", ".join(str(n) for n in sorted(clients - {_BY_HAND}))
+        return BreakCause.OTHER_CLIENT, f"client {numbers}: {said}"
+    return BreakCause.MANUAL, said

@@ -1,0 +1,246 @@
+"""Every break has its cause: one test for each way in which two books can part."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from afterclose.domain.audit import AuditRow, PositionCheck
+from afterclose.domain.breaks import Break, BreakCause, BreakKind
+from afterclose.domain.findings import Severity
+from afterclose.domain.order_life import OrderLife
+from afterclose.domain.orders import (
+    BasketOrder,
+    BrokerOrder,
+    Fill,
+    OrderState,
+    OrderSweep,
+    TradeKind,
+)
+from afterclose.stages import breaks
+from make import (
+    NOW,
+    SESSION,
+    con_id_of,
+    make_contract,
+    make_exit,
+    make_fill,
+    make_finding,
+    make_order,
+    make_qualified,
+)
+
+ES, ESH = make_contract("ESZ26"), make_contract("ESH27")
+BUY = make_order("ESZ26", 2)
+
+
+def row(order: BasketOrder = BUY, **fields: Any) -> AuditRow:
+    return AuditRow(**{"order": order, "final_quantity": order.quantity, **fields})
+
+
+def life(state: OrderState, order: BasketOrder = BUY, *, filled: int = 0) -> OrderLife:
+    fills = (make_fill(order, filled),) if filled else ()
+    return OrderLife(order=order, state=state, fills=fills, text="said the broker")
+
+
+def sweep(*fills: Fill, orders: tuple[BrokerOrder, ...] = ()) -> OrderSweep:
+    return OrderSweep(at=NOW, open_orders=(), completed_orders=orders, fills=fills)
+
+
+def found(**fields: Any) -> tuple[Break, ...]:
+    defaults: dict[str, Any] = {
+        "session": SESSION,
+        "wanted": {},
+        "held": {},
+        "rows": [],
+        "approved": frozenset({BUY.order_ref}),
+        "lives": {},
+        "dropped": [],
+        "flattened": {},
+        "checks": [],
+        "names": {ES: make_qualified("ESZ26")},
+        "sweep": sweep(),
+    }
+    return breaks.breaks(breaks.BreakInputs(**{**defaults, **fields}))
+
+
+def only(**fields: Any) -> Break:
+    (one,) = found(**fields)
+    return one
+
+
+def cause(**fields: Any) -> BreakCause:
+    """Of a model that wants two and of a desk that holds none."""
+    return only(**{"wanted": {"TF": {ES: 2}}, "rows": [row()], **fields}).cause
+
+
+def test_books_that_agree_have_no_break() -> None:
+    held = {"TF": {ES: 2}}
+
+    assert found(wanted=held, held=held) == ()
+    assert found(checks=[PositionCheck(symbol="ESZ26", con_id=1, desk=2, broker=2)]) == ()
+
+
+@pytest.mark.parametrize(
+    ("state", "filled", "expected"),
+    [
+        (OrderState.CANCELLED, 0, BreakCause.NOT_FILLED),
+        (OrderState.CANCELLED, 1, BreakCause.PARTLY_FILLED),
+        (OrderState.REJECTED, 0, BreakCause.REJECTED),
+        (OrderState.UNKNOWN, 0, BreakCause.UNKNOWN_ORDER),
+        (OrderState.WORKING, 0, BreakCause.WORKING),
+        (OrderState.INTENDED, 0, BreakCause.NOT_SENT),
+    ],
+)
+def test_an_order_that_did_not_fill_whole_is_the_cause(
+    state: OrderState, filled: int, expected: BreakCause
+) -> None:
+    lives = {BUY.order_ref: life(state, filled=filled)}
+
+    one = only(wanted={"TF": {ES: 2}}, held={"TF": {ES: filled}}, rows=[row()], lives=lives)
+    assert (one.kind, one.model, one.cause) == (BreakKind.MODEL, "TF", expected)
+    assert (one.expected, one.actual, one.difference) == (2, filled, filled - 2)
+    assert one.proposal
+
+
+def test_what_the_reviewer_took_out_is_said_so() -> None:
+    assert cause(approved=frozenset()) is BreakCause.EXCLUDED_AT_APPROVAL
+
+
+def test_an_evening_that_nobody_decided_on_is_said_so() -> None:
+    assert cause(approved=None) is BreakCause.NOT_APPROVED
+
+
+def test_a_blocked_row_names_its_findings() -> None:
+    blocked = row(findings=(make_finding(code="AC105", severity=Severity.BLOCK),))
+
+    one = only(wanted={"TF": {ES: 2}}, rows=[blocked])
+    assert (one.cause, one.detail) == (BreakCause.BLOCKED_BY_AUDIT, "AC105")
+
+
+def test_a_smaller_size_filled_whole_is_the_audits() -> None:
+    smaller = make_order("ESZ26", 1, model_quantity=2)
+    lives = {smaller.order_ref: life(OrderState.FILLED, smaller, filled=1)}
+
+    one = only(wanted={"TF": {ES: 2}}, held={"TF": {ES: 1}}, rows=[row(smaller)], lives=lives)
+    assert one.cause is BreakCause.SIZED_BY_AUDIT
+
+
+def test_a_trade_that_became_no_order_is_named_with_its_finding() -> None:
+    dropped = [make_finding(code="AC316", subject="ESZ26", message="nothing to close")]
+
+    one = only(wanted={"TF": {ES: 2}}, dropped=dropped)
+    assert (one.cause, one.detail) == (BreakCause.DROPPED, "AC316: nothing to close")
+
+
+def test_the_month_that_waits_for_the_other_leg_of_its_roll_is_said_so() -> None:
+    close = make_exit("ESZ26", signed=-2, kind=TradeKind.ROLL_CLOSE)
+    lives = {close.order_ref: life(OrderState.CANCELLED, close)}
+
+    given = found(
+        wanted={"TF": {ESH: 2}},
+        held={"TF": {ES: 2}},
+        rows=[row(close)],
+        lives=lives,
+        approved=frozenset({close.order_ref}),
+    )
+    assert {b.symbol: b.cause for b in given} == {
+        "ESZ26": BreakCause.NOT_FILLED,
+        "ESH27": BreakCause.ROLL,
+    }
+
+
+def test_a_flattened_market_stays_out_and_is_said_so() -> None:
+    assert cause(rows=[], flattened={"TF": frozenset({ES.root})}) is BreakCause.FLATTENED
+
+
+def test_what_no_order_of_this_evening_explains_was_left_before() -> None:
+    assert cause(rows=[]) is BreakCause.EARLIER
+
+
+def test_every_difference_of_a_model_is_a_finding_with_cause_and_proposal() -> None:
+    (finding,) = breaks.break_findings(found(wanted={"TF": {ES: 2}}, rows=[]))
+
+    assert (finding.code, finding.subject) == ("AC611", "ESZ26")
+    assert "TF wants +2, the desk holds +0" in finding.message
+    assert finding.hint
+
+
+# -- desk and account --------------------------------------------------------------------------
+
+
+def check(desk: int, broker: int | None) -> PositionCheck:
+    return PositionCheck(symbol="ESZ26", con_id=con_id_of(ES), desk=desk, broker=broker)
+
+
+def foreign(quantity: int, *, perm_id: int = 99) -> Fill:
+    return make_fill(make_order("ESZ26", quantity, order_ref="somebody"), quantity, perm_id=perm_id)
+
+
+def by_client(number: int) -> tuple[BrokerOrder, ...]:
+    return (
+        BrokerOrder(
+            order_ref="",
+            perm_id=99,
+            client_id=number,
+            con_id=con_id_of(ES),
+            symbol="ES",
+            action=BUY.action,
+            quantity=3,
+            filled=3,
+            status="Filled",
+            account="DU1234567",
+        ),
+    )
+
+
+def test_a_trade_by_hand_is_shown_with_its_price() -> None:
+    one = only(checks=[check(2, 5)], sweep=sweep(foreign(3), orders=by_client(0)))
+
+    assert (one.kind, one.cause) == (BreakKind.ACCOUNT, BreakCause.MANUAL)
+    assert one.detail == "BUY 3 at 6000"
+
+
+def test_another_program_is_shown_with_its_number() -> None:
+    one = only(checks=[check(2, 5)], sweep=sweep(foreign(3), orders=by_client(31)))
+
+    assert one.cause is BreakCause.OTHER_CLIENT
+    assert "client 31" in one.detail
+
+
+def test_a_fill_of_ours_is_nobody_elses_trade() -> None:
+    own = frozenset({"somebody"})
+
+    one = only(checks=[check(2, 5)], sweep=sweep(foreign(3)), ours=own)
+    assert one.cause is BreakCause.NOT_TOLD
+
+
+def test_a_contract_whose_life_ended_is_no_longer_at_the_broker() -> None:
+    ended = {ES: make_qualified("ESZ26", last_trade_date=date(2026, 11, 19))}
+
+    assert only(checks=[check(2, 0)], names=ended).cause is BreakCause.CORPORATE_CALENDAR
+
+
+def test_an_unknown_order_of_ours_may_be_why() -> None:
+    lives = {BUY.order_ref: life(OrderState.UNKNOWN)}
+
+    assert only(checks=[check(0, 2)], lives=lives).cause is BreakCause.UNKNOWN_ORDER
+
+
+def test_a_difference_that_nothing_tells_of_is_named_as_that() -> None:
+    assert only(checks=[check(2, 1)]).cause is BreakCause.NOT_TOLD
+
+
+def test_an_unknown_position_is_no_break() -> None:
+    assert found(checks=[check(2, None)]) == ()
+
+
+def test_every_cause_has_a_proposal() -> None:
+    assert set(breaks._PROPOSALS) == set(BreakCause)
+
+
+def test_prices_are_told_as_they_are() -> None:
+    assert make_fill(BUY, 1).price == Decimal(6000)
