@@ -111,6 +111,15 @@ def test_a_fill_better_or_worse_is_slippage_and_the_models_later_price_is_timing
     assert day.models[0].desk_result == D("895.90")
 
 
+def test_a_trade_of_the_instant_of_a_record_came_after_it() -> None:
+    trade = (closed(DAYS[0]), ours(1, "6000", paid="0"))
+    model = book(["1000000", "1000000"], desk=[trade])
+
+    day = only_day(inputs([record(0, "5000000"), record(1, "5000500")], model))
+    assert day.parts == DriftParts(missed=D(500))
+    assert day.models[0].desk_result == D(500)
+
+
 def test_a_short_sale_has_the_signs_the_other_way_round() -> None:
     model = book(
         ["1000000", "1000000"],

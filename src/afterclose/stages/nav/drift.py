@@ -128,16 +128,19 @@ def _point_value(span: _Span, contract: FuturesContract) -> Decimal:
 
 
 def _model_day(span: _Span, model: ModelBook) -> ModelDay:
-    """One model's own result, the desk's for it, and the parts between."""
+    """One model's own result, the desk's for it, and the parts between.
+
+    A trade of the very instant of a record came after it: the record is of before the sending.
+    """
     before, after = span.before, span.after
     nav = settled_money(model.values[after.session] * model.scale)
     result = nav - settled_money(model.values[before.session] * model.scale)
     of_model = [
         _scaled(t, model.scale) for at, t in model.fills if before.session < at <= after.session
     ]
-    of_desk = [t for at, t in model.desk if before.as_of < at <= after.as_of]
+    of_desk = [t for at, t in model.desk if before.as_of <= at < after.as_of]
     held_model = _held(_scaled(t, model.scale) for at, t in model.fills if at <= before.session)
-    held_desk = _held(t for at, t in model.desk if at <= before.as_of)
+    held_desk = _held(t for at, t in model.desk if at < before.as_of)
     contracts = {
         *(c for c, q in held_model.items() if q),
         *(c for c, q in held_desk.items() if q),
@@ -273,7 +276,7 @@ def _held_by_nobody(span: _Span) -> Mapping[FuturesContract, Decimal]:
     desk: defaultdict[str, Decimal] = defaultdict(Decimal)
     for model in span.inputs.models:
         for at, trade in model.desk:
-            if at <= span.before.as_of:
+            if at < span.before.as_of:
                 desk[trade.contract.symbol] += trade.quantity
     strangers: dict[FuturesContract, Decimal] = {}
     for symbol, quantity in (span.before.positions or {}).items():
@@ -286,7 +289,7 @@ def _held_by_nobody(span: _Span) -> Mapping[FuturesContract, Decimal]:
 def _flows(span: _Span) -> Decimal:
     total = ZERO
     for flow in span.inputs.flows:
-        if span.before.as_of < flow.at <= span.after.as_of:
+        if span.before.as_of <= flow.at < span.after.as_of:
             worth = span.after.worth(flow.currency)
             if worth is None:
                 span.unknown.add(f"the account's rate of {flow.currency}")
