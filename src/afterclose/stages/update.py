@@ -56,8 +56,16 @@ def evening_findings(freshness: Freshness, *, max_late_share: Decimal) -> tuple[
 
 
 def run(data: MarketData, session: Session) -> Freshness:
-    """Prove that the session is there. Raises StaleBars when the store ends before it."""
+    """Prove that the session is there.
+
+    Raises StaleBars when the store ends before it, and says when that is no fault of the data.
+    """
     newest = data.last_session()
+    if newest < session and data.roots() and not data.late(session):  # only markets abroad, and their holiday
+        raise StaleBars(
+            f"no market of this desk traded on {session}: their exchanges were closed",
+            hint="nothing is missing and nothing is to be done tonight; positions stand",
+        )
     if newest < session:
         raise StaleBars(
             f"the market data ends on {newest}, tonight's session is {session}",

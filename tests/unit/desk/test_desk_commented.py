@@ -16,9 +16,7 @@ from afterclose.settings.commented import commented_text, filled, read_commented
 #: Made by code, never written to a file.
 NOT_IN_THE_FILE = {("", "home")}
 #: How to mend what these tests find.
-REMEDY = (
-    "explain it in src/afterclose/data/afterclose.toml, then run 'python tools/dev.py settings'"
-)
+REMEDY = "explain it in src/afterclose/data/afterclose.toml"
 
 
 def fields() -> Iterator[tuple[str, str, Any]]:

@@ -63,8 +63,14 @@ class Market:
 
 def test_a_store_that_ends_before_tonight_stops_the_evening() -> None:
     with pytest.raises(StaleBars, match="2026-11-18") as raised:
+        update.run(Market(newest=SESSION - timedelta(days=1), late_roots=("ES",)), SESSION)
+    assert "afterclose update" in raised.value.hint
+
+
+def test_an_evening_on_which_every_exchange_of_the_desk_was_closed_is_told_as_that() -> None:
+    with pytest.raises(StaleBars, match="their exchanges were closed") as raised:
         update.run(Market(newest=SESSION - timedelta(days=1)), SESSION)
-    assert raised.value.hint
+    assert "nothing is missing" in raised.value.hint
 
 
 def test_a_store_beyond_tonight_can_replay_it() -> None:
