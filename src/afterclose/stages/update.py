@@ -61,8 +61,8 @@ def run(data: MarketData, session: Session) -> Freshness:
     Raises StaleBars when the store ends before it, and says when that is no fault of the data.
     """
     newest = data.last_session()
-    if newest < session and data.roots() and not data.late(session):  # only markets abroad, and their holiday
-        raise StaleBars(
+    if newest < session and data.roots() and not data.late(session):
+        raise StaleBars(  # a desk of markets abroad alone, on their holiday
             f"no market of this desk traded on {session}: their exchanges were closed",
             hint="nothing is missing and nothing is to be done tonight; positions stand",
         )
