@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -60,6 +61,8 @@ from afterclose.model_runs import (
     say_scales,
     write_histories,
 )
+from afterclose.nightly_mapping import MappingTonight, check_mapping, with_checked
+from afterclose.ports import BrokerReader
 from afterclose.report.evening import Capital
 from afterclose.settling import decided_view, record_value, settle, write_value
 from afterclose.stages import audit, basket, review, signals, snapshot, submit, update
@@ -87,10 +90,12 @@ async def prepare(desk: Desk, session: Session) -> RunFolder:
     trades = _mapping(run, nights)
     orders = _basket(run, trades)
     seen = _quality(run, orders)
-    live = await _snapshot(run, orders)
+    async with AsyncExitStack() as connection:
+        reader, live = await _snapshot(run, orders, connection)
+        facts = await _mapping_check(run, orders, reader, live)
     _value(run, nights, live)
     orders = placed(desk, orders, live)
-    live, report, money = await _audit(run, nights, orders, trades, live, fresh, seen)
+    live, report, money = await _audit(run, nights, orders, trades, live, fresh, seen, facts)
     _report(run, nights, orders, live, fresh, seen, report, money)
     await asyncio.to_thread(telling.prepared, desk, run.folder, report)
     return run.journal.folder
@@ -196,25 +201,38 @@ def _quality(run: Run, tonight: basket.Basket) -> bar_quality.BarQuality:
     return seen
 
 
-async def _snapshot(run: Run, tonight: basket.Basket) -> MarketSnapshot:
+async def _snapshot(
+    run: Run, tonight: basket.Basket, connection: AsyncExitStack
+) -> tuple[BrokerReader, MarketSnapshot]:
     desk = run.desk
     with run.journal.stage("snapshot") as stage:
         desk.say(f"asking the gateway about {len(tonight.orders)} orders and the account")
-        async with desk.open_reader() as reader:
-            live = await snapshot.run(
-                reader,
-                snapshot.SnapshotRequest(
-                    session=run.session,
-                    account=desk.settings.desk.account,
-                    contracts=tuple({o.contract: o.mapped for o in tonight.orders}.values()),
-                    sessions=desk.settings.audit.sessions,
-                    base=desk.base,
-                    next_restart=next_restart(desk),
-                ),
-                desk.clock,
-            )
+        reader = await connection.enter_async_context(desk.open_reader())
+        live = await snapshot.run(
+            reader,
+            snapshot.SnapshotRequest(
+                session=run.session,
+                account=desk.settings.desk.account,
+                contracts=tuple({o.contract: o.mapped for o in tonight.orders}.values()),
+                sessions=desk.settings.audit.sessions,
+                base=desk.base,
+                next_restart=next_restart(desk),
+            ),
+            desk.clock,
+        )
         stage.wrote(run_files.write_snapshot(run.folder, live))
-    return live
+    return reader, live
+
+
+async def _mapping_check(
+    run: Run, tonight: basket.Basket, reader: BrokerReader, live: MarketSnapshot
+) -> MappingTonight:
+    with run.journal.stage("mapping check") as stage:
+        checked = await check_mapping(run.desk, reader, tonight.orders, live)
+        run.desk.say(f"compared the mapping of {checked.asked} contracts with the gateway")
+        stage.found(checked.findings)
+        stage.wrote(run.folder.write("36-mapping.csv", findings_csv(checked.findings)))
+    return checked
 
 
 def _value(run: Run, nights: Nights, live: MarketSnapshot) -> None:
@@ -231,17 +249,19 @@ async def _audit(
     live: MarketSnapshot,
     fresh: update.Freshness,
     seen: bar_quality.BarQuality,
+    facts: MappingTonight,
 ) -> tuple[MarketSnapshot, AuditReport, Capital]:
     desk = run.desk
     with run.journal.stage("audit") as stage:
         money, share = capital(desk.settings, live.account, live), _late_share(desk)
         barred = adding_barred(desk.settings, live, nights.histories.open)
+        notes = order_notes(tonight, trades.contracts, fresh.late, seen, barred)
         inputs = audit.AuditInputs(
             run_id=run.journal.manifest.run_id,
             account=desk.settings.desk.account,
             orders=tonight.orders,
             sized=size_openings(desk, tonight.orders, live, money, nights.results),
-            notes=order_notes(tonight, trades.contracts, fresh.late, seen, barred),
+            notes=with_checked(notes, tonight.orders, facts),
             snapshot=live,
             rules=audit_rules(desk.settings, execute_on=calendar.next_session(run.session)),
             findings=(
@@ -253,6 +273,7 @@ async def _audit(
             vendor=vendor_contracts(desk, tonight.orders),
             desk_held=run.books.held_together(),
             holdings=account_holdings(desk, live.account, run.session),
+            shown=facts.roots,
         )
         report = audit.audit(inputs)
         if desk.open_margin_preview is not None and desk.settings.audit.what_ifs:

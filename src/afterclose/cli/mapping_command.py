@@ -16,6 +16,7 @@ from afterclose.domain.contracts import ContractSpec, MappedContract, RootSymbol
 from afterclose.domain.findings import Severity
 from afterclose.errors import ExitCode, UsageError
 from afterclose.evening import Desk
+from afterclose.nightly_mapping import question_about
 from afterclose.stages import mapping
 
 
@@ -46,15 +47,7 @@ def _question(
         for spec in _chosen(desk, roots)
         for contract in mapping.months_to_check(spec, session, count=months)
     ]
-    named = [m.contract for m in contracts]
-    vendor = {c: desk.market.vendor_contract(c) for c in named}
-    closes = {c: desk.market.last_close(c, session) for c in named}
-    return mapping.MappingQuestion(
-        session=session,
-        contracts=contracts,
-        vendor={c: known for c, known in vendor.items() if known is not None},
-        closes={c: close for c, close in closes.items() if close is not None},
-    )
+    return question_about(desk, session, contracts)
 
 
 def _chosen(desk: Desk, roots: Sequence[str]) -> Iterable[ContractSpec]:

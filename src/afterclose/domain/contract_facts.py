@@ -166,8 +166,13 @@ def point_values_agree(mapped: MappedContract, vendor: VendorContract | None) ->
         yield _with(finding, vendor=str(vendor.point_value), mapping=str(expected))
 
 
-def levels_agree(mapped: MappedContract, ours: Decimal, theirs: Decimal) -> Iterator[Finding]:
-    """AC105, AC110: the model's price (in IB units) and the gateway's close are of one contract."""
+def levels_agree(
+    mapped: MappedContract, ours: Decimal, theirs: Decimal, *, named: str = "the model's price"
+) -> Iterator[Finding]:
+    """AC105, AC110: our price (in IB units) and the gateway's close are of one contract.
+
+    ``named`` is what our price is called.
+    """
     if ours <= 0 or theirs <= 0:  # a ratio means nothing there
         return
     ratio = ours / theirs
@@ -176,14 +181,14 @@ def levels_agree(mapped: MappedContract, ours: Decimal, theirs: Decimal) -> Iter
         finding = _block(
             mapped,
             "AC105",
-            f"the model's price is {ratio:.4g} times the gateway's: a unit slip of ×{slip:f}",
+            f"{named} is {ratio:.4g} times the gateway's: a unit slip of ×{slip:f}",
             "correct the price scale of the root in the mapping workbook",
         )
     elif abs(ratio - 1) > LEVEL_TOLERANCE:
         finding = _block(
             mapped,
             "AC110",
-            f"the model's price {ours:f} and the gateway's close "
+            f"{named} {ours:f} and the gateway's close "
             f"{theirs:f} are more than {LEVEL_TOLERANCE:.0%} apart",
             "another month or another contract was priced: compare both in TWS",
         )

@@ -22,6 +22,7 @@ from afterclose.settings.orders import (
     AuditSettings,
     BasketSettings,
     CapitalSource,
+    CheckMapping,
     SizeRule,
     Weight,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "BasketSettings",
     "BrokerSettings",
     "CapitalSource",
+    "CheckMapping",
     "DataSettings",
     "DataSource",
     "DeskSettings",

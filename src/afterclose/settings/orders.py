@@ -61,6 +61,13 @@ class BasketSettings(Section):
     catch_up_entries: bool = False
 
 
+class CheckMapping(StrEnum):
+    """Which roots' facts are compared with the gateway every evening."""
+
+    ALL = "all"
+    TRADED = "traded"
+
+
 class AuditSettings(Section):
     """Limits of the checks."""
 
@@ -90,6 +97,8 @@ class AuditSettings(Section):
     what_ifs: bool = True
     #: Initial margin after the basket over net liquidation.
     max_margin_share: Fraction | None = Decimal("0.5")
+    #: Compare the facts of every mapped root of the store with the gateway, not only tonight's.
+    check_mapping: CheckMapping = CheckMapping.ALL
     #: Code → "info", "look" or "block", see docs/findings.md.
     severities: dict[str, Weight] = Field(default_factory=dict)
 

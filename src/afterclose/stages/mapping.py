@@ -2,7 +2,7 @@
 
 A root that is not in the table, or that the table blocks, is a blocked row with its reason; it is
 never dropped and never guessed. ``check`` compares the facts themselves with a gateway, contract by
-contract; the audit does the same every evening for what is traded.
+contract; ``nightly_mapping`` asks for it every evening.
 """
 
 from __future__ import annotations
@@ -229,7 +229,7 @@ def _checked(
         price = ours if theirs is None else theirs
         findings += contract_facts.steps_agree(mapped, steps.get(contract, ()), price)
     if ours is not None and theirs is not None:
-        findings += contract_facts.levels_agree(mapped, ours, theirs)
+        findings += contract_facts.levels_agree(mapped, ours, theirs, named=OUR_CLOSE)
     if spec.blocked:
         findings.insert(0, blocked_root(contract, spec))
     return CheckedContract(
@@ -243,7 +243,9 @@ def _checked(
 
 _NOT_ASKED = Qualification(state=QualificationState.UNKNOWN, text="not asked")
 #: Bars asked for: the last completed one, whatever holidays lie between.
-_BARS = 5
+CLOSE_BARS = 5
+#: What the price of our own is called.
+OUR_CLOSE = "the store's last close"
 
 
 @runtime_checkable
@@ -265,6 +267,6 @@ async def run(
     """
     answers = await reader.qualify(question.contracts)
     found = [a.qualified for a in answers.values() if a.qualified is not None]
-    bars = await reader.daily_bars(found, sessions=_BARS)
+    bars = await reader.daily_bars(found, sessions=CLOSE_BARS)
     steps = {} if rules is None else await rules.price_steps(found)
     return check(question, answers, bars, steps)

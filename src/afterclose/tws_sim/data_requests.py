@@ -64,7 +64,13 @@ def market_rule(gateway: Gateway, client: Client, reader: FieldReader) -> None:
     if rule not in steps:
         client.error(-1, 321, "Error validating request.-'bH' : cause - Invalid market rule id.")
         return
-    client.send(messages.market_rule(rule, [(Decimal(0), steps[rule])]))
+    coarse = {
+        product.market_rule
+        for product in gateway.directory.products
+        if product.price_root in gateway.scenario.coarse_rule
+    }
+    step = steps[rule] * 2 if rule in coarse else steps[rule]
+    client.send(messages.market_rule(rule, [(Decimal(0), step)]))
 
 
 def option_parameters(gateway: Gateway, client: Client, reader: FieldReader) -> None:

@@ -71,6 +71,7 @@ class Scenario:
 
     [contracts]
     unknown, ambiguous                 roots that answer 200
+    coarse_rule                        roots whose market rule has steps of twice the tick
 
     [data]
     no_data                            roots whose history answers 162
@@ -118,6 +119,7 @@ class Scenario:
 
     unknown: frozenset[str] = frozenset()
     ambiguous: frozenset[str] = frozenset()
+    coarse_rule: frozenset[str] = frozenset()
     no_data: frozenset[str] = frozenset()
     pacing: frozenset[str] = frozenset()
     no_permission: frozenset[str] = frozenset()
@@ -254,7 +256,7 @@ _KINDS: Mapping[str, str] = MappingProxyType(
 )
 _SECTIONS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
-        "contracts": frozenset({"unknown", "ambiguous"}),
+        "contracts": frozenset({"unknown", "ambiguous", "coarse_rule"}),
         "data": frozenset(
             {"no_data", "pacing", "no_permission", "delayed", "competing_session", "price_shift"}
         ),

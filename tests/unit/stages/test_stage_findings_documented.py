@@ -23,6 +23,7 @@ SOURCES = (
     "adapters/marketdata/quality.py",
     "adapters/marketdata/revisions.py",
     "model_runs.py",
+    "nightly_mapping.py",
     "allocations.py",
     "unfinished.py",
 )

@@ -81,6 +81,8 @@ class AuditInputs:
     vendor: Mapping[FuturesContract, VendorContract] | None = None
     desk_held: Mapping[FuturesContract, int] | None = None
     holdings: Sequence[Holding] = ()
+    #: Findings about the evening that are shown and never block it, whatever their code weighs.
+    shown: tuple[Finding, ...] = ()
 
 
 def completed_bars(answer: BarsAnswer, session: Session) -> tuple[tuple[Bar, ...], Bar | None]:
@@ -109,10 +111,17 @@ def audit(inputs: AuditInputs) -> AuditReport:
         account=inputs.account,
         as_of=inputs.snapshot.as_of,
         rows=tuple(rows),
-        findings=tuple(weighed(f, severities) for f in (*inputs.findings, *evening)),
+        findings=(
+            *(weighed(f, severities) for f in (*inputs.findings, *evening)),
+            *(_shown(weighed(f, severities)) for f in inputs.shown),
+        ),
         margin=after,
     )
     return openings_held(report)
+
+
+def _shown(finding: Finding) -> Finding:
+    return replace(finding, severity=min(finding.severity, Severity.WARN))
 
 
 def _row(inputs: AuditInputs, order: BasketOrder) -> AuditRow:
