@@ -21,6 +21,9 @@ CHICAGO = ZoneInfo("America/Chicago")
 #: CME Globex daily close, local time in Chicago.
 GLOBEX_CLOSE = time(16, 0)
 
+#: CME Globex opening for the next day's session, local time in Chicago.
+GLOBEX_OPEN = time(17, 0)
+
 #: Sessions of the product: weekdays on which CME Globex trades, as Zipline's futures calendar.
 SESSION_CALENDAR = "us_futures"
 
@@ -86,6 +89,12 @@ def _calendar() -> exchange_calendars.ExchangeCalendar:
 def evening_of(session: date) -> datetime:
     """Return the moment an evening starts: the Globex close of its session, in UTC."""
     return datetime.combine(session, GLOBEX_CLOSE, tzinfo=CHICAGO).astimezone(UTC)
+
+
+def opens_after(session: date) -> datetime:
+    """Return the moment at which Globex opens for the session after one, in UTC."""
+    day = next_session(session) - timedelta(days=1)
+    return datetime.combine(day, GLOBEX_OPEN, tzinfo=CHICAGO).astimezone(UTC)
 
 
 def _stamp(day: date) -> pd.Timestamp:

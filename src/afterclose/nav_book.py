@@ -132,6 +132,7 @@ def history(
         specs=specs,
         close=_closes(market, specs),
         rate=lambda currency, session: market.rate(currency, reporting, session),
+        opens_after=calendar.opens_after,
         flows=ledger.flows(),
     )
     compared = nav.compare(inputs)

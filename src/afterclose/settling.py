@@ -22,8 +22,8 @@ from afterclose.domain.contracts import FuturesContract
 from afterclose.domain.market import Qualification, QualificationState
 from afterclose.domain.nav import NavHistory
 from afterclose.domain.order_life import lives, sweep_events
-from afterclose.domain.orders import OrderSweep
-from afterclose.domain.runs import ModelResult, RunState
+from afterclose.domain.orders import OrderState, OrderSweep
+from afterclose.domain.runs import SENT, ModelResult, RunState
 from afterclose.errors import LedgerElsewhere
 from afterclose.evening import Desk, held_contracts
 from afterclose.journal import RunJournal
@@ -66,7 +66,10 @@ def decided_view(desk: Desk, folder: RunFolder, shown: EveningView) -> EveningVi
 
 
 async def settle(desk: Desk, folder: RunFolder) -> Reconciliation:
-    """Act three, when the session is over: what became of the orders, and who holds what."""
+    """Act three, when the session is over: what became of the orders, and who holds what.
+
+    An evening of which nothing left stays what it was: it can still be decided and sent.
+    """
     run = RunJournal.resume(folder, desk.clock, to=RunState.SETTLED)
     shown = run_files.read_view(folder)
     session = shown.audit.session
@@ -100,11 +103,39 @@ async def settle(desk: Desk, folder: RunFolder) -> Reconciliation:
         stage.wrote(*run_files.write_result(folder, result, books.past.values(), books.netting))
         record_value(desk, account)
         stage.wrote(*write_value(desk, folder))
-    run.enter(RunState.SETTLED if result.settled else RunState.SUBMITTED)
+    if run.manifest.state in SENT or _anything_left(books):
+        run.enter(RunState.SETTLED if result.settled else RunState.SUBMITTED)
     decided = replace(decided_view(desk, folder, shown), reconciliation=result)
     run_files.write_report(folder, run_files.report_files(decided))
-    await asyncio.to_thread(telling.settled, desk, folder, result)
+    await asyncio.to_thread(telling.settled, desk, folder, result, unsent(desk, folder))
     return result
+
+
+def _anything_left(books: Books) -> bool:
+    """Whether an order of the session left, by whatever run of it, or by hand."""
+    return any(state is not OrderState.INTENDED for state in books.states.values())
+
+
+def unsent(desk: Desk, folder: RunFolder) -> str:
+    """Say that nothing of an evening was sent, and what stands instead; empty when orders left."""
+    manifest = RunJournal.resume(folder, desk.clock).manifest
+    if manifest.state in SENT:
+        return ""
+    approval = desk.ledger.approval(manifest.run_id)
+    if manifest.state is RunState.NO_TRADES:
+        stands = "the models trade nothing"
+    elif approval is None:
+        cleared = len(run_files.read_view(folder).audit.cleared_orders())
+        stands = f"not approved, {cleared} cleared orders"
+    elif not approval.order_refs:
+        stands = f"rejected by {approval.reviewer}"
+    else:
+        over = desk.clock.now() >= approval.expires_at
+        stands = (
+            f"{len(approval.order_refs)} approved orders, and the approval "
+            f"{'ended' if over else 'ends'} {approval.expires_at:%Y-%m-%d %H:%M} UTC"
+        )
+    return f"nothing was sent: {stands}"
 
 
 def _with_breaks(

@@ -115,11 +115,14 @@ def filled(desk: Desk, session: object, lives: Collection[OrderLife]) -> None:
     )
 
 
-def settled(desk: Desk, folder: RunFolder, result: Reconciliation) -> None:
-    """Tell what the day after shows: a problem where something is open or differs."""
+def settled(desk: Desk, folder: RunFolder, result: Reconciliation, unsent: str = "") -> None:
+    """Tell what the day after shows: a problem where something is open or differs.
+
+    ``unsent`` is said instead of fills, where nothing of the evening was sent.
+    """
     breaks = [f for f in result.findings if f.severity > Severity.INFO]
     filled_whole = sum(o.state == OrderState.FILLED.value for o in result.outcomes)
-    counted = f"{filled_whole} of {len(result.outcomes)} orders filled"
+    counted = unsent or f"{filled_whole} of {len(result.outcomes)} orders filled"
     if breaks or not result.settled:
         notice = Notice(
             told=Told.PROBLEM,
@@ -130,8 +133,10 @@ def settled(desk: Desk, folder: RunFolder, result: Reconciliation) -> None:
         )
     else:
         notice = Notice(
-            told=Told.FILLED,
-            title=f"{result.session}: settled, {counted}",
+            told=Told.NOTHING if unsent else Told.FILLED,
+            title=f"{result.session}: {counted}"
+            if unsent
+            else f"{result.session}: settled, {counted}",
             text="Desk and account hold the same.",
             report=folder.path / run_files.REPORT,
         )

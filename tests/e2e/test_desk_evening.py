@@ -57,6 +57,10 @@ def test_a_whole_evening_is_sent_once_and_settled(desk: SmallDesk) -> None:
         )
         assert_told(approved, 0, "4 orders approved", ACCOUNT, "Ann")
 
+        settled = afterclose("settle", home=desk.home)  # too early: it changes nothing
+        assert_told(settled, settled.returncode, "nothing was sent: 4 approved orders")
+        assert_told(afterclose("status", home=desk.home), 0, ": approved, paper")
+
         assert_told(afterclose("send", home=desk.home), 0, "small-20261021-BUY-ESZ26-O1")
         assert_told(afterclose("send", home=desk.home), 0)
         refs = sorted(o.order_ref for o in gateway.orders())

@@ -13,7 +13,7 @@ import typer
 from filelock import FileLock, Timeout
 
 from afterclose import clock as calendar
-from afterclose import nightly, run_files
+from afterclose import nightly, run_files, settling
 from afterclose.adapters.ledger.place import this_place
 from afterclose.adapters.ledger.store import SqlLedger
 from afterclose.artifacts import RunFolder, latest_run
@@ -161,7 +161,10 @@ def settle(home: Path, run_id: str) -> None:
     with open_for_command(home) as desk:
         folder = folder_of(desk, run_id)
         result = asyncio.run(nightly.settle(desk, folder))
+        nothing = settling.unsent(desk, folder)
     screen = console()
+    if nothing:
+        screen.print(f"{folder.path.name}: {nothing}", soft_wrap=True)
     screen.print(positions_table(result))
     if any(o.filled for o in result.outcomes):
         screen.print(slippage_table(result))

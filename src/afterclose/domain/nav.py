@@ -127,7 +127,8 @@ class NavDay:
     """The account against the models, from one record of the account to the next.
 
     ``since`` is the session of the record before. ``unknown`` names closes and rates that were
-    missing: what they would explain is in ``rest``.
+    missing, and a value of the account that is not of the close: what they would explain is in
+    ``rest``.
     """
 
     session: date

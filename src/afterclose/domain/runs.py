@@ -249,6 +249,9 @@ class RunState(StrEnum):
     ABORTED = "aborted"
 
 
+#: Orders have left. From every other state nothing of the evening was sent.
+SENT = frozenset({RunState.SUBMITTED, RunState.SETTLED})
+
 #: From which states a decision, a sending and a settling are not possible, and what to do instead.
 #: Everything else may be repeated: what was done is found, and done once.
 BARRED: Mapping[RunState, Mapping[RunState, str]] = {

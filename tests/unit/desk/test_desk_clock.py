@@ -18,6 +18,7 @@ from afterclose.clock import (
     is_session,
     next_session,
     next_time_of_day,
+    opens_after,
     require_session,
     session_at,
     session_on_or_before,
@@ -147,6 +148,21 @@ def test_a_manual_clock_moves_only_forwards() -> None:
 
 def test_the_wall_clock_is_aware() -> None:
     assert SystemClock().now().utcoffset() == timedelta(0)
+
+
+@pytest.mark.parametrize(
+    ("session", "opening"),
+    [
+        (date(2024, 3, 7), utc(2024, 3, 7, 23)),  # Thursday, winter
+        (date(2024, 3, 8), utc(2024, 3, 10, 22)),  # Friday; on Sunday the clocks are forward
+        (date(2024, 3, 28), utc(2024, 3, 31, 22)),  # before Good Friday
+        (date(2024, 12, 24), utc(2024, 12, 25, 23)),  # Christmas evening
+    ],
+)
+def test_the_next_session_opens_at_five_on_the_day_before_it(
+    session: date, opening: datetime
+) -> None:
+    assert opens_after(session) == opening
 
 
 NEW_YORK, TOKYO = ZoneInfo("America/New_York"), ZoneInfo("Asia/Tokyo")

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,6 +25,12 @@ SPECS = {
 }
 #: Closes in IB units; the euro is 1.10 dollars by the data on every day.
 CLOSES: Mapping[FuturesContract, Sequence[int]] = {ES: (6000, 6010, 6030), FESX: (5000, 5040, 5000)}
+#: When the session after each begins: five in the afternoon in Chicago, on Sunday after a Friday.
+OPENINGS = {
+    DAYS[0]: datetime(2026, 11, 19, 23, 0, tzinfo=UTC),
+    DAYS[1]: datetime(2026, 11, 22, 23, 0, tzinfo=UTC),
+    DAYS[2]: datetime(2026, 11, 23, 23, 0, tzinfo=UTC),
+}
 
 
 def closed(day: date) -> datetime:
@@ -78,7 +85,13 @@ def inputs(records: Sequence[AccountNav], *models: nav.ModelBook, **fields: Any)
     def rate(currency: Currency, _session: date) -> Decimal | None:
         return {USD: D(1), EUR: D("1.10")}.get(currency)
 
-    defaults: dict[str, Any] = {"close": close, "rate": rate, "specs": SPECS, "reporting": USD}
+    defaults: dict[str, Any] = {
+        "close": close,
+        "rate": rate,
+        "specs": SPECS,
+        "reporting": USD,
+        "opens_after": lambda session: OPENINGS[session],
+    }
     return nav.NavInputs(records=records, models=models, **{**defaults, **fields})
 
 
@@ -118,6 +131,57 @@ def test_a_trade_of_the_instant_of_a_record_came_after_it() -> None:
     day = only_day(inputs([record(0, "5000000"), record(1, "5000500")], model))
     assert day.parts == DriftParts(missed=D(500))
     assert day.models[0].desk_result == D(500)
+
+
+LATE_VALUE = (
+    "value at the close of 2026-11-20: it was taken at 2026-11-22 23:05 UTC, with prices of the "
+    "next session"
+)
+
+
+def test_a_value_with_prices_of_the_next_session_is_named_on_both_sides_of_it() -> None:
+    """Two contracts held throughout, 10 points to the 20th, 20 to the 23rd: 1000, then 2000.
+
+    The record of the 20th is of Sunday evening at 6017: 1700, then 1300.
+    """
+    long = ours(2, "6000", paid="0")
+    model = book(
+        ["1000000", "1001000", "1003000"],
+        fills=[(DAYS[0], bought(ES, 2, "6000"))],
+        desk=[(closed(DAYS[0]) - timedelta(hours=1), long)],
+    )
+    sunday = datetime(2026, 11, 22, 23, 5, tzinfo=UTC)
+    records = [
+        record(0, "5000000", positions={"ESZ26": 2}),
+        record(1, "5001700", as_of=sunday, positions={"ESZ26": 2}),
+        record(2, "5003000", positions={"ESZ26": 2}),
+    ]
+    friday, monday = nav.compare(inputs(records, model)).days
+
+    assert (friday.parts, monday.parts) == (DriftParts(rest=D(700)), DriftParts(rest=D(-700)))
+    assert friday.unknown == monday.unknown == (LATE_VALUE,)
+
+
+@pytest.mark.parametrize(
+    ("minute", "positions", "names"),
+    [
+        (4, {"ESZ26": 2}, ()),
+        (5, {"ESZ26": 2}, (LATE_VALUE,)),
+        (5, None, (LATE_VALUE,)),
+        (5, {}, ()),
+        (5, {"ESZ26": 0}, ()),
+    ],
+    ids=["before the opening", "at it", "positions not told", "flat", "flat again"],
+)
+def test_a_value_is_late_from_the_opening_on_unless_the_account_was_flat(
+    minute: int, positions: Mapping[str, int] | None, names: Sequence[str]
+) -> None:
+    opening = datetime(2026, 11, 22, 23, 5, tzinfo=UTC)
+    taken = datetime(2026, 11, 22, 23, minute, tzinfo=UTC)
+    records = [record(0, "5000000"), record(1, "5000000", as_of=taken, positions=positions)]
+    given = inputs(records, book(["1000000", "1000000"]), opens_after=lambda _session: opening)
+
+    assert [n for n in only_day(given).unknown if n.startswith("value")] == list(names)
 
 
 def test_a_short_sale_has_the_signs_the_other_way_round() -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date
 from decimal import Decimal
 from itertools import pairwise
 
@@ -105,6 +105,7 @@ class _Span:
 
 def _day(inputs: NavInputs, before: AccountNav, after: AccountNav) -> NavDay:
     span = _Span(inputs, before, after)
+    span.unknown.update(_late(inputs, before), _late(inputs, after))
     made = [_model_day(span, model) for model in inputs.models]
     begin, end = settled_money(before.value or ZERO), settled_money(after.value or ZERO)
     parts = DriftParts(currency=_currency(span), other=_others(span), flows=_flows(span)).rounded()
@@ -121,6 +122,19 @@ def _day(inputs: NavInputs, before: AccountNav, after: AccountNav) -> NavDay:
         parts=parts.plus(DriftParts(rest=drift - parts.total)),
         unknown=tuple(sorted(span.unknown)),
     )
+
+
+def _late(inputs: NavInputs, record: AccountNav) -> Iterable[str]:
+    """Name a record taken when the next session traded already: closes cannot value what it held.
+
+    Both stretches that meet at it are touched. An account that held nothing was worth the same.
+    """
+    flat = record.positions is not None and not any(record.positions.values())
+    if not flat and record.as_of >= inputs.opens_after(record.session):
+        yield (
+            f"value at the close of {record.session}: it was taken at "
+            f"{record.as_of.astimezone(UTC):%Y-%m-%d %H:%M} UTC, with prices of the next session"
+        )
 
 
 def _point_value(span: _Span, contract: FuturesContract) -> Decimal:

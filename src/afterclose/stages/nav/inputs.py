@@ -13,6 +13,8 @@ from afterclose.domain.nav import AccountNav, CashFlow
 #: Close of a contract in a session, in IB units; rate of a currency in the reporting currency.
 CloseOf = Callable[[FuturesContract, date], Decimal | None]
 RateOf = Callable[[Currency, date], Decimal | None]
+#: When the session after one begins to trade.
+OpensAfter = Callable[[date], datetime]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,4 +59,5 @@ class NavInputs:
     specs: Mapping[RootSymbol, ContractSpec]
     close: CloseOf
     rate: RateOf
+    opens_after: OpensAfter
     flows: Sequence[CashFlow] = ()

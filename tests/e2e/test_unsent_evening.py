@@ -1,0 +1,103 @@
+"""An evening that is settled although nothing of it was sent: it can still be decided and sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from afterclose import nightly, run_files, tws_sim
+from afterclose.artifacts import RunFolder
+from afterclose.domain.notices import Notice, Told
+from afterclose.domain.runs import RunManifest, RunState
+from afterclose.evening import Desk
+from afterclose.journal import MANIFEST
+from afterclose.settling import unsent
+from e2e.netted_desk import Script, desk_at, gateway_at, make_market
+from e2e.small_desk import EVENING, SESSION
+
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    make_market(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def gateway(home: Path) -> Iterator[tws_sim.RunningGateway]:
+    with gateway_at(home, "") as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def told() -> list[Notice]:
+    return []
+
+
+@pytest.fixture
+def desk(home: Path, gateway: tws_sim.RunningGateway, told: list[Notice]) -> Iterator[Desk]:
+    desk = desk_at(home, gateway, Script(home, {"A": {"ESZ26": (0, 3)}, "B": {}}))
+    yield replace(desk, tell=told.append)
+    desk.ledger.close()  # type: ignore[attr-defined]
+
+
+def state(folder: RunFolder) -> RunState:
+    return folder.read_json(MANIFEST, RunManifest).state
+
+
+def outcomes(folder: RunFolder) -> str:
+    page = (folder.path / run_files.REPORT).read_text(encoding="utf-8")
+    return page.partition('id="outcomes"')[2][:600]
+
+
+async def test_it_says_so_stays_what_it_was_and_can_be_approved_and_sent_afterwards(
+    desk: Desk, gateway: tws_sim.RunningGateway, told: list[Notice]
+) -> None:
+    folder = await nightly.prepare(desk, SESSION)
+    await nightly.settle(desk, folder)
+    assert state(folder) is RunState.PREPARED
+    assert unsent(desk, folder) == "nothing was sent: not approved, 1 cleared orders"
+    assert "NOTHING SENT" in outcomes(folder)
+
+    nightly.approve(desk, folder, reviewer="Ann", note="rehearsal")
+    await nightly.settle(desk, folder)
+    assert state(folder) is RunState.APPROVED
+    assert unsent(desk, folder).startswith(
+        "nothing was sent: 1 approved orders, and the approval ends 2026-10-2"
+    )
+    titles = [notice.title for notice in told]
+    assert any("nothing was sent: 1 approved orders" in title for title in titles)
+    assert not any("settled" in title for title in titles)
+    assert Told.FILLED not in {notice.told for notice in told}
+
+    await nightly.trade(desk, folder, on_event=lambda _: None)
+    assert state(folder) is RunState.SUBMITTED
+    await asyncio.to_thread(gateway.advance_to, EVENING + timedelta(hours=5))
+    await nightly.settle(desk, folder)
+    assert state(folder) is RunState.SETTLED
+    assert unsent(desk, folder) == ""
+    assert "NOTHING SENT" not in outcomes(folder)
+    assert [(o.action, int(o.quantity)) for o in gateway.orders()] == [("BUY", 3)]
+
+
+async def test_a_rejected_evening_stays_rejected_and_a_quiet_one_has_no_trades(
+    home: Path, gateway: tws_sim.RunningGateway, desk: Desk
+) -> None:
+    folder = await nightly.prepare(desk, SESSION)
+    nightly.reject(desk, folder, reviewer="Ann", note="not today")
+    await nightly.settle(desk, folder)
+    assert state(folder) is RunState.REJECTED
+    assert unsent(desk, folder) == "nothing was sent: rejected by Ann"
+
+    quiet = desk_at(home, gateway, Script(home, {"A": {}, "B": {}}))
+    folder = await nightly.prepare(quiet, SESSION)
+    await nightly.settle(quiet, folder)
+    quiet.ledger.close()  # type: ignore[attr-defined]
+    assert state(folder) is RunState.NO_TRADES
+    assert unsent(quiet, folder) == "nothing was sent: the models trade nothing"
