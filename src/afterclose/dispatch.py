@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from afterclose import clock as calendar
 from afterclose import run_files
 from afterclose.artifacts import RunFolder
 from afterclose.domain.market import MarketSnapshot
+from afterclose.domain.netting import Transfer
 from afterclose.domain.order_life import lives, sweep_events
 from afterclose.domain.orders import Approval
 from afterclose.domain.runs import Mode
@@ -62,7 +64,20 @@ def before_restart(settings: Settings) -> timedelta:
     return timedelta(seconds=settings.sending.before_restart_s)
 
 
-async def rehearse(desk: Desk, folder: RunFolder) -> tuple[submit.Departure, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """What ``trade`` would do now.
+
+    ``crossing`` is what rows would buy of each other inside the desk; what crossed already is left
+    out. ``models`` names the model of each of those rows.
+    """
+
+    leaving: tuple[submit.Departure, ...]
+    crossing: tuple[Transfer, ...]
+    models: Mapping[str, str]
+
+
+async def rehearse(desk: Desk, folder: RunFolder) -> Rehearsal:
     """Say exactly what ``trade`` would send now. No order desk is opened. Raises SafetyError."""
     _, approved = approved_now(desk, folder)
     session = approved.rows[0].order.session
@@ -72,7 +87,13 @@ async def rehearse(desk: Desk, folder: RunFolder) -> tuple[submit.Departure, ...
         orders = {o.order_ref: o for o in (*desk.ledger.orders(session), *approved.orders)}
         known = lives(orders.values(), desk.ledger.events(session))
         known = lives(orders.values(), (*desk.ledger.events(session), *sweep_events(known, book)))
-        return await submit.rehearse(reader, asked, known)
+        leaving = await submit.rehearse(reader, asked, known)
+    crossed = {(t.bought, t.sold) for t in desk.ledger.netting(session).transfers}
+    return Rehearsal(
+        leaving=leaving,
+        crossing=tuple(t for t in approved.netting.transfers if (t.bought, t.sold) not in crossed),
+        models=approved.netting.models(),
+    )
 
 
 def require_confirmed(desk: Desk, confirmed: str) -> None:

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from afterclose import by_hand, nightly, run_files, tws_sim
+from afterclose import by_hand, dispatch, nightly, run_files, tws_sim
 from afterclose.books import read_books, session_lives
+from afterclose.cli.hand_commands import crossing_lines
 from afterclose.domain.orders import OrderState
 from afterclose.errors import ApprovalVoid
 from afterclose.evening import Desk
@@ -127,6 +128,29 @@ async def test_the_report_shows_the_orders_before_anybody_approves(
     assert "BUY,5,ES,FUT,202612" in buys
     assert "BUY,2,HG,FUT,202612" in buys
     assert "ZN" not in buys + sells
+
+
+async def test_the_dry_run_says_what_crosses_inside_until_it_has_crossed(
+    home: Path, open_desk: Callable[..., Desk]
+) -> None:
+    with gateway_at(home, "") as gateway:
+        desk = open_desk(gateway, Script(home, TWO_MODELS))
+        folder = await nightly.prepare(desk, SESSION)
+        nightly.approve(desk, folder, reviewer="Ann", note="rehearsal")
+        before = await dispatch.rehearse(desk, folder)
+        assert gateway.orders() == ()
+        shown = tuple(crossing_lines(before, desk.specs))
+        await nightly.trade(desk, folder, on_event=lambda _: None)
+        after = await dispatch.rehearse(desk, folder)
+
+    assert [d.order.order_ref for d in before.leaving if d.goes] == [
+        "small-20261021-NET-ESZ26-O1",
+        "small-20261021-NET-HGZ26-O1",
+    ]
+    assert len(shown) == 2
+    assert "inside the desk, without an order: A buys 2 ZNZ26 of B at 128.515625" in shown
+    assert any(": A buys 1 HGZ26 of B at " in line for line in shown)
+    assert (after.leaving, after.crossing) == ((), ())
 
 
 async def test_a_part_that_fills_is_shared_and_the_next_evening_closes_exactly_that(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import typer
@@ -18,6 +18,7 @@ from afterclose.bootstrap import open_desk
 from afterclose.cli.desk_commands import folder_of, open_for_command, show_orders
 from afterclose.cli.terminal import OrderTicker, console
 from afterclose.clock import SystemClock
+from afterclose.domain.contracts import ContractSpec, RootSymbol
 from afterclose.domain.placing import at_market
 from afterclose.domain.runs import Mode
 from afterclose.errors import (
@@ -43,14 +44,31 @@ _LOOK_EVERY_S = 30.0
 def dry_run(home: Path, run_id: str) -> None:
     """Show exactly what would be sent now, in this order. Sends nothing."""
     with open_for_command(home) as desk:
-        leaving = asyncio.run(dispatch.rehearse(desk, folder_of(desk, run_id)))
+        rehearsal = asyncio.run(dispatch.rehearse(desk, folder_of(desk, run_id)))
+        specs = desk.specs
+    leaving = rehearsal.leaving
     screen = console()
     screen.print(departures_table(leaving))
     for staying in leaving:
         if not staying.goes:  # a sentence has no room in a column of twelve
             screen.print(f"{staying.order.order_ref} stays: {staying.reason}", soft_wrap=True)
+    for line in crossing_lines(rehearsal, specs):
+        screen.print(line, soft_wrap=True)
     going = sum(d.goes for d in leaving)
     screen.print(f"{going} orders would go, {len(leaving) - going} would stay. Nothing was sent.")
+
+
+def crossing_lines(
+    rehearsal: dispatch.Rehearsal, specs: Mapping[RootSymbol, ContractSpec]
+) -> Iterator[str]:
+    """Say what models would trade with each other, one line for each transfer."""
+    for one in rehearsal.crossing:
+        buyer, seller = (rehearsal.models.get(ref, ref) for ref in (one.bought, one.sold))
+        price = specs[one.contract.root].price_text(one.price)
+        yield (
+            f"inside the desk, without an order: {buyer} buys {one.quantity} "
+            f"{one.contract.symbol} of {seller} at {price}"
+        )
 
 
 def wait_for_restart(home: Path) -> None:
