@@ -9,14 +9,15 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from decimal import Decimal
 
 from afterclose import clock as calendar
 from afterclose.artifacts import digest_of
 from afterclose.dispatch import before_restart, restarts
 from afterclose.domain.account import AccountSnapshot
 from afterclose.domain.contracts import FuturesContract
-from afterclose.domain.order_life import OrderLife, lives, never_arrived
+from afterclose.domain.order_life import OrderLife, filled_by_word, lives, never_arrived
 from afterclose.domain.orders import Approval, OrderEvent, OrderState
 from afterclose.domain.sending import DESK_MODEL, Halt
 from afterclose.errors import UsageError
@@ -51,11 +52,20 @@ async def cancel_ours(
         )
 
 
-def settle_unknown(desk: Desk, order_ref: str, *, by: str, why: str) -> OrderLife:
-    """Write down a person's word that an unknown order never arrived. Raises UsageError.
+def settle_unknown(
+    desk: Desk,
+    order_ref: str,
+    *,
+    by: str,
+    why: str,
+    filled: int = 0,
+    price: Decimal | None = None,
+) -> OrderLife:
+    """Write down a person's word on an unknown order. Raises UsageError.
 
-    Only an order that the broker's whole book did not show can be settled so; should it appear
-    after all, the broker's word replaces this one.
+    Without ``filled`` it never arrived; with it, so many contracts of it filled at ``price`` (IB's
+    unit) and the rest never will. Only an order that the broker's whole book did not show can be
+    settled so; should it appear after all, the broker's word replaces this one.
     """
     order = desk.ledger.named([order_ref]).get(order_ref)
     if order is None:
@@ -67,9 +77,39 @@ def settle_unknown(desk: Desk, order_ref: str, *, by: str, why: str) -> OrderLif
             f"{order_ref} is {life.state.value}, not unknown",
             hint="'afterclose send' or 'afterclose settle' reads the broker's book again",
         )
-    word = never_arrived(order_ref, at=desk.clock.now(), by=by, why=why)
-    desk.ledger.append_events(_name(desk, "settle"), [word])
-    return lives([order], [*events, word])[order_ref]
+    words = _words(life, at=desk.clock.now(), by=by, why=why, filled=filled, price=price)
+    desk.ledger.append_events(_name(desk, "settle"), words)
+    return lives([order], [*events, *words])[order_ref]
+
+
+def _words(
+    life: OrderLife, *, at: datetime, by: str, why: str, filled: int, price: Decimal | None
+) -> tuple[OrderEvent, ...]:
+    order_ref = life.order.order_ref
+    if not filled and life.filled:
+        raise UsageError(
+            f"{order_ref} did arrive: {life.filled} of it are known to have filled",
+            hint="say how many filled in all, as TWS's trade log shows: --filled N --price P",
+        )
+    if not filled:
+        return (never_arrived(order_ref, at=at, by=by, why=why),)
+    if price is None or not price.is_finite():
+        raise UsageError("a fill needs its price", hint="--price, in IB's unit, as TWS shows it")
+    _require_same_unit(life, price)
+    try:
+        return filled_by_word(life, quantity=filled, price=price, at=at, by=by, why=why)
+    except ValueError as error:
+        raise UsageError(str(error), hint="say how many filled in all: --filled N") from None
+
+
+def _require_same_unit(life: OrderLife, price: Decimal) -> None:
+    """Refuse a price of another unit: those are 10 or 100 times off, never the market in a day."""
+    limit = life.order.limit_price
+    if limit > 0 and price > 0 and not limit / 3 < price < limit * 3:
+        raise UsageError(
+            f"{price} is far from the order's limit {limit}",
+            hint="give the price in IB's unit, as TWS's trade log shows it",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

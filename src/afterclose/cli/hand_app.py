@@ -86,17 +86,22 @@ def resolve(
     desk: Desk = Path(),
     note: Annotated[str, typer.Option("--note", help="Where you looked.")] = "",
     by: Annotated[str, typer.Option("--by", help="Who says so.")] = "",
+    filled: Annotated[
+        int, typer.Option("--filled", min=0, help="Contracts of it that filled, in all.")
+    ] = 0,
+    price: Annotated[str, typer.Option("--price", help="At which price, in IB's unit.")] = "",
     *,
     never_arrived: Annotated[
         bool, typer.Option("--never-arrived", help="It is nowhere in TWS.")
     ] = False,
 ) -> None:
-    """Say what became of an order that nobody can find: that it never arrived."""
+    """Say what became of an order that nobody can find: it never arrived, or so much filled."""
     from afterclose.cli import hand_commands  # noqa: PLC0415 - costs time
 
-    if not never_arrived or not note:
+    if never_arrived == bool(filled) or not note:
         raise UsageError(
             "say what became of it, and where you looked",
-            hint="afterclose resolve ORDER_REF --never-arrived --note '…'",
+            hint="afterclose resolve ORDER_REF --never-arrived --note '…', "
+            "or --filled 2 --price 431.25 --note '…'",
         )
-    hand_commands.resolve(desk, order_ref, note=note, by=by)
+    hand_commands.resolve(desk, order_ref, note=note, by=by, filled=filled, price=price)

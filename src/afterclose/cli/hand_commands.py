@@ -6,6 +6,7 @@ import asyncio
 import getpass
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 import typer
@@ -150,11 +151,27 @@ def _cancel_ours(home: Path, by: str) -> None:
     screen.print(f"{len(ended.asked)} working orders of this desk cancelled; none is left.")
 
 
-def resolve(home: Path, order_ref: str, *, note: str, by: str) -> None:
-    """Write down that an unknown order never arrived."""
+def resolve(
+    home: Path, order_ref: str, *, note: str, by: str, filled: int = 0, price: str = ""
+) -> None:
+    """Write down what a person found out about an unknown order."""
     with open_for_command(home) as desk:
-        life = by_hand.settle_unknown(desk, order_ref, by=by or getpass.getuser(), why=note)
-    console().print(f"{order_ref} is {life.state.value}: {life.text}")
+        life = by_hand.settle_unknown(
+            desk,
+            order_ref,
+            by=by or getpass.getuser(),
+            why=note,
+            filled=filled,
+            price=_price(price),
+        )
+    console().print(f"{order_ref} is {life.state.value}: {life.text}", soft_wrap=True)
+
+
+def _price(text: str) -> Decimal | None:
+    try:
+        return Decimal(text) if text else None
+    except InvalidOperation:
+        raise UsageError(f"{text!r} is no price", hint="write it as 431.25") from None
 
 
 def flatten(home: Path, request: by_hand.FlattenRequest, *, send: bool, typed: str) -> None:

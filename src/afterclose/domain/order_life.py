@@ -14,6 +14,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from afterclose.domain.orders import (
+    BY_WORD,
     BasketOrder,
     BrokerOrder,
     EventKind,
@@ -176,7 +177,8 @@ def _step(life: OrderLife, event: OrderEvent) -> OrderLife:
         life = replace(life, text=event.text, code=event.code)
     if event.kind in {EventKind.FILL, EventKind.COMMISSION} and event.fill is not None:
         return _filled(replace(life, fills=final_fills((*life.fills, event.fill))))
-    if life.state in {OrderState.FILLED, OrderState.CANCELLED}:
+    by_word = any(fill.by_word for fill in life.fills)
+    if life.state in {OrderState.FILLED, OrderState.CANCELLED} and not by_word:
         return life  # only executions, above, can still change these
     if event.kind in {EventKind.INTENT, EventKind.SENT}:
         known = life.state is not OrderState.INTENDED
@@ -191,8 +193,9 @@ def _step(life: OrderLife, event: OrderEvent) -> OrderLife:
 def _filled(life: OrderLife) -> OrderLife:
     if life.filled >= life.order.quantity:
         return replace(life, state=OrderState.FILLED)
-    if life.state.final:
+    if life.state.final and life.state is not OrderState.FILLED:
         return life
+    # Of a whole fill less is left only where the gateway's executions replaced a person's word.
     return replace(life, state=OrderState.PARTLY_FILLED)
 
 
@@ -234,6 +237,47 @@ def never_arrived(order_ref: str, *, at: datetime, by: str, why: str) -> OrderEv
         status="Inactive",
         text=f"{by} says it never arrived: {why}",
     )
+
+
+def filled_by_word(
+    life: OrderLife, *, quantity: int, price: Decimal, at: datetime, by: str, why: str
+) -> tuple[OrderEvent, ...]:
+    """Record a person's word: ``quantity`` contracts of an unknown order filled, the rest never.
+
+    For executions that the gateway has forgotten: it tells those of one day. ``quantity`` counts
+    the whole order, executions known before included; ``price`` is in IB's unit, of the others.
+    Should the gateway tell an execution or show the order after all, it is right. Raises ValueError
+    for a quantity that is none of this order's.
+    """
+    order, more = life.order, quantity - life.filled
+    if more < 1 or quantity > order.quantity:
+        raise ValueError(
+            f"{quantity} contracts: {life.filled} of {order.quantity} are known to have filled"
+        )
+    said = f"{by} says {quantity} of {order.quantity} filled: {why}"
+    fill = Fill(
+        exec_id=f"{BY_WORD}{order.order_ref}",
+        order_ref=order.order_ref,
+        perm_id=life.perm_id,
+        con_id=0,
+        action=order.action,
+        quantity=more,
+        price=price,
+        at=at,
+        account=order.account,
+    )
+    told = OrderEvent(
+        order_ref=order.order_ref,
+        at=at,
+        kind=EventKind.FILL,
+        perm_id=life.perm_id,
+        fill=fill,
+        text=said,
+    )
+    if quantity == order.quantity:
+        return (told,)
+    rest = replace(told, kind=EventKind.STATUS, fill=None, status="Inactive")
+    return (told, rest)
 
 
 def lives(orders: Iterable[BasketOrder], events: Iterable[OrderEvent]) -> Mapping[str, OrderLife]:

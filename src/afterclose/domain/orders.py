@@ -306,17 +306,31 @@ class Fill:
         """Quantity with its side."""
         return self.quantity * self.action.sign
 
+    @property
+    def by_word(self) -> bool:
+        """Whether a person said it, since the gateway no longer tells the execution."""
+        return self.exec_id.startswith(BY_WORD)
+
+
+#: Begins the id of an execution that a person looked up; IB's own are numbers and dots.
+BY_WORD = "person:"
+
 
 def final_fills(fills: Iterable[Fill]) -> tuple[Fill, ...]:
     """Return each execution once, in its last correction, in the order they first came.
 
     A gateway repeats executions after a reconnect. IB corrects one by sending it again with a
-    higher number behind the last dot of its id; the earlier one is then void.
+    higher number behind the last dot of its id; the earlier one is then void. So is a person's
+    word on an order, once the gateway tells an execution of it that was not known.
     """
     latest: dict[str, Fill] = {}
     for fill in fills:
         key = fill.exec_id.rpartition(".")[0] or fill.exec_id
         known = latest.get(key)
+        if known is None and not fill.by_word:
+            latest = {
+                k: f for k, f in latest.items() if not f.by_word or f.order_ref != fill.order_ref
+            }
         if known is None or _revision(known.exec_id) <= _revision(fill.exec_id):
             kept = fill if fill.commission is not None or known is None else _keep(known, fill)
             latest[key] = kept

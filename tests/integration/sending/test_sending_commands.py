@@ -28,6 +28,7 @@ pytestmark = pytest.mark.slow
 
 #: The machine's clock decides the session of a flattening; the gateway's clock does not matter.
 UNKNOWN = make_order(order_ref="small-20261021-BUY-ESZ26-O1", session=SESSION)
+LOOKED_UP = make_order(order_ref="small-20261021-TF-ESZ26-O1", session=SESSION)
 
 
 @pytest.fixture(scope="module")
@@ -57,12 +58,13 @@ def write_evening(home: Path) -> None:
     )
     RunJournal.start(RunFolder(home / "runs" / manifest.run_id), manifest, ManualClock(EVENING))
     with closing(SqlLedger(load(home).ledger_url)) as ledger:
-        ledger.record_orders("run", [UNKNOWN])
+        ledger.record_orders("run", [UNKNOWN, LOOKED_UP])
         now = datetime(2026, 10, 21, 22, 10, tzinfo=UTC)
         for kind in (EventKind.INTENT, EventKind.ABSENT):
-            ledger.append_events(
-                "run", [OrderEvent(order_ref=UNKNOWN.order_ref, at=now, kind=kind)]
-            )
+            seen = [
+                OrderEvent(order_ref=o.order_ref, at=now, kind=kind) for o in (UNKNOWN, LOOKED_UP)
+            ]
+            ledger.append_events("run", seen)
 
 
 def afterclose(desk: SmallDesk, *arguments: str) -> tuple[int, str]:
@@ -104,7 +106,17 @@ def test_an_unknown_order_is_settled_by_a_persons_word_alone(desk: SmallDesk) ->
 
     assert code == 2
     assert "is rejected, not unknown" in said
-    assert afterclose(desk, "status")[0] == 0
+    assert afterclose(desk, "status")[0] == 3
+    found = ("--filled", "2", "--note", "the trade log of TWS", "--by", "Ann", "--price")
+    code, said = afterclose(desk, "resolve", LOOKED_UP.order_ref, *found, "60.005")
+    assert code == 2
+    assert "60.005 is far from the order's limit 6000" in said
+    code, said = afterclose(desk, "resolve", LOOKED_UP.order_ref, *found, "5999.75")
+    assert code == 0, said
+    assert "is filled: Ann says 2 of 2 filled: the trade log of TWS" in said
+    code, said = afterclose(desk, "status")
+    assert code == 0, said
+    assert "2 of 2" in said
 
 
 @pytest.mark.usefixtures("gateway")
