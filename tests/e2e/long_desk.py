@@ -402,9 +402,11 @@ class Evenings:
         self.tally.add("days of value compared")
         if day.parts.total != day.drift:
             self.tally.wrong.append(f"{day.session}: {day.parts.total} is not {day.drift}")
-        largest = max(abs(day.parts.rest), self.tally.rest)
-        self.tally.rest = largest
-        if abs(day.parts.rest) > REST and not day.unknown:
+        if day.unknown:
+            self.tally.add("days of value with a name for what is not known")
+            return
+        self.tally.rest = max(abs(day.parts.rest), self.tally.rest)
+        if abs(day.parts.rest) > REST:
             self.tally.wrong.append(f"{day.session}: {day.parts.rest} unexplained of {day}")
 
     def _same_executions(self, session: date, desk: Desk) -> None:
