@@ -18,6 +18,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -34,6 +35,7 @@ from afterclose.domain.findings import Severity  # noqa: E402
 from afterclose.domain.runs import Mode, RunState  # noqa: E402
 from afterclose.domain.sending import Halt  # noqa: E402
 from afterclose.report.evening import EveningView  # noqa: E402
+from afterclose.report.nav import render_nav  # noqa: E402
 from afterclose.report.render import render_evening  # noqa: E402
 from afterclose.settings import load  # noqa: E402
 from browser.chromium import Page, chromium, find_chromium  # noqa: E402
@@ -60,6 +62,7 @@ from unit.report.make_view import (  # noqa: E402
     make_view,
     many_orders,
 )
+from unit.report.test_report_nav import day, history  # noqa: E402
 from unit.web.web_site import LIVE  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"
@@ -158,6 +161,21 @@ def report(camera: Camera, _place: Path) -> None:
     camera.shoot("report-open")
     camera.open(many_orders(100))
     camera.shoot("report-hundred")
+
+
+def drift(camera: Camera, _place: Path) -> None:
+    """Take the account beside the models: a quarter of evenings, one alone, and none."""
+    days, account, model = [], 0, 0
+    for number in range(60):
+        moved = (number * 7919) % 23 - 10
+        account, model = moved * 900 - 250, moved * 900
+        days.append(day(number, account, model, slippage=Decimal(-180), commission=Decimal(-40)))
+    for name, known in {"drift": history(*days), "drift-one": history(days[0])}.items():
+        path = camera.folder / "drift.html"
+        links = (("Evenings", "/evenings"), ("Drift", "/drift"))
+        path.write_text(render_nav(known, links), encoding="utf-8", newline="")
+        camera.page.open(path)
+        camera.shoot(name)
 
 
 # -- the review page, without a gateway ------------------------------------------------------------
@@ -389,6 +407,7 @@ pre { margin: 0; padding: 24px; font: 15px/1.35 'DejaVu Sans Mono', monospace; w
 
 LOOKS: dict[str, Callable[[Camera, Path], None]] = {
     "report": report,
+    "drift": drift,
     "decisions": decisions,
     "sending": sending,
 }

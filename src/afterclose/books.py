@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from afterclose.domain.contracts import FuturesContract, Session
-from afterclose.domain.netting import NET_MODEL, Netting, with_rows
+from afterclose.domain.netting import NET_MODEL, Netting, in_market, with_rows
 from afterclose.domain.order_life import OrderLife, lives
 from afterclose.domain.orders import BasketOrder, OrderState
 from afterclose.domain.sending import DESK_MODEL, shares
@@ -36,6 +36,18 @@ class Books:
     def states(self) -> Mapping[str, OrderState]:
         """State of every order this desk named for the session."""
         return {ref: life.state for ref, life in self.past.items()}
+
+    def left(self) -> tuple[BasketOrder, ...]:
+        """Orders of this session that went to the market; of one that was gone on with, the first.
+
+        Those count for the evening's totals at the door.
+        """
+        sent = (
+            life.order
+            for life in in_market(self.past, self.netting)
+            if life.state is not OrderState.INTENDED
+        )
+        return tuple(order for order in sent if not order.replaces)
 
     def held_together(self) -> dict[FuturesContract, int]:
         """Sum of all models."""

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from afterclose import clock as calendar
 from afterclose import run_files
 from afterclose.artifacts import RunFolder
+from afterclose.books import Books
+from afterclose.domain.audit import AuditReport
+from afterclose.domain.contracts import RootSymbol
 from afterclose.domain.market import MarketSnapshot
 from afterclose.domain.netting import Transfer
 from afterclose.domain.order_life import lives, sweep_events
-from afterclose.domain.orders import Approval
+from afterclose.domain.orders import Approval, BasketOrder
 from afterclose.domain.runs import Mode
+from afterclose.domain.sending import LimitFigure, SendLimits
 from afterclose.errors import LiveNotAllowed
 from afterclose.evening import Desk, netted
+from afterclose.rolled import kept_flat
 from afterclose.settings import Settings
 from afterclose.stages import basket, placing, review, submit
+from afterclose.stages.signals import ModelTonight
 
 
 def placed(desk: Desk, tonight: basket.Basket, live: MarketSnapshot) -> basket.Basket:
@@ -94,6 +100,41 @@ async def rehearse(desk: Desk, folder: RunFolder) -> Rehearsal:
         crossing=tuple(t for t in approved.netting.transfers if (t.bought, t.sold) not in crossed),
         models=approved.netting.models(),
     )
+
+
+def limit_figures(
+    limits: SendLimits,
+    report: AuditReport,
+    orders: Iterable[BasketOrder],
+    live: MarketSnapshot,
+    gone: Iterable[BasketOrder] = (),
+) -> tuple[LimitFigure, ...]:
+    """Lay the door's limits beside what tonight comes to, were all of ``orders`` sent."""
+    door = submit.Door(
+        limits=limits,
+        closes={r.order.contract: r.close.close for r in report.rows if r.close is not None},
+        rates=live.fx,
+        gone=[(order, None) for order in gone],
+    )
+    callers = [
+        submit.Caller(
+            order=order,
+            qualified=live.qualified(order.contract),
+            quote=live.quotes.get(order.contract),
+        )
+        for order in orders
+    ]
+    return submit.measured(door, callers)
+
+
+def kept_at_0(
+    desk: Desk, tonight: Iterable[ModelTonight], books: Books
+) -> dict[str, tuple[RootSymbol, ...]]:
+    """Name per model the markets that it wants and that stay at 0 after a flattening."""
+    return {
+        n.model: kept_flat(n, books.held.get(n.model, {}), desk.ledger.flattened(n.model))
+        for n in tonight
+    }
 
 
 def require_confirmed(desk: Desk, confirmed: str) -> None:

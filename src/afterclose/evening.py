@@ -34,6 +34,7 @@ from afterclose.domain.runs import (
     RunManifest,
     TradesFrom,
 )
+from afterclose.domain.sending import LimitFigure
 from afterclose.half_rolls import half_rolls
 from afterclose.nav_book import gateway_names
 from afterclose.ports import (
@@ -418,6 +419,8 @@ class ViewParts:
     digest: str
     files: Mapping[str, str]
     netting: Netting
+    limits: tuple[LimitFigure, ...]
+    kept_flat: Mapping[str, tuple[RootSymbol, ...]]
 
 
 def view(desk: Desk, parts: ViewParts) -> EveningView:
@@ -446,6 +449,8 @@ def view(desk: Desk, parts: ViewParts) -> EveningView:
         marks=_marks(desk, parts.live.account, parts.freshness.session),
         files=parts.files,
         netting=parts.netting,
+        limits=parts.limits,
+        kept_flat=parts.kept_flat,
     )
 
 

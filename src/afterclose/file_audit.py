@@ -20,6 +20,7 @@ from afterclose.adapters.files.basket_csv import BasketRow, read_basket
 from afterclose.adapters.files.tws_baskets import TwsBaskets
 from afterclose.artifacts import RunFolder, digest_of
 from afterclose.basket_rows import NamedRow, as_roll, named_rows
+from afterclose.dispatch import limit_figures
 from afterclose.domain.audit import AuditReport
 from afterclose.domain.contracts import ContractSpec, Currency, RootSymbol, Session
 from afterclose.domain.findings import Finding
@@ -249,6 +250,7 @@ def _view(
         dropped=tuple(f for e in excluded for f in e.findings),
         margin_after=report.margin.initial_after if report.margin else None,
         files=run_files.digests(RunFolder(request.out)),
+        limits=limit_figures(settings.limits.as_limits(), report, report.cleared_orders(), live),
         notes=(
             f"An audit of the file {request.basket.name}"
             + (", by the answers of an earlier evening." if request.replayed else "."),

@@ -22,6 +22,8 @@ from afterclose.books import Books, read_books
 from afterclose.dispatch import (
     approved_now,
     before_restart,
+    kept_at_0,
+    limit_figures,
     placed,
     require_confirmed,
     restarts,
@@ -307,6 +309,8 @@ def _report(
         cleared=len(report.cleared_orders()),
         verdict=report.verdict.word,
     )
+    desk, going = run.desk, netted(run.desk, report.cleared_orders(), run.session)
+    limits = desk.settings.limits.as_limits()
     parts = ViewParts(
         manifest=run.journal.manifest,
         results=nights.results,
@@ -320,7 +324,9 @@ def _report(
         excluded=tonight.excluded,
         digest=review.shown_digest(report),
         files=run_files.digests(run.folder),
-        netting=netted(run.desk, report.cleared_orders(), run.session),
+        netting=going,
+        limits=limit_figures(limits, report, going.orders, live, run.books.left()),
+        kept_flat=kept_at_0(desk, nights.tonight, run.books),
     )
     with run.journal.stage("report") as stage:
         made = run_files.report_files(view(run.desk, parts))

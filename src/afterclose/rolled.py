@@ -58,4 +58,16 @@ def still_wanted(
     }
 
 
+def kept_flat(
+    tonight: ModelTonight,
+    held: Mapping[FuturesContract, int],
+    flattened: frozenset[RootSymbol],
+) -> tuple[RootSymbol, ...]:
+    """Return the markets that a model wants and the desk leaves at 0, since a person said so."""
+    entered = {t.contract.root for t in tonight.trades if t.kind in _ENTERING}
+    wanted = {contract.root for contract, quantity in tonight.target.items() if quantity}
+    has = {contract.root for contract, quantity in held.items() if quantity}
+    return tuple(sorted((wanted & flattened) - entered - has))
+
+
 _ENTERING = frozenset({TradeKind.ENTRY, TradeKind.REVERSAL})

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from afterclose.cli.terminal import VERDICT_STYLES, one_line
 from afterclose.domain.audit import AuditReport, AuditRow
+from afterclose.domain.contracts import FuturesContract
 from afterclose.domain.findings import Severity, Verdict
 from afterclose.domain.orders import BasketOrder
 from afterclose.domain.runs import Mode
@@ -32,7 +33,8 @@ def flagged(report: AuditReport, left_out: frozenset[str]) -> tuple[AuditRow, ..
 def going_table(view: EveningView, left_out: frozenset[str], *, width: int) -> Table:
     """Show what a yes would let go, sales first, each order in one line.
 
-    ``width`` is the terminal's: a wide one has room for IB's names and the findings' codes.
+    ``width`` is the terminal's: a wide one has room for IB's names and the findings' codes. Where
+    several orders trade one contract, each line begins with what the lines above leave.
     """
     report, wide = view.audit, width >= _WIDE
     orders = {o.order_ref: o for o in orders_going(report, left_out)}
@@ -49,18 +51,24 @@ def going_table(view: EveningView, left_out: frozenset[str], *, width: int) -> T
     table.add_column("kind")
     if wide:
         table.add_column("findings")
+    so_far: dict[FuturesContract, int] = {}
     for row in sorted(report.rows, key=lambda r: (r.order.action != "SELL", r.order.contract)):
         order = orders.get(row.order.order_ref)
         if order is not None:
-            cells = _cells(row, order, base=view.account.base, wide=wide)
+            moved = so_far.get(order.contract, 0)
+            before = None if row.position_before is None else row.position_before + moved
+            so_far[order.contract] = moved + order.signed
+            cells = _cells(row, order, before, base=view.account.base, wide=wide)
             table.add_row(Text(row.verdict.word, style=VERDICT_STYLES[row.verdict]), *cells)
     return table
 
 
-def _cells(row: AuditRow, order: BasketOrder, *, base: str, wide: bool) -> tuple[str, ...]:
-    """Return one line of the table behind its verdict."""
+def _cells(
+    row: AuditRow, order: BasketOrder, before: int | None, *, base: str, wide: bool
+) -> tuple[str, ...]:
+    """Return one line of the table behind its verdict. ``before`` is after the lines above."""
     ib = f" ({order.mapped.spec.ib_symbol} {order.contract.month.yyyymm})" if wide else ""
-    before, risk = row.position_before, risk_of(row)
+    risk = risk_of(row)
     after = None if before is None else before + order.signed
     sized = row.sizing is not None
     codes = dict.fromkeys(f.code for f in row.findings if f.severity > Severity.INFO)

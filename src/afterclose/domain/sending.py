@@ -36,6 +36,27 @@ class SendLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LimitFigure:
+    """One limit of ``SendLimits`` and what an evening comes to, were all its orders sent.
+
+    ``tonight`` is in the limit's own unit, None where no order has a figure; ``of`` names the order
+    or the market that it is of, empty where it is of all. ``unknown`` counts orders whose own
+    figure nobody knows: they are not in ``tonight``.
+    """
+
+    name: str
+    most: Decimal | None
+    tonight: Decimal | None
+    of: str = ""
+    unknown: int = 0
+
+    @property
+    def exceeded(self) -> bool:
+        """Whether what is known is more than the limit already."""
+        return self.most is not None and self.tonight is not None and self.tonight > self.most
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PriceGuard:
     """How far the market may be from a limit at the moment of sending.
 

@@ -13,12 +13,13 @@ from decimal import Decimal
 
 from afterclose.domain.account import AccountSnapshot
 from afterclose.domain.audit import AuditReport, Reconciliation
-from afterclose.domain.contracts import Currency
+from afterclose.domain.contracts import Currency, RootSymbol
 from afterclose.domain.findings import Finding, Scalar
 from afterclose.domain.market import FxRates
 from afterclose.domain.netting import Netting
 from afterclose.domain.orders import Approval, ModelTrade
 from afterclose.domain.runs import CurrencyRule, ModelRequest, ModelResult, RollRule, RunManifest
+from afterclose.domain.sending import LimitFigure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,4 +137,8 @@ class EveningView:
     files: Mapping[str, str] = field(default_factory=dict)
     #: How all cleared rows would become orders; None: nobody worked it out.
     netting: Netting | None = None
+    #: The limits at the door and what tonight comes to; None: nobody worked it out.
+    limits: tuple[LimitFigure, ...] | None = None
+    #: Model → markets that it wants and that stay at 0 after a flattening; None: nobody looked.
+    kept_flat: Mapping[str, tuple[RootSymbol, ...]] | None = None
     notes: tuple[str, ...] = ()

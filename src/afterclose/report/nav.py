@@ -213,6 +213,11 @@ polyline.l-other { stroke: var(--missing); stroke-dasharray: 5 2; }
 polyline.l-flows { stroke: var(--soft); stroke-dasharray: 1 3; }
 polyline.l-rest { stroke: var(--soft); }
 .scroll { overflow-x: auto; }
+@media screen and (max-width: 700px) {
+  .newest { direction: rtl; }
+  .newest .lines { direction: ltr; width: 860px; }
+  .newest .lines text { font-size: 13px; }
+}
 .nav-table { border-collapse: collapse; background: var(--card); }
 .nav-table th, .nav-table td { padding: 4px 10px; border-bottom: 1px solid var(--rule); }
 .nav-table th, .nav-table td { text-align: right; white-space: nowrap; }

@@ -23,6 +23,7 @@ from afterclose.domain.findings import Severity, Verdict, worst
 from afterclose.domain.orders import Action
 from afterclose.report import story, terms, words
 from afterclose.report.charts import draw, order_chart
+from afterclose.report.door import limit_rows
 from afterclose.report.drawer import (
     Step,
     anchor,
@@ -194,6 +195,7 @@ def page_environment() -> Environment:
         cell_class=_cell_class,
         worst=worst,
         summary_facts=summary_facts,
+        limit_rows=limit_rows,
     )
     return environment
 

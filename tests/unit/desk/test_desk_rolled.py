@@ -7,7 +7,7 @@ from decimal import Decimal
 from afterclose.domain.contracts import FuturesContract
 from afterclose.domain.orders import ModelTrade, TradeKind
 from afterclose.domain.runs import TradesFrom
-from afterclose.rolled import after_hand_rolls
+from afterclose.rolled import after_hand_rolls, kept_flat, still_wanted
 from afterclose.stages.signals import ModelTonight
 from make import SESSION, make_contract, make_trade
 
@@ -58,3 +58,20 @@ def test_a_month_that_the_desk_still_holds_or_does_not_hold_is_left_as_it_is() -
 
     assert read(tonight, {LEFT: 1, ENTERED: 1}) == tonight
     assert read(tonight, {}) == tonight
+
+
+def test_a_flattened_market_stays_at_0_and_is_named_until_the_model_enters_it_anew() -> None:
+    out = frozenset({LEFT.root})
+    wants, anew = night({LEFT: 2}), night({LEFT: 2}, make_trade("ESZ26", 0, 2))
+
+    assert (still_wanted(wants, {}, out), kept_flat(wants, {}, out)) == ({}, ("ES",))
+    assert (still_wanted(anew, {}, out), kept_flat(anew, {}, out)) == ({LEFT: 2}, ())
+
+
+def test_what_the_desk_holds_or_the_model_no_longer_wants_is_not_named() -> None:
+    out = frozenset({LEFT.root})
+
+    assert kept_flat(night({LEFT: 2}), {LEFT: 1}, out) == ()
+    assert kept_flat(night({LEFT: 2}), {ENTERED: 1}, out) == ()
+    assert kept_flat(night({LEFT: 0}), {}, out) == ()
+    assert kept_flat(night({LEFT: 2}), {}, frozenset()) == ()

@@ -31,6 +31,7 @@ from afterclose.domain.runs import (
     StageRecord,
     TradesFrom,
 )
+from afterclose.domain.sending import LimitFigure
 from afterclose.report.evening import Capital, DataState, EveningView, Mark, ModelSummary
 from unit.report.make_bars import BLOCK, INFO, LOOK, finding
 from unit.report.make_contracts import (
@@ -136,6 +137,8 @@ def make_view(wanted: tuple[Wanted, ...] = EVENING, **changes: Any) -> EveningVi
             ),
         ),
         margin_after=None,
+        limits=_limits(rows),
+        kept_flat={"TF": (make_contract("NGF27").root,), "MR": ()},
         marks={
             con_id_of("6EZ26"): Mark(
                 sector="Currency", price=D("1.15340"), point_value=make_spec("6E").point_value
@@ -148,6 +151,21 @@ def make_view(wanted: tuple[Wanted, ...] = EVENING, **changes: Any) -> EveningVi
         },
     )
     return replace(view, **changes)
+
+
+def _limits(rows: tuple[AuditRow, ...]) -> tuple[LimitFigure, ...]:
+    """One that is set and kept, one beyond, one not set, one that nobody can tell."""
+    largest = max(rows, key=lambda r: r.order.quantity).order if rows else None
+    quantity = D(largest.quantity) if largest else None
+    ref = largest.order_ref if largest else ""
+    return (
+        LimitFigure(name="orders_per_evening", most=D(100), tonight=D(len(rows))),
+        LimitFigure(name="quantity_per_order", most=D(2), tonight=quantity, of=ref),
+        LimitFigure(name="notional_per_order", most=None, tonight=D("1008037.50"), of=ref),
+        LimitFigure(name="notional_per_root", most=D(2_000_000), tonight=D(1_500_000), of="ES"),
+        LimitFigure(name="notional_total", most=D(9_000_000), tonight=D(4_212_345), unknown=1),
+        LimitFigure(name="price_band", most=D("0.05"), tonight=None, unknown=2),
+    )
 
 
 def make_report(rows: tuple[AuditRow, ...], findings: tuple[Finding, ...] | None = None) -> Any:

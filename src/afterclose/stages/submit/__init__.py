@@ -1,12 +1,14 @@
 """Submit: send the approved orders, each exactly once, and follow them until they are known.
 
 ``asking`` asks the gateway once more what each contract is, ``turns`` says which order goes when,
-``door`` takes the last look at each, ``sending`` writes its intent and sends it, ``journal`` keeps
+``door`` takes the last look at each, ``measure`` says beforehand how near its limits the evening
+is, ``sending`` writes its intent and sends it, ``journal`` keeps
 what is known. ``run`` is the stage.
 """
 
 from afterclose.stages.submit.asking import Approved, rehearse, request
-from afterclose.stages.submit.door import Departure, Door, departures, needs_quote
+from afterclose.stages.submit.door import Caller, Departure, Door, departures, needs_quote
+from afterclose.stages.submit.measure import measured
 from afterclose.stages.submit.sending import (
     AskQuotes,
     Follow,
@@ -23,6 +25,7 @@ from afterclose.stages.submit.windows import Window, require_clear, sends_until,
 __all__ = [
     "Approved",
     "AskQuotes",
+    "Caller",
     "Departure",
     "Door",
     "Follow",
@@ -31,6 +34,7 @@ __all__ = [
     "Window",
     "departures",
     "in_sending_order",
+    "measured",
     "needs_quote",
     "rehearse",
     "request",
