@@ -216,7 +216,7 @@ polyline.l-rest { stroke: var(--soft); }
 @media screen and (max-width: 700px) {
   .newest { direction: rtl; }
   .newest .lines { direction: ltr; width: 860px; }
-  .newest .lines text { font-size: 13px; }
+  .newest .lines text { font-size: 12px; }
 }
 .nav-table { border-collapse: collapse; background: var(--card); }
 .nav-table th, .nav-table td { padding: 4px 10px; border-bottom: 1px solid var(--rule); }

@@ -33,17 +33,17 @@ def cells(table: Element) -> dict[str, list[str]]:
 def test_each_limit_is_shown_with_what_tonight_comes_to() -> None:
     shown = cells(page(VIEW).one("table", id="limits"))
 
-    assert shown["limits.orders_per_evening"][0] == "100"
-    assert shown["limits.notional_per_order"][:3] == ["not set", "1,008,038 USD", "–"]
-    assert shown["limits.notional_per_root"] == ["2,000,000 USD", "1,500,000 USD", "75.00%", "ES"]
-    assert "over the limit" in shown["limits.quantity_per_order"][1]
+    assert shown["orders per evening"][0] == "100"
+    assert shown["notional per order"][:3] == ["not set", "1,008,038 USD", "–"]
+    assert shown["notional per root"] == ["2,000,000 USD", "1,500,000 USD", "75.00%", "ES"]
+    assert "over the limit" in shown["quantity per order"][1]
 
 
 def test_what_is_not_known_of_a_limit_is_said_and_is_not_small() -> None:
     shown = cells(page(VIEW).one("table", id="limits"))
 
-    assert shown["limits.notional_total"][1] == "4,212,345 USD and 1 order unknown"
-    assert shown["limits.price_band"][:3] == ["5.00%", "2 orders unknown", "–"]
+    assert shown["notional total"][1] == "4,212,345 USD and 1 order unknown"
+    assert shown["price band"][:3] == ["5.00%", "2 orders unknown", "–"]
 
 
 def test_an_evening_that_never_measured_its_limits_claims_nothing() -> None:
