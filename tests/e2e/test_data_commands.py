@@ -162,7 +162,7 @@ def test_a_store_is_filled_from_the_gateway_and_goes_on_where_it_was_cut_off(
         market=tws_sim.Market.from_folder(tmp_path / "played"),
         account=tws_sim.AccountSpec(account="DU1234567", cash={"USD": Decimal(1_000_000)}),
         clock=tws_sim.FrozenClock(datetime(2026, 10, 22, 21, 30, tzinfo=UTC)),
-        scenario=tws_sim.Scenario.from_toml("[connection]\ndrop_after_messages = 32\n"),
+        scenario=tws_sim.Scenario.from_toml("[connection]\ndrop_after_messages = 17\n"),
     )
     with gateway as running:
         (tmp_path / "afterclose.toml").write_text(

@@ -176,7 +176,7 @@ def _step(life: OrderLife, event: OrderEvent) -> OrderLife:
     if event.text and not refused:
         life = replace(life, text=event.text, code=event.code)
     if event.kind in {EventKind.FILL, EventKind.COMMISSION} and event.fill is not None:
-        return _filled(replace(life, fills=final_fills((*life.fills, event.fill))))
+        return _filled(life, final_fills((*life.fills, event.fill)))
     by_word = any(fill.by_word for fill in life.fills)
     if life.state in {OrderState.FILLED, OrderState.CANCELLED} and not by_word:
         return life  # only executions, above, can still change these
@@ -190,12 +190,14 @@ def _step(life: OrderLife, event: OrderEvent) -> OrderLife:
     return life
 
 
-def _filled(life: OrderLife) -> OrderLife:
+def _filled(life: OrderLife, fills: tuple[Fill, ...]) -> OrderLife:
+    replaced = any(f.by_word for f in life.fills) and not any(f.by_word for f in fills)
+    life = replace(life, fills=fills)
     if life.filled >= life.order.quantity:
         return replace(life, state=OrderState.FILLED)
-    if life.state.final and life.state is not OrderState.FILLED:
+    if life.state.final and not replaced:
         return life
-    # Of a whole fill less is left only where the gateway's executions replaced a person's word.
+    # The gateway tells executions where a person's word had ended the order: the word is void.
     return replace(life, state=OrderState.PARTLY_FILLED)
 
 
