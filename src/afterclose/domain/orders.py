@@ -324,13 +324,14 @@ def final_fills(fills: Iterable[Fill]) -> tuple[Fill, ...]:
     word on an order, once the gateway tells an execution of it that was not known.
     """
     latest: dict[str, Fill] = {}
+    words: dict[str, str] = {}  # order → its word's key: there is one to an order
     for fill in fills:
         key = fill.exec_id.rpartition(".")[0] or fill.exec_id
         known = latest.get(key)
-        if known is None and not fill.by_word:
-            latest = {
-                k: f for k, f in latest.items() if not f.by_word or f.order_ref != fill.order_ref
-            }
+        if fill.by_word:
+            words[fill.order_ref] = key
+        elif known is None and fill.order_ref in words:
+            del latest[words.pop(fill.order_ref)]
         if known is None or _revision(known.exec_id) <= _revision(fill.exec_id):
             kept = fill if fill.commission is not None or known is None else _keep(known, fill)
             latest[key] = kept

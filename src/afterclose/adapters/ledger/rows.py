@@ -38,11 +38,10 @@ def fills_of(connection: Connection, which: ColumnElement[bool]) -> _Filled:
         if told.fill is not None:
             executions.append(replace(told.fill, order_ref=named.order_ref))
             orders[named.order_ref] = named
-    done = final_fills(executions)
-    return {
-        ref: (order, tuple(fill for fill in done if fill.order_ref == ref))
-        for ref, order in orders.items()
-    }
+    done: dict[str, list[Fill]] = {ref: [] for ref in orders}
+    for fill in final_fills(executions):
+        done[fill.order_ref].append(fill)
+    return {ref: (order, tuple(done[ref])) for ref, order in orders.items()}
 
 
 def parts_of(connection: Connection, refs: Iterable[str]) -> dict[str, dict[str, int]]:
