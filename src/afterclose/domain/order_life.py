@@ -251,7 +251,9 @@ def filled_by_word(
     Should the gateway tell an execution or show the order after all, it is right. Raises ValueError
     for a quantity that is none of this order's.
     """
-    order, more = life.order, quantity - life.filled
+    order = life.order
+    # A second word replaces the first: they are one entry, and only the gateway's own count before.
+    more = quantity - sum(fill.quantity for fill in life.fills if not fill.by_word)
     if more < 1 or quantity > order.quantity:
         raise ValueError(
             f"{quantity} contracts: {life.filled} of {order.quantity} are known to have filled"

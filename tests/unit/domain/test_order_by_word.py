@@ -81,3 +81,11 @@ def test_the_word_on_one_order_is_no_matter_of_another() -> None:
 
     fills = [e.fill for e in (*words, theirs) if e.fill is not None]
     assert [f.quantity for f in final_fills(fills)] == [3, 3]
+
+
+def test_a_second_word_on_an_order_replaces_the_first() -> None:
+    seen = (SENT, ONE, GONE, *word(told(SENT, ONE, GONE), 2), status(BUY, "Submitted"), GONE)
+    again = told(*seen)
+
+    assert again.state is OrderState.UNKNOWN
+    assert told(*seen, *word(again, 3)).filled == 3
