@@ -30,7 +30,7 @@ LEDGER = "ledger.sqlite"
 #: The example models, by the name they get on the desk.
 EXAMPLES: Mapping[str, str] = {"TF": "trend_following.py", "MR": "mean_reversion.py"}
 #: What must not get into version control: secrets, positions, bars.
-_IGNORED = "afterclose.local.toml\nledger.sqlite*\n.afterclose.lock\nmarket/\ngateway/\nruns/\n"
+_IGNORED = "afterclose.local.toml\nledger.sqlite*\n.afterclose*.lock\nmarket/\ngateway/\nruns/\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -417,7 +417,11 @@ async def trade(
     submit.require_clear(windows, now, before)
     approved = approved_now(desk, folder)
     with run.stage("submit") as stage:
-        async with desk.open_reader() as reader, desk.open_order_desk(approved[0]) as order_desk:
+        async with (
+            telling.stopping(desk, run.manifest.session),
+            desk.open_reader() as reader,
+            desk.open_order_desk(approved[0]) as order_desk,
+        ):
             asked = await submit.request(reader, approved[1])
             timeout = desk.settings.sending.answer_timeout_s
             known = await submit.run(
@@ -459,7 +463,10 @@ async def watch(
     known = lives(desk.ledger.orders(session), desk.ledger.events(session))
     sent = [k.order for k in known.values() if k.state is not OrderState.INTENDED]
     qualified = {r.order.contract: r.qualified for r in shown.audit.rows if r.qualified}
-    async with desk.open_order_desk(approval) as order_desk:
+    async with (
+        telling.stopping(desk, session),
+        desk.open_order_desk(approval) as order_desk,
+    ):
         return await submit.run(
             order_desk,
             desk.ledger,
