@@ -48,6 +48,13 @@ def test_every_finding_code_is_on_a_page() -> None:
     assert {c for c in FIXED | CONFIGURABLE if f"| {c} |" not in text} == set()
 
 
+def test_every_page_can_be_reached_from_the_contents() -> None:
+    contents = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:")[2]
+
+    written = {p.name for p in (ROOT / "docs").glob("*.md")}
+    assert written - set(re.findall(r"([\w-]+\.md)$", contents, re.MULTILINE)) == set()
+
+
 @pytest.mark.slow
 def test_the_documentation_is_built_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
     pytest.importorskip("material")

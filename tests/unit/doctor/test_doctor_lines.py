@@ -12,6 +12,8 @@ import pytest
 from afterclose.adapters.marketdata.freshness import Freshness, MarketFreshness
 from afterclose.doctor import channels, gateway, hours, machine, market_data, models, what_ifs
 from afterclose.doctor.diagnosis import Diagnosis, Health, tonight_would_fail
+from afterclose.doctor.visit import markets
+from afterclose.domain.contracts import RootSymbol
 from afterclose.domain.margin import MarginImpact
 from afterclose.domain.market import AnswerState, Qualification, QualificationState, QuoteKind
 from afterclose.settings import (
@@ -203,6 +205,29 @@ def test_a_source_that_is_not_there_fails_and_none_is_told() -> None:
     assert market_data.source(norgate, day).health is Health.FAILS
     assert "norgatedata" in market_data.source(norgate, day).remedy
     assert market_data.source(settings(), day).health is Health.NOTE
+
+
+def test_a_store_that_tonight_fills_by_itself_is_only_told(tmp_path: Path) -> None:
+    def store_line(source: DataSource | None) -> Diagnosis:
+        data = DataSettings(source=source, store=Path("market"), roots=("ES",))
+        lines = market_data.check(settings(home=tmp_path, data=data), date(2026, 11, 19))
+        return next(line for line in lines if line.what == "store")
+
+    new = store_line(DataSource.GENERATED)
+    by_hand = store_line(None)
+    (tmp_path / "market").mkdir()
+    (tmp_path / "market" / "manifest.json").write_text("torn", encoding="utf-8")
+    torn = store_line(DataSource.GENERATED)
+
+    assert (new.health, "update" in new.remedy) == (Health.NOTE, True)
+    assert (by_hand.health, torn.health) == (Health.FAILS, Health.FAILS)
+
+
+def test_before_the_store_is_filled_the_wanted_markets_are_looked_at(tmp_path: Path) -> None:
+    data = DataSettings(store=Path("market"), roots=("ES", "CL"))
+
+    assert markets(settings(home=tmp_path, data=data), [RootSymbol("ZC")]) == ["CL", "ES"]
+    assert markets(settings(home=tmp_path), [RootSymbol("ZC")]) == ["ZC"]
 
 
 def test_models_are_imported_each_and_an_error_names_its_file(tmp_path: Path) -> None:
