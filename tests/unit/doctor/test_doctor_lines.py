@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -10,7 +11,16 @@ from pathlib import Path
 import pytest
 
 from afterclose.adapters.marketdata.freshness import Freshness, MarketFreshness
-from afterclose.doctor import channels, gateway, hours, machine, market_data, models, what_ifs
+from afterclose.doctor import (
+    books,
+    channels,
+    gateway,
+    hours,
+    machine,
+    market_data,
+    models,
+    what_ifs,
+)
 from afterclose.doctor.diagnosis import Diagnosis, Health, tonight_would_fail
 from afterclose.doctor.visit import markets
 from afterclose.domain.contracts import RootSymbol
@@ -205,6 +215,20 @@ def test_a_source_that_is_not_there_fails_and_none_is_told() -> None:
     assert market_data.source(norgate, day).health is Health.FAILS
     assert "norgatedata" in market_data.source(norgate, day).remedy
     assert market_data.source(settings(), day).health is Health.NOTE
+
+
+def test_a_copy_of_a_ledger_fails_since_nothing_can_be_sent_from_it(tmp_path: Path) -> None:
+    desk, copy = tmp_path / "desk", tmp_path / "copy"
+    desk.mkdir()
+
+    (own,) = books.check(settings(home=desk))
+    shutil.copytree(desk, copy)
+    (copied,) = books.check(settings(home=copy))
+
+    assert (own.health, own.said) == (Health.GOOD, "opens, and may be written from here")
+    assert copied.health is Health.FAILS
+    assert (desk / "ledger.sqlite").as_posix() in copied.said
+    assert "ledger adopt" in copied.remedy
 
 
 def test_a_store_that_tonight_fills_by_itself_is_only_told(tmp_path: Path) -> None:
