@@ -22,7 +22,13 @@ from afterclose.cli.app import app
 from afterclose.clock import ManualClock
 from afterclose.domain.notices import Notice, Told
 from afterclose.domain.runs import Mode, RunManifest, RunState, TradesFrom
-from afterclose.errors import BrokerUnavailable, ConfigError, ExitCode, RunAlreadySubmitted
+from afterclose.errors import (
+    AfterCloseError,
+    BrokerUnavailable,
+    ConfigError,
+    ExitCode,
+    RunAlreadySubmitted,
+)
 from afterclose.evening import Desk
 from afterclose.journal import LOG, MANIFEST
 from afterclose.settings import load
@@ -161,3 +167,17 @@ def test_an_evening_that_breaks_off_is_told_whatever_it_was(
     assert [h["message"].splitlines()[:-1] for h in channel.heard] == [
         ["an error of ours: ZeroDivisionError"], ["account the account", "say which"],
     ]  # fmt: skip
+
+
+def test_a_ledger_that_is_down_is_told_before_the_evening_begins(
+    tmp_path: Path, channel: Channel
+) -> None:
+    home = desk_folder(tmp_path)
+    (home / "ledger.sqlite").write_text("no database", encoding="utf-8")
+
+    done = CliRunner().invoke(app, ["tonight", "--desk", str(home)])
+
+    assert isinstance(done.exception, AfterCloseError)
+    (heard,) = channel.heard
+    assert "the evening stopped" in heard["title"]
+    assert "ledger" in heard["message"]

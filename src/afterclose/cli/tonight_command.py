@@ -47,8 +47,9 @@ def run(home: Path) -> None:
 
 
 def _run(home: Path) -> None:
-    settings = load(home)
-    decision, past = decided(settings, SystemClock().now())
+    settings, now = load(home), SystemClock().now()
+    with told(settings, calendar.session_at(now)):  # a ledger that is down is told, too
+        decision, past = decided(settings, now)
     console().print(decision.said, soft_wrap=True)
     if decision.missed:
         _tell(settings, f"{decision.session}: missed", decision.said)

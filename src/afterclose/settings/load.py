@@ -116,6 +116,8 @@ def _refuse_unknown_variables() -> None:
     """A misspelled section in the environment would otherwise be passed over in silence."""
     sections = {name.upper() for name in Settings.model_fields}
     for variable in sorted(os.environ):  # noqa: TID251 - the one place
+        if variable.upper().startswith(CHANNEL_VARIABLE):
+            continue  # a channel's name may have two underscores, too
         section, nested, _ = variable.upper().removeprefix("AFTERCLOSE_").partition("__")
         if variable.upper().startswith("AFTERCLOSE_") and nested and section not in sections:
             raise ConfigError(

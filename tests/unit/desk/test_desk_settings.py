@@ -11,7 +11,14 @@ import pytest
 
 from afterclose.domain.runs import Mode, TradesFrom
 from afterclose.errors import ConfigError, ExitCode
-from afterclose.settings import LOCAL_FILE, SETTINGS_FILE, Settings, load, real_data_folder
+from afterclose.settings import (
+    LOCAL_FILE,
+    SETTINGS_FILE,
+    Settings,
+    channel_address,
+    load,
+    real_data_folder,
+)
 
 MODEL = '[[models]]\nname = "{name}"\nentry_point = "models/x.py"\n'
 
@@ -211,6 +218,18 @@ def test_a_variable_that_cannot_be_read_is_refused(
     monkeypatch.setenv("AFTERCLOSE_MODELS", "[not json")
 
     assert "models" in refused(tmp_path)
+
+
+def test_a_channel_whose_name_has_two_underscores_is_no_misspelled_section(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AFTERCLOSE_CHANNEL_MY__PHONE", "json://127.0.0.1:9")
+    (tmp_path / "afterclose.toml").write_text(
+        '[notify]\nchannels = ["my__phone"]\n', encoding="utf-8"
+    )
+
+    assert load(tmp_path).notify.channels == ("my__phone",)
+    assert channel_address("my__phone") == "json://127.0.0.1:9"
 
 
 def test_other_variables_are_none_of_our_business(
