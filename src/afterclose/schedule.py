@@ -22,8 +22,8 @@ from afterclose.domain.contracts import Session
 
 #: An evening that could only start so near to the end of the session it trades is given up.
 TOO_LATE_BEFORE_CLOSE = timedelta(hours=1)
-#: Where a systemd service of the user finds what a shell would have exported; %h is his home.
-ENVIRONMENT_FILE = "%h/.config/afterclose/environment"
+#: Below the user's home: what his shell exports and a timer does not have, addresses of channels.
+ENVIRONMENT_FILE = ".config/afterclose/environment"
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _WINDOWS_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 #: Two years hold every combination of the clocks.
@@ -144,7 +144,7 @@ def systemd_service(desk: str, what: Sequence[str]) -> str:
         f"Description=afterclose: the evening of desk {desk}\n\n"
         "[Service]\nType=oneshot\n"
         "# Addresses of channels, which your shell has and a timer has not; may be missing.\n"
-        f"EnvironmentFile=-{ENVIRONMENT_FILE}\n"
+        f"EnvironmentFile=-%h/{ENVIRONMENT_FILE}\n"
         f"ExecStart={' '.join(_systemd_word(w) for w in what)}\n"
     )
 
@@ -161,11 +161,13 @@ def cron_lines(
     words = _cron_words(what)
     return tuple(
         f"{at.minute} {at.hour} * * {','.join(str((d + 1) % 7) for d in days)} "
-        f"{words}{_CRON_MARK}{desk}"
+        f"{_CRON_ENVIRONMENT} {words}{_CRON_MARK}{desk}"
         for at, days in starts.items()
     )
 
 
+#: Not as a line of the crontab: cron repeats those in the head of every mail that it writes.
+_CRON_ENVIRONMENT = f'set -a; f=~/{ENVIRONMENT_FILE}; test -r "$f" && . "$f";'
 _CRON_MARK = " # afterclose "
 
 

@@ -216,6 +216,28 @@ def test_the_real_crontab_takes_our_lines(tmp_path: Path) -> None:
 
 
 @posix
+@pytest.mark.parametrize("kept", [True, False], ids=["kept", "not kept"])
+def test_cron_gives_the_command_the_addresses_that_are_kept_for_it(
+    tmp_path: Path, *, kept: bool
+) -> None:
+    """The line as cron's shell reads it: in an environment with a home and nothing else."""
+    address = "json://127.0.0.1:9/?a=b&token=s3 cret;#"
+    if kept:
+        file = tmp_path / schedule.ENVIRONMENT_FILE
+        file.parent.mkdir(parents=True)
+        file.write_text(f"AFTERCLOSE_CHANNEL_PHONE='{address}'\n", encoding="utf-8")
+    say = "import os; print(os.environ.get('AFTERCLOSE_CHANNEL_PHONE'))"
+    (line,) = schedule.cron_lines("desk", (sys.executable, "-c", say), {time(23, 5): (0,)})
+
+    done = subprocess.run(
+        ["/bin/sh", "-c", line.split(" ", 5)[5].replace(r"\%", "%")],
+        env={"HOME": str(tmp_path)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert (done.stdout, done.stderr) == (f"{address if kept else None}\n", "")
+
+
+@posix
 @pytest.mark.parametrize("minutes", [65, 600])
 def test_the_real_systemd_takes_our_units(tmp_path: Path, minutes: int) -> None:
     program = shutil.which("systemd-analyze")
