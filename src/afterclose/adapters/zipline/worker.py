@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -33,6 +34,7 @@ def main(folder: Path, progress: TextIO) -> int:
     began = time.perf_counter(), time.process_time()
     try:
         task = wire.task_from_json(wire.read_json(folder / wire.TASK_FILE))
+        _settle_in(task.request.model.entry_point)
         say("starting Zipline")
         # Imported late: it takes seconds, and a broken installation is an error to report.
         from afterclose.adapters.zipline.task import do_task  # noqa: PLC0415
@@ -53,6 +55,15 @@ def main(folder: Path, progress: TextIO) -> int:
     return 0
 
 
+def _settle_in(entry_point: str) -> None:
+    """Run a model file where its author does, in its own folder, and without windows."""
+    # An analyze that plots must not wait for a person.
+    os.environ.setdefault("MPLBACKEND", "Agg")  # noqa: TID251 - said to matplotlib, not read
+    home = Path(entry_point).parent
+    if entry_point.endswith(".py") and home.is_dir():
+        os.chdir(home)
+
+
 def _reporter(say: Callable[[str], None]) -> Callable[[int, int, object], None]:
     """Speak at most twice a second, and at the last session."""
     heard = [time.monotonic()]
@@ -68,4 +79,4 @@ def _reporter(say: Callable[[str], None]) -> Callable[[int, int, object], None]:
 
 if __name__ == "__main__":
     own_output, sys.stdout = sys.stdout, sys.stderr  # what a model prints belongs to its log
-    sys.exit(main(Path(sys.argv[1]), own_output))
+    sys.exit(main(Path(sys.argv[1]).resolve(), own_output))
