@@ -60,6 +60,8 @@ def do_task(task: ModelTask, *, say: Say, on_session: Progress) -> ModelResult:
     say("reading the market store")
     store = MarketStore.open(request.store)
     strategy = load_strategy(request.model.entry_point)
+    if "analyze" in strategy.functions:
+        _draw_without_windows()
     if task.engine is Engine.STOCK:
         outcome = _by_stock(store, request, strategy)
     else:
@@ -81,6 +83,15 @@ def do_task(task: ModelTask, *, say: Say, on_session: Progress) -> ModelResult:
         path = write_changes(changes, request.output)
         files |= {} if path is None else {path.name: path}
     return replace(result, files=files, drift=drift)
+
+
+def _draw_without_windows() -> None:
+    """An ``analyze`` that shows its charts must not wait for a person to close them."""
+    try:
+        import matplotlib as mpl  # noqa: PLC0415 - seconds; most models draw nothing
+    except ImportError:
+        return
+    mpl.use("Agg")
 
 
 def _drift(

@@ -56,9 +56,7 @@ def main(folder: Path, progress: TextIO) -> int:
 
 
 def _settle_in(entry_point: str) -> None:
-    """Run a model file where its author does, in its own folder, and without windows."""
-    # An analyze that plots must not wait for a person.
-    os.environ.setdefault("MPLBACKEND", "Agg")  # noqa: TID251 - said to matplotlib, not read
+    """Run a model file where its author does, in its own folder."""
     home = Path(entry_point).parent
     if entry_point.endswith(".py") and home.is_dir():
         os.chdir(home)
