@@ -245,10 +245,12 @@ def test_a_changed_model_starts_anew(earlier: Path) -> None:
         read_checkpoint(earlier, market(END), tonight(), changed)
 
 
-def test_a_moved_auto_close_starts_anew(earlier: Path) -> None:
+@pytest.mark.parametrize("fact", ["auto_close", "last_trade", "first_notice"])
+def test_a_moved_date_of_a_contract_starts_anew(earlier: Path, fact: str) -> None:
     store = market(END)
     first, *rest = store.data.contracts
-    moved = replace(first, auto_close=date(2017, 3, 10))
+    change: dict[str, Any] = {fact: date(2017, 3, 10)}
+    moved = replace(first, **change)
     store = replace(store, data=replace(store.data, contracts=(moved, *rest)))
 
     with pytest.raises(StartAnew, match="contracts"):

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from afterclose import models
+import afterclose
 from afterclose.adapters.zipline import wire
 from afterclose.adapters.zipline.bars import BarStore, StoredContract
 from afterclose.adapters.zipline.rolls import RollHistory
@@ -81,6 +81,8 @@ def _contracts_digest(contracts: Iterable[StoredContract], last: date) -> str:
                 contract.point_value,
                 contract.tick_size,
                 contract.first_session,
+                contract.first_notice,
+                contract.last_trade,
                 contract.auto_close,
             )
             digest.update(repr(facts).encode())
@@ -90,7 +92,7 @@ def _contracts_digest(contracts: Iterable[StoredContract], last: date) -> str:
 def engine_digest() -> str:
     """A digest of this package's own source, and of the rules that a user's model may import."""
     digest = hashlib.sha256()
-    for folder in (Path(__file__).parent, Path(models.__file__).parent):
+    for folder in (Path(__file__).parent, Path(afterclose.__file__).parent / "models"):
         for source in sorted(folder.glob("*.py")):
             digest.update(source.read_bytes())
     return digest.hexdigest()[:16]
