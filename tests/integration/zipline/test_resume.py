@@ -30,6 +30,7 @@ from afterclose.domain.runs import (
     SlippageRule,
 )
 from integration.zipline.in_process import request_of, strategy_of
+from integration.zipline.pending import BOTH_LEGS, CLOSING, ONE_LEG, PARTLY, STOP, pending
 from integration.zipline.small_market import MemoryStore, SmallRoot, small_market
 
 pytestmark = pytest.mark.slow
@@ -114,8 +115,6 @@ def run(
     return outcome, digests
 
 
-PARTLY, STOP, CLOSING = "partly filled", "resting stop", "closes by itself tomorrow"
-BOTH_LEGS, ONE_LEG = "both legs of a roll", "the old leg of a roll"
 #: What hangs over the cut, so that the proof is one of something.
 PENDING: dict[tuple[str, date], set[str]] = {
     ("trend_following", date(2019, 3, 8)): {BOTH_LEGS},
@@ -129,26 +128,6 @@ PENDING: dict[tuple[str, date], set[str]] = {
     ("diary", date(2019, 3, 11)): {STOP},
     ("diary", date(2018, 9, 12)): {STOP, CLOSING},
 }
-
-
-def pending(outcome: Outcome) -> set[str]:
-    """What stands open at the end of a run."""
-    found = set()
-    rolling: dict[str, set[bool]] = {}
-    for order in outcome.end.open_orders:
-        if order.filled:
-            found.add(PARTLY)
-        if order.stop is not None:
-            found.add(STOP)
-        if getattr(outcome.end.order_notes.get(order.id), "reason", "") == "ROLL":
-            rolling.setdefault(order.asset.root_symbol, set()).add(order.amount > 0)
-    names = {frozenset({True, False}): BOTH_LEGS, frozenset({False}): ONE_LEG}
-    found |= {names[frozenset(legs)] for legs in rolling.values()}
-    last = outcome.tables.days["session"].iloc[-1]
-    following = outcome.bars.axis.day(outcome.bars.axis.at_or_after(last.date()) + 1)
-    if any(asset.auto_close_date.date() == following for asset in outcome.end.positions):
-        found.add(CLOSING)
-    return found
 
 
 # A quiet day, the evening of a roll, the middle of one, and the evening before an auto-close.
