@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import os
 import re
 import sys
 import traceback
@@ -75,6 +76,13 @@ def _what_is_missing(path: Path) -> str:
             "'if' (the call is stopped, and what it is given is taken)"
         )
     return "a model is a Zipline algorithm: initialize, and handle_data or schedule_function"
+
+
+def settle_in(entry_point: str) -> None:
+    """Make a model file's own folder the process's: there its author runs it, beside its data."""
+    home = Path(entry_point).parent
+    if entry_point.endswith(".py") and home.is_dir():
+        os.chdir(home)
 
 
 class _RunAlgorithmCalled(BaseException):

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
-from afterclose.adapters.zipline import wire
+from afterclose.adapters.zipline import strategy, wire
 from afterclose.errors import AfterCloseError
 
 PROGRESS_EVERY_S = 0.5
@@ -34,7 +33,7 @@ def main(folder: Path, progress: TextIO) -> int:
     began = time.perf_counter(), time.process_time()
     try:
         task = wire.task_from_json(wire.read_json(folder / wire.TASK_FILE))
-        _settle_in(task.request.model.entry_point)
+        strategy.settle_in(task.request.model.entry_point)
         say("starting Zipline")
         # Imported late: it takes seconds, and a broken installation is an error to report.
         from afterclose.adapters.zipline.task import do_task  # noqa: PLC0415
@@ -53,13 +52,6 @@ def main(folder: Path, progress: TextIO) -> int:
     wire.write_json(folder / wire.TIMING_FILE, timing)
     wire.write_json(folder / wire.RESULT_FILE, wire.result_to_json(result))
     return 0
-
-
-def _settle_in(entry_point: str) -> None:
-    """Run a model file where its author does, in its own folder."""
-    home = Path(entry_point).parent
-    if entry_point.endswith(".py") and home.is_dir():
-        os.chdir(home)
 
 
 def _reporter(say: Callable[[str], None]) -> Callable[[int, int, object], None]:
