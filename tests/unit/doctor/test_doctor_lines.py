@@ -255,7 +255,10 @@ def test_before_the_store_is_filled_the_wanted_markets_are_looked_at(tmp_path: P
 
 
 def test_models_are_imported_each_and_an_error_names_its_file(tmp_path: Path) -> None:
-    (tmp_path / "good.py").write_text("def initialize(context): pass\n", encoding="utf-8")
+    (tmp_path / "weights.csv").touch()
+    (tmp_path / "good.py").write_text(
+        "open('weights.csv').close()\ndef initialize(context): pass\n", encoding="utf-8"
+    )
     (tmp_path / "bad.py").write_text("import nowhere_to_be_found\n", encoding="utf-8")
     (tmp_path / "ends.py").write_text("import os\nos._exit(3)\n", encoding="utf-8")
     desk = Settings(
