@@ -19,6 +19,7 @@ from afterclose.books import Books, read_books
 from afterclose.domain.account import AccountSnapshot
 from afterclose.domain.audit import Reconciliation
 from afterclose.domain.contracts import FuturesContract
+from afterclose.domain.findings import Finding
 from afterclose.domain.market import Qualification, QualificationState
 from afterclose.domain.nav import NavHistory
 from afterclose.domain.order_life import lives, sweep_events
@@ -81,7 +82,7 @@ async def settle(desk: Desk, folder: RunFolder) -> Reconciliation:
             books = read_books(desk.ledger, (m.name for m in desk.settings.models), session)
             held = books.held_together()
             account = await reader.account(desk.settings.desk.account)
-            names = await reader.qualify(held_contracts(desk.specs, held))
+            names = await reader.qualify(held_contracts(desk.specs, {**_unknown(books), **held}))
         result = reconcile.reconcile(
             reconcile.ReconcileInputs(
                 run_id=run.manifest.run_id,
@@ -109,6 +110,12 @@ async def settle(desk: Desk, folder: RunFolder) -> Reconciliation:
     run_files.write_report(folder, run_files.report_files(decided))
     await asyncio.to_thread(telling.settled, desk, folder, result, unsent(desk, folder))
     return result
+
+
+def _unknown(books: Books) -> Mapping[FuturesContract, int]:
+    """Contracts of orders whose fate is not known: the account may hold what they filled."""
+    unknown = (b for b in books.past.values() if b.state is OrderState.UNKNOWN)
+    return {life.order.contract: 0 for life in unknown}
 
 
 def _anything_left(books: Books) -> bool:
@@ -149,6 +156,7 @@ def _with_breaks(
 ) -> Reconciliation:
     """Name every difference between models, desk and account."""
     approval = desk.ledger.approval(shown.audit.run_id)
+    before_session, before = run_files.breaks_before(desk.settings.runs, shown.audit.session)
     told = {o.order_ref for o in (*sweep.open_orders, *sweep.completed_orders)}
     told |= {fill.order_ref for fill in sweep.fills}
     found = breaks.breaks(
@@ -159,16 +167,24 @@ def _with_breaks(
             rows=shown.audit.rows,
             approved=None if approval is None else frozenset(approval.order_refs),
             lives=books.past,
-            dropped=shown.dropped,
+            dropped=_dropped(shown),
             flattened={m.name: desk.ledger.flattened(m.name) for m in desk.settings.models},
             checks=result.positions,
             names={c: q.qualified for c, q in names.items() if q.qualified is not None},
             sweep=sweep,
             ours=frozenset(desk.ledger.named({ref for ref in told if ref})),
+            before=before,
+            before_session=before_session,
         )
     )
     findings = (*result.findings, *breaks.break_findings(found))
     return replace(result, breaks=found, findings=findings)
+
+
+def _dropped(shown: EveningView) -> Sequence[tuple[str, Finding]]:
+    """Findings of trades that became no order, each with its model; without, as older views are."""
+    models = shown.dropped_of or ("",) * len(shown.dropped)
+    return tuple(zip(models, shown.dropped, strict=True))
 
 
 def _wanted(desk: Desk, folder: RunFolder) -> Mapping[str, Mapping[FuturesContract, int]]:

@@ -171,6 +171,7 @@ def breaks_table(result: Reconciliation) -> Table:
         table.add_column(name)
     for each in result.breaks:
         said = f"{each.cause.value}: {one_line(each.detail)}" if each.detail else each.cause.value
+        said += f"; it began as {each.origin}" if each.origin else ""
         table.add_row(
             each.symbol,
             each.kind.value,
