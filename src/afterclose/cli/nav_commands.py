@@ -98,7 +98,17 @@ def _parts_table(history: NavHistory) -> Table:
 
 def _positions_table(history: NavHistory) -> Table:
     table = Table(title="Open positions since their entry")
-    for name in ("contract", "model", "held", "since", "entry", "close", "value", "result"):
+    for name in (
+        "contract",
+        "model",
+        "held",
+        "since",
+        "entry",
+        "close",
+        "value",
+        "result",
+        "return",
+    ):
         table.add_column(name)
     for held in history.positions:
         table.add_row(
@@ -110,5 +120,6 @@ def _positions_table(history: NavHistory) -> Table:
             "unknown" if held.price is None else exact(held.price),
             "unknown" if held.value is None else fixed(held.value, 0),
             "unknown" if held.result is None else fixed(held.result, 0),
+            "unknown" if held.change is None else f"{held.change * 100:+.2f} %",
         )
     return table

@@ -75,7 +75,8 @@ class DriftParts:
     against the model's fill, a session later. commission: the desk's against the model's. missed:
     what the model traded or held and the desk did not, or later, or in another size. currency:
     cash in other currencies, and the account's rates against the data's. other: positions that no
-    model of this desk holds. flows: money put in or taken out. rest: everything else.
+    model of this desk holds, or that the account does not. flows: money put in or taken out.
+    rest: everything else.
     """
 
     slippage: Decimal = ZERO

@@ -227,7 +227,8 @@ def test_a_late_exit_moves_with_the_market_until_it_is_made() -> None:
             (in_session(1), ours(-2, "6015", paid="0")),
         ],
     )
-    day = only_day(inputs([record(0, "5000000"), record(1, "5001500")], model))
+    before = record(0, "5000000", positions={"ESZ26": 2})
+    day = only_day(inputs([before, record(1, "5001500")], model))
 
     # Held over the night, 2 × 10 × 50 = 1000, less what was sold already: 2 × (6000 − 6010) × 50.
     # Against the decision's 6000 the sale was 15 better: 1500.
@@ -283,7 +284,8 @@ def test_a_model_that_counts_points_as_dollars_differs_by_the_rate() -> None:
         fills=[(DAYS[0], held)],
         desk=[(closed(DAYS[0]) - timedelta(hours=3), held)],
     )
-    day = only_day(inputs([record(0, "5000000"), record(1, "5000880")], model))
+    before = record(0, "5000000", positions={"FESXZ26": 2})
+    day = only_day(inputs([before, record(1, "5000880")], model))
     assert day.parts == DriftParts(currency=D(80))
 
 
@@ -292,6 +294,69 @@ def test_a_position_of_no_model_is_shown_as_such() -> None:
     day = only_day(inputs([before, record(1, "5001500")], book(["1000000", "1000000"])))
 
     assert day.parts == DriftParts(other=D(1500))
+
+
+def test_what_a_person_closed_by_hand_is_shown_as_such() -> None:
+    """Two for model and desk; the account holds none any more, and misses 2 × 10 × 50."""
+    model = book(
+        ["1000000", "1001000"],
+        fills=[(DAYS[0], bought(ES, 2, "6000"))],
+        desk=[(closed(DAYS[0]) - timedelta(hours=1), ours(2, "6000", paid="0"))],
+    )
+    day = only_day(inputs([record(0, "5000000"), record(1, "5000000")], model))
+
+    assert day.parts == DriftParts(other=D(-1000))
+
+
+def test_positions_that_the_account_did_not_tell_are_named() -> None:
+    records = [record(0, "5000000", positions=None), record(1, "5000000")]
+
+    day = only_day(inputs(records, book(["1000000", "1000000"])))
+    assert "the account's positions in 2026-11-19" in day.unknown
+
+
+def test_a_position_taken_over_between_two_records_is_nobodys_no_more() -> None:
+    """Bought by hand, shown by the account at the close, taken over for the model after it."""
+    model = book(
+        ["1000000", "1001000"],
+        fills=[(DAYS[0], bought(ES, 2, "6000"))],
+        desk=[(in_session(1), bought(ES, 2, None))],
+    )
+    records = [record(0, "5000000", positions={"ESZ26": 2}), record(1, "5001000")]
+
+    assert only_day(inputs(records, model)).parts == DriftParts()
+
+
+def test_a_position_given_up_between_two_records_ends_with_the_first() -> None:
+    """Closed by hand, and gone from the account at the close; the desk's record ends after it."""
+    model = book(
+        ["1000000", "1000000"],
+        desk=[
+            (closed(DAYS[0]) - timedelta(hours=1), ours(2, "6000", paid="0")),
+            (in_session(1), bought(ES, -2, None)),
+        ],
+    )
+    day = only_day(inputs([record(0, "5000000"), record(1, "5000000")], model))
+
+    assert day.parts == DriftParts()
+    assert day.models[0].desk_result == D(0)
+
+
+def test_the_accounts_own_rate_is_told_apart_from_the_datas() -> None:
+    """2 × 40 × 10 = 800 euros for both: 880 dollars by the data's 1.10, 896 by the account's 1.12.
+
+    Two euros of commission: 2.24.
+    """
+    paid = bought(FESX, 2, "5000", reference=D(5000), commission=D(2), commission_currency=EUR)
+    model = book(
+        ["1000000", "1000880"],
+        fills=[(DAYS[1], bought(FESX, 2, "5000"))],
+        desk=[(in_session(1), paid)],
+    )
+    records = [record(0, "5000000"), record(1, "5000893.76", rates={EUR: D("1.12")})]
+
+    day = only_day(inputs(records, model))
+    assert day.parts == DriftParts(currency=D(16), commission=D("-2.24"))
 
 
 def test_a_deposit_is_no_result() -> None:
@@ -312,7 +377,8 @@ def test_a_close_that_nobody_knows_is_named_and_stays_in_the_rest() -> None:
     day = only_day(inputs(records, model, close=nothing))
 
     assert any("ESZ26" in what for what in day.unknown)
-    assert day.parts.total == day.drift == D(-500)
+    assert day.drift == D(-500)
+    assert day.parts == DriftParts(rest=D(-500))
 
 
 def test_a_missing_commission_is_named() -> None:
@@ -330,7 +396,8 @@ def test_a_position_taken_over_counts_from_the_close_before() -> None:
         fills=[(DAYS[0], bought(ES, 2, "5900"))],
         desk=[(in_session(1), bought(ES, 2, None))],
     )
-    day = only_day(inputs([record(0, "5000000"), record(1, "5001000")], model))
+    before = record(0, "5000000", positions={"ESZ26": 2})
+    day = only_day(inputs([before, record(1, "5001000")], model))
 
     assert day.parts == DriftParts()
 

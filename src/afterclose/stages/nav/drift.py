@@ -96,6 +96,11 @@ class _Span:
         rate = self.rate(spec.currency, session)
         return None if rate is None else spec.point_value * rate
 
+    def account_rate(self, currency: Currency) -> Decimal | None:
+        """What the account's money counts at: its own rate at the end, where it tells one."""
+        own = self.after.worth(currency)
+        return own if own is not None else self.rate(currency, self.after.session)
+
     def rate(self, currency: Currency, session: date) -> Decimal | None:
         found = self.inputs.rate(currency, session)
         if found is None:
@@ -161,6 +166,7 @@ def _model_day(span: _Span, model: ModelBook) -> ModelDay:
         *(t.contract for t in (*of_model, *of_desk)),
     }
     parts, priced, native, desk_priced = DriftParts(), ZERO, ZERO, ZERO
+    valued = True
     for contract in sorted(contracts):
         found = _contract_parts(
             span,
@@ -169,11 +175,15 @@ def _model_day(span: _Span, model: ModelBook) -> ModelDay:
             desk=[t for t in of_desk if t.contract == contract],
             model=[t for t in of_model if t.contract == contract],
         )
-        if found is not None:
-            parts, desk_priced = parts.plus(found.parts), desk_priced + found.desk
-            priced, native = priced + found.desk - found.parts.total, native + found.model_native
+        if found is None:
+            valued = False
+            continue
+        parts, desk_priced = parts.plus(found.parts), desk_priced + found.desk
+        priced, native = priced + found.desk - found.parts.total, native + found.model_native
+        parts = parts.plus(DriftParts(currency=found.own_rate))
     counted = native if model.native else priced
-    paid, paid_by_model = _commissions(span, of_desk), counted - result
+    # What a model paid is what its prices leave of its result: of one not valued nothing follows.
+    paid, paid_by_model = _commissions(span, of_desk), counted - result if valued else ZERO
     parts = parts.plus(DriftParts(commission=paid_by_model - paid, currency=priced - counted))
     return ModelDay(
         model=model.name,
@@ -186,11 +196,15 @@ def _model_day(span: _Span, model: ModelBook) -> ModelDay:
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """What one contract made: the parts, the desk's result, the model's at a rate of one."""
+    """What one contract made: the parts, the desk's result, the model's at a rate of one.
+
+    ``own_rate`` is what the account's own rate makes of the desk's result beyond the data's.
+    """
 
     parts: DriftParts
     desk: Decimal
     model_native: Decimal
+    own_rate: Decimal
 
 
 def _contract_parts(
@@ -222,7 +236,14 @@ def _contract_parts(
         missed += (own.quantity - both) * (end - meant) - (its.quantity - both) * (end - filled)
     parts = DriftParts(slippage=slippage * worth, timing=timing * worth, missed=missed * worth)
     theirs = result - slippage - timing - missed
-    return _Made(parts, result * worth, theirs * _point_value(span, contract))
+    point_value = _point_value(span, contract)
+    rate = span.account_rate(span.inputs.specs[contract.root].currency)
+    return _Made(
+        parts=parts,
+        desk=result * worth,
+        model_native=theirs * point_value,
+        own_rate=ZERO if rate is None else result * (rate * point_value - worth),
+    )
 
 
 def _pool(trades: Iterable[Trade], sign: int, begin: Decimal) -> _Pool:
@@ -257,7 +278,7 @@ def _commissions(span: _Span, trades: Iterable[Trade]) -> Decimal:
             if trade.price is not None:
                 span.unknown.add(f"commission of {trade.contract.symbol}")
             continue
-        rate = span.rate(trade.commission_currency, span.after.session)
+        rate = span.account_rate(trade.commission_currency)
         total += trade.commission * rate if rate is not None else ZERO
     return total
 
@@ -275,7 +296,7 @@ def _currency(span: _Span) -> Decimal:
 
 
 def _others(span: _Span) -> Decimal:
-    """Result of what the account held before and no model of this desk did."""
+    """Result of what the account held before and no model did; less what only the desk thinks."""
     total = ZERO
     for contract, quantity in _held_by_nobody(span).items():
         begin = span.close(contract, span.before.session)
@@ -287,16 +308,20 @@ def _others(span: _Span) -> Decimal:
 
 
 def _held_by_nobody(span: _Span) -> Mapping[FuturesContract, Decimal]:
+    if span.before.positions is None:
+        span.unknown.add(f"the account's positions in {span.before.session}")
+        return {}
     desk: defaultdict[str, Decimal] = defaultdict(Decimal)
     for model in span.inputs.models:
         for at, trade in model.desk:
-            if at < span.before.as_of:
+            # What is taken over counts from the close before on: it was no stranger's since then.
+            if at < (span.after.as_of if trade.price is None else span.before.as_of):
                 desk[trade.contract.symbol] += trade.quantity
     strangers: dict[FuturesContract, Decimal] = {}
-    for symbol, quantity in (span.before.positions or {}).items():
-        if quantity != desk.get(symbol, ZERO):
-            contract = read_symbol(symbol, on=span.before.session)
-            strangers[contract] = quantity - desk.get(symbol, ZERO)
+    for symbol in sorted({*span.before.positions, *desk}):
+        strange = span.before.positions.get(symbol, 0) - desk[symbol]
+        if strange:
+            strangers[read_symbol(symbol, on=span.before.session)] = strange
     return strangers
 
 
