@@ -18,16 +18,17 @@ from afterclose.artifacts import RunFolder
 from afterclose.books import Books, read_books
 from afterclose.domain.account import AccountSnapshot
 from afterclose.domain.audit import Reconciliation
-from afterclose.domain.contracts import FuturesContract
+from afterclose.domain.contracts import FuturesContract, Session
 from afterclose.domain.findings import Finding
 from afterclose.domain.market import Qualification, QualificationState
 from afterclose.domain.nav import NavHistory
-from afterclose.domain.order_life import lives, sweep_events
+from afterclose.domain.order_life import OrderLife, lives, sweep_events
 from afterclose.domain.orders import OrderState, OrderSweep
 from afterclose.domain.runs import SENT, ModelResult, RunState
 from afterclose.errors import LedgerElsewhere
 from afterclose.evening import Desk, held_contracts
 from afterclose.journal import RunJournal
+from afterclose.ports import Ledger
 from afterclose.report.evening import EveningView
 from afterclose.stages import breaks, reconcile, signals
 
@@ -77,7 +78,7 @@ async def settle(desk: Desk, folder: RunFolder) -> Reconciliation:
     with run.stage("settle") as stage:
         async with desk.open_reader() as reader:
             sweep = await reader.sweep()
-            known = lives(desk.ledger.orders(session), desk.ledger.events(session))
+            known = lives_in(desk.ledger, session, sweep)
             desk.ledger.append_events(run.manifest.run_id, sweep_events(known, sweep))
             books = read_books(desk.ledger, (m.name for m in desk.settings.models), session)
             held = books.held_together()
@@ -110,6 +111,25 @@ async def settle(desk: Desk, folder: RunFolder) -> Reconciliation:
     run_files.write_report(folder, run_files.report_files(decided))
     await asyncio.to_thread(telling.settled, desk, folder, result, unsent(desk, folder))
     return result
+
+
+def lives_in(ledger: Ledger, session: Session, sweep: OrderSweep) -> Mapping[str, OrderLife]:
+    """Return the orders of a session, and of every other one of which the broker's book tells.
+
+    An order for a day on which its exchange was closed works on; the gateway tells its executions
+    until midnight, and by then a later evening is the one that is looked at.
+    """
+    sessions = {session, *(order.session for order in ledger.named(_told(sweep)).values())}
+    known: dict[str, OrderLife] = {}
+    for each in sorted(sessions):
+        known.update(lives(ledger.orders(each), ledger.events(each)))
+    return known
+
+
+def _told(sweep: OrderSweep) -> frozenset[str]:
+    """References in the broker's book, ours and others'."""
+    orders = (*sweep.open_orders, *sweep.completed_orders)
+    return frozenset({o.order_ref for o in orders} | {f.order_ref for f in sweep.fills}) - {""}
 
 
 def _unknown(books: Books) -> Mapping[FuturesContract, int]:
@@ -157,8 +177,6 @@ def _with_breaks(
     """Name every difference between models, desk and account."""
     approval = desk.ledger.approval(shown.audit.run_id)
     before_session, before = run_files.breaks_before(desk.settings.runs, shown.audit.session)
-    told = {o.order_ref for o in (*sweep.open_orders, *sweep.completed_orders)}
-    told |= {fill.order_ref for fill in sweep.fills}
     found = breaks.breaks(
         breaks.BreakInputs(
             session=calendar.session_at(desk.clock.now()),
@@ -172,7 +190,7 @@ def _with_breaks(
             checks=result.positions,
             names={c: q.qualified for c, q in names.items() if q.qualified is not None},
             sweep=sweep,
-            ours=frozenset(desk.ledger.named({ref for ref in told if ref})),
+            ours=frozenset(desk.ledger.named(_told(sweep))),
             before=before,
             before_session=before_session,
         )
