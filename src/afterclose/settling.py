@@ -18,12 +18,12 @@ from afterclose.artifacts import RunFolder
 from afterclose.books import Books, read_books
 from afterclose.domain.account import AccountSnapshot
 from afterclose.domain.audit import Reconciliation
-from afterclose.domain.contracts import FuturesContract, Session
+from afterclose.domain.contracts import FuturesContract, Session, read_symbol
 from afterclose.domain.findings import Finding
 from afterclose.domain.market import Qualification, QualificationState
 from afterclose.domain.nav import NavHistory
 from afterclose.domain.order_life import OrderLife, lives, sweep_events
-from afterclose.domain.orders import OrderState, OrderSweep
+from afterclose.domain.orders import Fill, OrderState, OrderSweep
 from afterclose.domain.runs import SENT, ModelResult, RunState
 from afterclose.errors import LedgerElsewhere
 from afterclose.evening import Desk, held_contracts
@@ -33,12 +33,16 @@ from afterclose.report.evening import EveningView
 from afterclose.stages import breaks, reconcile, signals
 
 
-def record_value(desk: Desk, account: AccountSnapshot) -> None:
+def record_value(
+    desk: Desk,
+    account: AccountSnapshot,
+    strangers: Iterable[tuple[FuturesContract | None, Fill]] = (),
+) -> None:
     """Write down what the account is worth now; nothing where the gateway did not say.
 
     From where the ledger may not be written the evening goes on without: whoever may will record.
     """
-    record = nav_book.account_nav(account, desk.settings, desk.market, desk.specs)
+    record = nav_book.account_nav(account, desk.settings, desk.market, desk.specs, strangers)
     if record is None:
         return
     try:
@@ -83,7 +87,8 @@ async def settle(desk: Desk, folder: RunFolder) -> Reconciliation:
             books = read_books(desk.ledger, (m.name for m in desk.settings.models), session)
             held = books.held_together()
             account = await reader.account(desk.settings.desk.account)
-            names = await reader.qualify(held_contracts(desk.specs, {**_unknown(books), **held}))
+            wanted = {*held, *_unknown(books), *_held_before(desk)}
+            names = await reader.qualify(held_contracts(desk.specs, sorted(wanted)))
         result = reconcile.reconcile(
             reconcile.ReconcileInputs(
                 run_id=run.manifest.run_id,
@@ -103,7 +108,7 @@ async def settle(desk: Desk, folder: RunFolder) -> Reconciliation:
         result = _with_breaks(desk, folder, shown, books, sweep, result, names)
         stage.found(result.findings)
         stage.wrote(*run_files.write_result(folder, result, books.past.values(), books.netting))
-        record_value(desk, account)
+        record_value(desk, account, _of_strangers(desk, sweep, names))
         stage.wrote(*write_value(desk, folder))
     if run.manifest.state in SENT or _anything_left(books):
         run.enter(RunState.SETTLED if result.settled else RunState.SUBMITTED)
@@ -111,6 +116,15 @@ async def settle(desk: Desk, folder: RunFolder) -> Reconciliation:
     run_files.write_report(folder, run_files.report_files(decided))
     await asyncio.to_thread(telling.settled, desk, folder, result, unsent(desk, folder))
     return result
+
+
+def _of_strangers(
+    desk: Desk, sweep: OrderSweep, names: Mapping[FuturesContract, Qualification]
+) -> Sequence[tuple[FuturesContract | None, Fill]]:
+    """Executions of no order of ours, each with its contract where that is known."""
+    ours = desk.ledger.named(_told(sweep))
+    known = {q.qualified.con_id: c for c, q in names.items() if q.qualified is not None}
+    return [(known.get(f.con_id), f) for f in sweep.fills if f.order_ref not in ours]
 
 
 def lives_in(ledger: Ledger, session: Session, sweep: OrderSweep) -> Mapping[str, OrderLife]:
@@ -132,10 +146,18 @@ def _told(sweep: OrderSweep) -> frozenset[str]:
     return frozenset({o.order_ref for o in orders} | {f.order_ref for f in sweep.fills}) - {""}
 
 
-def _unknown(books: Books) -> Mapping[FuturesContract, int]:
+def _unknown(books: Books) -> Iterable[FuturesContract]:
     """Contracts of orders whose fate is not known: the account may hold what they filled."""
     unknown = (b for b in books.past.values() if b.state is OrderState.UNKNOWN)
-    return {life.order.contract: 0 for life in unknown}
+    return (life.order.contract for life in unknown)
+
+
+def _held_before(desk: Desk) -> Iterable[FuturesContract]:
+    """Contracts that the account held when it was last recorded: somebody may have closed them."""
+    last = next(reversed(desk.ledger.navs(desk.settings.desk.account)), None)
+    if last is None or last.positions is None:
+        return ()
+    return (read_symbol(symbol, on=last.session) for symbol in last.positions)
 
 
 def _anything_left(books: Books) -> bool:

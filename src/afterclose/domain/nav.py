@@ -23,12 +23,29 @@ def settled_money(amount: Decimal) -> Decimal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StrangersTrade:
+    """An execution in the account that no order of this desk had; signed contracts, IB units.
+
+    ``symbol`` is our own; empty where the contract is none of ours or could not be named.
+    """
+
+    exec_id: str
+    at: datetime
+    symbol: str
+    quantity: int
+    price: Decimal
+    commission: Decimal | None = None
+    commission_currency: Currency | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountNav:
     """The account at one moment, as the gateway told it; ``session`` is the last one closed then.
 
     ``cash`` is the balance per currency; ``rates`` are the gateway's own, value of one unit in
     ``base``. ``rate`` is the value of one unit of ``base`` in ``reporting``, with its source; None
     where none was known. ``positions`` are signed contracts by our own symbols, None when unknown.
+    ``strangers`` are the executions of others that the gateway still told.
     """
 
     account: str
@@ -42,6 +59,7 @@ class AccountNav:
     cash: Mapping[Currency, Decimal] = field(default_factory=dict)
     rates: Mapping[Currency, Decimal] = field(default_factory=dict)
     positions: Mapping[str, int] | None = None
+    strangers: tuple[StrangersTrade, ...] = ()
 
     @property
     def value(self) -> Decimal | None:
@@ -75,8 +93,8 @@ class DriftParts:
     against the model's fill, a session later. commission: the desk's against the model's. missed:
     what the model traded or held and the desk did not, or later, or in another size. currency:
     cash in other currencies, and the account's rates against the data's. other: positions that no
-    model of this desk holds, or that the account does not. flows: money put in or taken out.
-    rest: everything else.
+    model of this desk holds, or that the account does not, and trades of strangers. flows: money
+    put in or taken out. rest: everything else.
     """
 
     slippage: Decimal = ZERO

@@ -12,7 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from afterclose.domain.contracts import Currency, FuturesContract
-from afterclose.domain.nav import AccountNav, CashFlow, DriftParts, NavDay, returns
+from afterclose.domain.nav import (
+    AccountNav,
+    CashFlow,
+    DriftParts,
+    NavDay,
+    StrangersTrade,
+    returns,
+)
 from afterclose.stages import nav
 from make import ACCOUNT, EUR, USD, make_contract, make_spec
 
@@ -306,6 +313,34 @@ def test_what_a_person_closed_by_hand_is_shown_as_such() -> None:
     day = only_day(inputs([record(0, "5000000"), record(1, "5000000")], model))
 
     assert day.parts == DriftParts(other=D(-1000))
+
+
+def by_hand(symbol: str = "ESZ26") -> StrangersTrade:
+    return StrangersTrade(
+        exec_id="7",
+        at=in_session(1),
+        symbol=symbol,
+        quantity=-3,
+        price=D(6004),
+        commission=D("6.15"),
+        commission_currency=USD,
+    )
+
+
+def test_what_others_traded_is_theirs_from_their_fill_to_the_close() -> None:
+    """Three sold at 6004, 6010 at the close: −3 × 6 × 50, and 6.15 of commission."""
+    records = [record(0, "5000000"), record(1, "4999093.85", positions={"ESZ26": -3})]
+    day = only_day(inputs(records, book(["1000000", "1000000"]), strangers=[by_hand()]))
+
+    assert day.parts == DriftParts(other=D("-906.15"))
+
+
+def test_a_trade_of_others_that_cannot_be_named_stays_in_the_rest_and_is_said() -> None:
+    records = [record(0, "5000000"), record(1, "4999093.85")]
+    day = only_day(inputs(records, book(["1000000", "1000000"]), strangers=[by_hand("")]))
+
+    assert day.parts == DriftParts(rest=D("-906.15"))
+    assert day.unknown == ("the contract of 7, a trade of somebody else",)
 
 
 def test_positions_that_the_account_did_not_tell_are_named() -> None:

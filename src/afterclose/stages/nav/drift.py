@@ -113,7 +113,8 @@ def _day(inputs: NavInputs, before: AccountNav, after: AccountNav) -> NavDay:
     span.unknown.update(_late(inputs, before), _late(inputs, after))
     made = [_model_day(span, model) for model in inputs.models]
     begin, end = settled_money(before.value or ZERO), settled_money(after.value or ZERO)
-    parts = DriftParts(currency=_currency(span), other=_others(span), flows=_flows(span)).rounded()
+    other = _others(span) + _strangers(span)
+    parts = DriftParts(currency=_currency(span), other=other, flows=_flows(span)).rounded()
     for day in made:
         parts = parts.plus(day.parts)
     result = end - begin
@@ -272,15 +273,22 @@ def _held(trades: Iterable[Trade]) -> Mapping[FuturesContract, Decimal]:
 
 
 def _commissions(span: _Span, trades: Iterable[Trade]) -> Decimal:
-    total = ZERO
-    for trade in trades:
-        if trade.commission is None or trade.commission_currency is None:
-            if trade.price is not None:
-                span.unknown.add(f"commission of {trade.contract.symbol}")
-            continue
-        rate = span.account_rate(trade.commission_currency)
-        total += trade.commission * rate if rate is not None else ZERO
-    return total
+    return sum(
+        (
+            _paid(span, t.commission, t.commission_currency, t.contract.symbol)
+            for t in trades
+            if t.price is not None  # taken over: nobody paid for it
+        ),
+        ZERO,
+    )
+
+
+def _paid(span: _Span, amount: Decimal | None, currency: Currency | None, symbol: str) -> Decimal:
+    if amount is None or currency is None:
+        span.unknown.add(f"commission of {symbol}")
+        return ZERO
+    rate = span.account_rate(currency)
+    return ZERO if rate is None else amount * rate
 
 
 def _currency(span: _Span) -> Decimal:
@@ -304,6 +312,24 @@ def _others(span: _Span) -> Decimal:
         worth = span.money(contract, span.after.session)
         if begin is not None and end is not None and worth is not None:
             total += quantity * (end - begin) * worth
+    return total
+
+
+def _strangers(span: _Span) -> Decimal:
+    """Result of what others traded since, by the close: their fills, and what they paid."""
+    total = ZERO
+    for trade in span.inputs.strangers:
+        if not span.before.as_of <= trade.at < span.after.as_of:
+            continue
+        if not trade.symbol:
+            span.unknown.add(f"the contract of {trade.exec_id}, a trade of somebody else")
+            continue
+        contract = read_symbol(trade.symbol, on=span.before.session)
+        end = span.close(contract, span.after.session)
+        worth = span.money(contract, span.after.session)
+        if end is not None and worth is not None:
+            total += trade.quantity * (end - trade.price) * worth
+        total -= _paid(span, trade.commission, trade.commission_currency, trade.symbol)
     return total
 
 
