@@ -112,7 +112,7 @@ def wrong_causes(
         elif each.cause is BreakCause.SIZED_BY_AUDIT:
             true = bool(each.detail)  # the desk sizes as the model: only a cap cuts
         elif each.cause is BreakCause.EARLIER:
-            true = before is None or (each.model, root) in before
+            true = before is None or ((each.model, root) in before and bool(each.origin))
         else:
             true = True
         if not true:

@@ -30,6 +30,7 @@ class BreakCause(StrEnum):
     SIZED_BY_AUDIT = "sized by the audit"
     DROPPED = "left out of the basket"
     ROLL = "the other leg of a roll"
+    ROLL_ALONE = "a roll opens what it closes"
     FLATTENED = "flattened by a person"
     MANUAL = "traded by hand"
     OTHER_CLIENT = "traded by another program"

@@ -12,7 +12,12 @@ from datetime import date
 
 from afterclose.domain.audit import AuditRow, PositionCheck
 from afterclose.domain.breaks import Break, BreakCause, BreakKind
-from afterclose.domain.contracts import FuturesContract, QualifiedContract, RootSymbol
+from afterclose.domain.contracts import (
+    FuturesContract,
+    QualifiedContract,
+    RootSymbol,
+    read_symbol,
+)
 from afterclose.domain.findings import Finding, Severity, Verdict
 from afterclose.domain.legs import attempts_at, filled_by
 from afterclose.domain.order_life import OrderLife
@@ -41,6 +46,8 @@ _PROPOSALS: Mapping[BreakCause, str] = {
     BreakCause.SIZED_BY_AUDIT: "as the audit's limits want it; nothing to do",
     BreakCause.DROPPED: "read why in 30-excluded.csv",
     BreakCause.ROLL: "complete it with 'afterclose roll'; a close is caught up by itself",
+    BreakCause.ROLL_ALONE: "what the model added with its roll stays out until its next entry; "
+    "basket.catch_up_entries opens it",
     BreakCause.FLATTENED: "stays out until the model enters anew; nothing to do",
     BreakCause.MANUAL: "if it is meant for a model, adopt it; else close it by hand or leave it",
     BreakCause.OTHER_CLIENT: "ask who runs that program; the desk leaves its positions alone",
@@ -86,8 +93,12 @@ def breaks(inputs: BreakInputs) -> tuple[Break, ...]:
 
 def _since(inputs: BreakInputs, each: Break) -> Break:
     """Say where a difference began that an earlier evening knew the cause of."""
-    key = (each.kind, each.model, each.symbol)
-    known = next((b for b in inputs.before if (b.kind, b.model, b.symbol) == key), None)
+    alike = [b for b in inputs.before if (b.kind, b.model) == (each.kind, each.model)]
+    known = next((b for b in alike if b.symbol == each.symbol), None)
+    if known is None and each.kind is BreakKind.MODEL:  # rolled since, and still missing
+        root = read_symbol(each.symbol, on=inputs.session).root
+        others = (b for b in alike if read_symbol(b.symbol, on=inputs.session).root == root)
+        known = next(others, None)
     if known is None or each.cause not in _BEGAN_BEFORE or known.difference * each.difference <= 0:
         return each
     origin = known.origin or f"{known.cause.value} on {inputs.before_session}"
@@ -166,7 +177,18 @@ def _why_row(inputs: BreakInputs, row: AuditRow) -> tuple[BreakCause, str] | Non
     found = _why_life(life, filled_by(attempts_at(inputs.lives, ref)))
     if found is None and row.final_quantity < row.order.quantity:
         return BreakCause.SIZED_BY_AUDIT, ", ".join(row.sizing.caps) if row.sizing else ""
-    return found
+    return found or _why_roll(inputs, row)
+
+
+def _why_roll(inputs: BreakInputs, row: AuditRow) -> tuple[BreakCause, str] | None:
+    """Whether the model opened more in the new month than it closed in the old one."""
+    pair = next((r for r in inputs.rows if r.order.order_ref == row.order.roll_pair), None)
+    if row.order.kind is not TradeKind.ROLL_OPEN or pair is None:
+        return None
+    closed, opened = pair.order.model_quantity, row.order.model_quantity
+    if opened <= closed:
+        return None
+    return BreakCause.ROLL_ALONE, f"the model closed {closed} and opened {opened}"
 
 
 def _why_unsent(inputs: BreakInputs, ref: str, said: str) -> tuple[BreakCause, str]:

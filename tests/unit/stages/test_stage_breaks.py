@@ -196,6 +196,44 @@ def test_the_month_that_waits_for_the_other_leg_of_its_roll_is_said_so() -> None
     }
 
 
+def test_what_the_model_added_while_it_rolled_is_told_as_that() -> None:
+    """It closes two and opens three; a roll of the desk opens what it closes."""
+    close = make_exit("ESZ26", signed=-2, kind=TradeKind.ROLL_CLOSE)
+    roll = make_order(
+        "ESH27", 2, kind=TradeKind.ROLL_OPEN, roll_pair=close.order_ref, model_quantity=3
+    )
+    lives = {o.order_ref: life(OrderState.FILLED, o, filled=2) for o in (close, roll)}
+
+    one = only(
+        wanted={"TF": {ESH: 3}}, held={"TF": {ESH: 2}}, rows=[row(close), row(roll)], lives=lives
+    )
+    assert (one.cause, one.detail) == (
+        BreakCause.ROLL_ALONE,
+        "the model closed 2 and opened 3",
+    )
+
+
+def test_a_rest_left_before_keeps_its_origin_through_a_roll() -> None:
+    known = Break(
+        kind=BreakKind.MODEL,
+        symbol="ESZ26",
+        model="TF",
+        expected=3,
+        actual=2,
+        cause=BreakCause.NOT_FILLED,
+        detail="0 of 1",
+        proposal="",
+    )
+    one = only(
+        wanted={"TF": {ESH: 3}},
+        held={"TF": {ESH: 2}},
+        before=[known],
+        before_session=date(2026, 11, 18),
+    )
+    assert (one.symbol, one.cause) == ("ESH27", BreakCause.EARLIER)
+    assert one.origin == "not filled on 2026-11-18"
+
+
 def test_a_flattened_market_stays_out_and_is_said_so() -> None:
     assert cause(rows=[], flattened={"TF": frozenset({ES.root})}) is BreakCause.FLATTENED
 
