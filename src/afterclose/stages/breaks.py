@@ -49,12 +49,14 @@ _PROPOSALS: Mapping[BreakCause, str] = {
     BreakCause.ROLL_ALONE: "what the model added with its roll stays out until its next entry; "
     "basket.catch_up_entries opens it",
     BreakCause.FLATTENED: "stays out until the model enters anew; nothing to do",
-    BreakCause.MANUAL: "if it is meant for a model, adopt it; else close it by hand or leave it",
+    BreakCause.MANUAL: "if it is meant for a model, 'afterclose adopt'; else close it by hand or "
+    "leave it",
     BreakCause.OTHER_CLIENT: "ask who runs that program; the desk leaves its positions alone",
-    BreakCause.CORPORATE_CALENDAR: "compare the account's settlement; the desk's record ends by a "
-    "closing trade or an adoption",
+    BreakCause.CORPORATE_CALENDAR: "compare the account's settlement; 'afterclose adopt' with the "
+    "contrary quantity ends the desk's record",
     BreakCause.EARLIER: "see the evening on which it began; an exit is caught up, an entry is not",
-    BreakCause.NOT_TOLD: "look at the account's trades of the last days; adopt or close by hand",
+    BreakCause.NOT_TOLD: "look at the account's trades of the last days; 'afterclose adopt', or "
+    "close by hand",
 }
 
 
