@@ -198,7 +198,8 @@ def parity(first: date, last: date, only: Sequence[str]) -> bool:
     fine = True
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder) / "store"
-        write_market(store, first.replace(year=first.year - 2), last, bundle=True)
+        warm = max(GENERATED[0], first.replace(year=first.year - 2))
+        write_market(store, warm, last, bundle=True)
         for name in only or ALGORITHMS:
             entry_point = ALGORITHMS[name]
             stock = one_process("stock", entry_point, store, first, last)

@@ -148,9 +148,3 @@ def load(home: Path, overrides: Mapping[str, Any] | None = None) -> Settings:
 def channel_address(name: str) -> str | None:
     """Address of a notification channel in the environment; it is a secret. None: not there."""
     return os.environ.get(f"{CHANNEL_VARIABLE}{name.upper()}") or None  # noqa: TID251 - the one place
-
-
-def real_data_folder() -> Path | None:
-    """Folder with real futures history, for benchmarks and rehearsals; None where there is none."""
-    text = os.environ.get("AFTERCLOSE_REAL_DATA", "")  # noqa: TID251 - the one place
-    return Path(text) if text else None

@@ -11,7 +11,7 @@ import pytest
 
 from afterclose.domain.runs import Mode, TradesFrom
 from afterclose.errors import ConfigError, ExitCode
-from afterclose.settings import LOCAL_FILE, SETTINGS_FILE, Settings, load, real_data_folder
+from afterclose.settings import LOCAL_FILE, SETTINGS_FILE, Settings, load
 
 MODEL = '[[models]]\nname = "{name}"\nentry_point = "models/x.py"\n'
 
@@ -220,11 +220,6 @@ def test_other_variables_are_none_of_our_business(
     monkeypatch.setenv("BROKER__PORT", "1")
 
     assert load(tmp_path).broker.port == 7497
-    assert real_data_folder() == tmp_path
-
-
-def test_real_data_is_optional() -> None:
-    assert real_data_folder() is None
 
 
 def test_the_scale_is_allocated_over_base(tmp_path: Path) -> None:

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date
 from decimal import Decimal
 from itertools import pairwise
 
-from afterclose.domain.contracts import Currency, FuturesContract, read_symbol
+from afterclose.domain.contracts import FuturesContract
 from afterclose.domain.nav import (
     ZERO,
     AccountNav,
@@ -26,7 +26,9 @@ from afterclose.domain.nav import (
     NavHistory,
     settled_money,
 )
-from afterclose.stages.nav.inputs import ModelBook, NavInputs, Trade
+from afterclose.stages.nav.account import currency, flows, others, paid, strangers
+from afterclose.stages.nav.inputs import NavInputs, Trade
+from afterclose.stages.nav.walking import Book, Span
 
 
 def compare(inputs: NavInputs) -> NavHistory:
@@ -35,7 +37,8 @@ def compare(inputs: NavInputs) -> NavHistory:
     if not known:
         return NavHistory(reporting=inputs.reporting)
     first = known[0]
-    days = [_day(inputs, before, after) for before, after in pairwise(known)]
+    books = [Book(model) for model in inputs.models]
+    days = [_day(inputs, books, before, after) for before, after in pairwise(known)]
     return NavHistory(
         reporting=inputs.reporting,
         days=tuple(days),
@@ -72,49 +75,15 @@ class _Pool:
         self.meant += quantity * reference
 
 
-@dataclass(slots=True)
-class _Span:
-    """One stretch between two records, with what could not be had on the way."""
-
-    inputs: NavInputs
-    before: AccountNav
-    after: AccountNav
-    unknown: set[str] = field(default_factory=set)
-
-    def close(self, contract: FuturesContract, session: date) -> Decimal | None:
-        found = self.inputs.close(contract, session)
-        if found is None:
-            self.unknown.add(f"close of {contract.symbol} in {session}")
-        return found
-
-    def money(self, contract: FuturesContract, session: date) -> Decimal | None:
-        """Reporting money per 1.0 of price, by the data's rate of a session."""
-        spec = self.inputs.specs.get(contract.root)
-        if spec is None or spec.point_value is None:
-            self.unknown.add(f"facts of {contract.root}")
-            return None
-        rate = self.rate(spec.currency, session)
-        return None if rate is None else spec.point_value * rate
-
-    def account_rate(self, currency: Currency) -> Decimal | None:
-        """What the account's money counts at: its own rate at the end, where it tells one."""
-        own = self.after.worth(currency)
-        return own if own is not None else self.rate(currency, self.after.session)
-
-    def rate(self, currency: Currency, session: date) -> Decimal | None:
-        found = self.inputs.rate(currency, session)
-        if found is None:
-            self.unknown.add(f"rate of {currency} in {session}")
-        return found
-
-
-def _day(inputs: NavInputs, before: AccountNav, after: AccountNav) -> NavDay:
-    span = _Span(inputs, before, after)
+def _day(inputs: NavInputs, books: Sequence[Book], before: AccountNav, after: AccountNav) -> NavDay:
+    span = Span(inputs, before, after)
     span.unknown.update(_late(inputs, before), _late(inputs, after))
-    made = [_model_day(span, model) for model in inputs.models]
+    for book in books:
+        book.walk(before, after)
+    made = [_model_day(span, book) for book in books]
     begin, end = settled_money(before.value or ZERO), settled_money(after.value or ZERO)
-    other = _others(span) + _strangers(span)
-    parts = DriftParts(currency=_currency(span), other=other, flows=_flows(span)).rounded()
+    other = others(span, books) + strangers(span)
+    parts = DriftParts(currency=currency(span), other=other, flows=flows(span)).rounded()
     for day in made:
         parts = parts.plus(day.parts)
     result = end - begin
@@ -143,28 +112,21 @@ def _late(inputs: NavInputs, record: AccountNav) -> Iterable[str]:
         )
 
 
-def _point_value(span: _Span, contract: FuturesContract) -> Decimal:
+def _point_value(span: Span, contract: FuturesContract) -> Decimal:
     return span.inputs.specs[contract.root].point_value or ZERO
 
 
-def _model_day(span: _Span, model: ModelBook) -> ModelDay:
-    """One model's own result, the desk's for it, and the parts between.
-
-    A trade of the very instant of a record came after it: the record is of before the sending.
-    """
-    before, after = span.before, span.after
+def _model_day(span: Span, book: Book) -> ModelDay:
+    """One model's own result, the desk's for it, and the parts between."""
+    before, after, model = span.before, span.after, book.model
     nav = settled_money(model.values[after.session] * model.scale)
     result = nav - settled_money(model.values[before.session] * model.scale)
-    of_model = [
-        _scaled(t, model.scale) for at, t in model.fills if before.session < at <= after.session
-    ]
-    of_desk = [t for at, t in model.desk if before.as_of <= at < after.as_of]
-    held_model = _held(_scaled(t, model.scale) for at, t in model.fills if at <= before.session)
-    held_desk = _held(t for at, t in model.desk if at < before.as_of)
+    of_model, of_desk = _by_contract(book.of_model), _by_contract(book.of_desk)
     contracts = {
-        *(c for c, q in held_model.items() if q),
-        *(c for c, q in held_desk.items() if q),
-        *(t.contract for t in (*of_model, *of_desk)),
+        *(c for c, q in book.held_model.items() if q),
+        *(c for c, q in book.held_desk.items() if q),
+        *of_model,
+        *of_desk,
     }
     parts, priced, native, desk_priced = DriftParts(), ZERO, ZERO, ZERO
     valued = True
@@ -172,9 +134,9 @@ def _model_day(span: _Span, model: ModelBook) -> ModelDay:
         found = _contract_parts(
             span,
             contract,
-            held=(held_desk.get(contract, ZERO), held_model.get(contract, ZERO)),
-            desk=[t for t in of_desk if t.contract == contract],
-            model=[t for t in of_model if t.contract == contract],
+            held=(book.held_desk.get(contract, ZERO), book.held_model.get(contract, ZERO)),
+            desk=of_desk.get(contract, ()),
+            model=of_model.get(contract, ()),
         )
         if found is None:
             valued = False
@@ -184,13 +146,14 @@ def _model_day(span: _Span, model: ModelBook) -> ModelDay:
         parts = parts.plus(DriftParts(currency=found.own_rate))
     counted = native if model.native else priced
     # What a model paid is what its prices leave of its result: of one not valued nothing follows.
-    paid, paid_by_model = _commissions(span, of_desk), counted - result if valued else ZERO
-    parts = parts.plus(DriftParts(commission=paid_by_model - paid, currency=priced - counted))
+    paid_by_model = counted - result if valued else ZERO
+    charged = _commissions(span, book.of_desk)
+    parts = parts.plus(DriftParts(commission=paid_by_model - charged, currency=priced - counted))
     return ModelDay(
         model=model.name,
         nav=nav,
         result=result,
-        desk_result=settled_money(desk_priced - paid),
+        desk_result=settled_money(desk_priced - charged),
         parts=parts.rounded(),
     )
 
@@ -209,7 +172,7 @@ class _Made:
 
 
 def _contract_parts(
-    span: _Span,
+    span: Span,
     contract: FuturesContract,
     *,
     held: tuple[Decimal, Decimal],
@@ -261,103 +224,19 @@ def _taken(trades: Iterable[Trade]) -> bool:
     return any(trade.price is None for trade in trades)
 
 
-def _scaled(trade: Trade, scale: Decimal) -> Trade:
-    return Trade(contract=trade.contract, quantity=trade.quantity * scale, price=trade.price)
-
-
-def _held(trades: Iterable[Trade]) -> Mapping[FuturesContract, Decimal]:
-    book: defaultdict[FuturesContract, Decimal] = defaultdict(Decimal)
+def _by_contract(trades: Iterable[Trade]) -> Mapping[FuturesContract, Sequence[Trade]]:
+    found: defaultdict[FuturesContract, list[Trade]] = defaultdict(list)
     for trade in trades:
-        book[trade.contract] += trade.quantity
-    return book
+        found[trade.contract].append(trade)
+    return found
 
 
-def _commissions(span: _Span, trades: Iterable[Trade]) -> Decimal:
+def _commissions(span: Span, trades: Iterable[Trade]) -> Decimal:
     return sum(
         (
-            _paid(span, t.commission, t.commission_currency, t.contract.symbol)
+            paid(span, t.commission, t.commission_currency, t.contract.symbol)
             for t in trades
             if t.price is not None  # taken over: nobody paid for it
         ),
         ZERO,
     )
-
-
-def _paid(span: _Span, amount: Decimal | None, currency: Currency | None, symbol: str) -> Decimal:
-    if amount is None or currency is None:
-        span.unknown.add(f"commission of {symbol}")
-        return ZERO
-    rate = span.account_rate(currency)
-    return ZERO if rate is None else amount * rate
-
-
-def _currency(span: _Span) -> Decimal:
-    """Cash that was there before, at the rates of then and now."""
-    moved = ZERO
-    for currency, amount in span.before.cash.items():
-        then, now = span.before.worth(currency), span.after.worth(currency)
-        if then is not None and now is not None:
-            moved += amount * (now - then)
-        elif amount:
-            span.unknown.add(f"the account's rate of {currency}")
-    return moved
-
-
-def _others(span: _Span) -> Decimal:
-    """Result of what the account held before and no model did; less what only the desk thinks."""
-    total = ZERO
-    for contract, quantity in _held_by_nobody(span).items():
-        begin = span.close(contract, span.before.session)
-        end = span.close(contract, span.after.session)
-        worth = span.money(contract, span.after.session)
-        if begin is not None and end is not None and worth is not None:
-            total += quantity * (end - begin) * worth
-    return total
-
-
-def _strangers(span: _Span) -> Decimal:
-    """Result of what others traded since, by the close: their fills, and what they paid."""
-    total = ZERO
-    for trade in span.inputs.strangers:
-        if not span.before.as_of <= trade.at < span.after.as_of:
-            continue
-        if not trade.symbol:
-            span.unknown.add(f"the contract of {trade.exec_id}, a trade of somebody else")
-            continue
-        contract = read_symbol(trade.symbol, on=span.before.session)
-        end = span.close(contract, span.after.session)
-        worth = span.money(contract, span.after.session)
-        if end is not None and worth is not None:
-            total += trade.quantity * (end - trade.price) * worth
-        total -= _paid(span, trade.commission, trade.commission_currency, trade.symbol)
-    return total
-
-
-def _held_by_nobody(span: _Span) -> Mapping[FuturesContract, Decimal]:
-    if span.before.positions is None:
-        span.unknown.add(f"the account's positions in {span.before.session}")
-        return {}
-    desk: defaultdict[str, Decimal] = defaultdict(Decimal)
-    for model in span.inputs.models:
-        for at, trade in model.desk:
-            # What is taken over counts from the close before on: it was no stranger's since then.
-            if at < (span.after.as_of if trade.price is None else span.before.as_of):
-                desk[trade.contract.symbol] += trade.quantity
-    strangers: dict[FuturesContract, Decimal] = {}
-    for symbol in sorted({*span.before.positions, *desk}):
-        strange = span.before.positions.get(symbol, 0) - desk[symbol]
-        if strange:
-            strangers[read_symbol(symbol, on=span.before.session)] = strange
-    return strangers
-
-
-def _flows(span: _Span) -> Decimal:
-    total = ZERO
-    for flow in span.inputs.flows:
-        if span.before.as_of <= flow.at < span.after.as_of:
-            worth = span.after.worth(flow.currency)
-            if worth is None:
-                span.unknown.add(f"the account's rate of {flow.currency}")
-            else:
-                total += flow.amount * worth
-    return total
