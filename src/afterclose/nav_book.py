@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from afterclose import clock as calendar
-from afterclose.books import session_lives
+from afterclose.books import record_lives
 from afterclose.domain.account import AccountSnapshot, Position
 from afterclose.domain.contracts import (
     ContractSpec,
@@ -210,8 +210,8 @@ def _adopted(ledger: Ledger, model: str) -> Iterable[Timed]:
 def desk_trades(ledger: Ledger) -> Mapping[str, Sequence[Timed]]:
     """Return what the desk traded for each model, by its own orders and its shares of others."""
     found: dict[str, list[Timed]] = {}
-    for session in ledger.sessions():
-        known = session_lives(ledger, session)
+    for record in ledger.records():
+        known = record_lives(record)
         whole = [ref for ref, life in known.items() if life.order.model == DESK_MODEL]
         parts = ledger.parts(whole) if whole else {}
         for ref, life in known.items():

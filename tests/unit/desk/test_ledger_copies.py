@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from uuid import uuid4
@@ -271,6 +272,25 @@ def test_a_backup_has_every_row_of_every_table(ledger: SqlLedger, tmp_path: Path
         assert copy.navs("DU1234567") == ledger.navs("DU1234567")
         assert copy.approval("run") == ledger.approval("run")
         assert (copy.flows(), copy.halted()) == (ledger.flows(), ledger.halted())
+
+
+def test_all_sessions_read_at_once_are_what_each_is_by_itself(ledger: SqlLedger) -> None:
+    later = make_order(
+        "ZNH27", 1, session=date(2026, 11, 20), order_ref="desk-20261120-TF-ZNH27-O1"
+    )
+    filled_everywhere(ledger)
+    ledger.record_orders("run", [later])
+    ledger.append_events("run", [intent(later)])
+
+    first, second = ledger.records()
+    for record in (first, second):
+        assert record.orders == ledger.orders(record.session)
+        assert record.events == ledger.events(record.session)
+        assert record.netting == ledger.netting(record.session)
+    assert (first.session, second.session) == (SESSION, later.session)
+    assert first.netting.transfers
+    assert first.netting.carried
+    assert second.events == (intent(later),)
 
 
 @pytest.mark.parametrize(

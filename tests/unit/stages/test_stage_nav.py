@@ -335,6 +335,26 @@ def test_what_others_traded_is_theirs_from_their_fill_to_the_close() -> None:
     assert day.parts == DriftParts(other=D("-906.15"))
 
 
+def test_what_others_hold_and_trade_is_by_the_accounts_own_rate() -> None:
+    """One held over 40 points, one bought at 5030: (400 + 100) euros at 1.12."""
+    trade = StrangersTrade(
+        exec_id="8",
+        at=in_session(1),
+        symbol="FESXZ26",
+        quantity=1,
+        price=D(5030),
+        commission=D(0),
+        commission_currency=EUR,
+    )
+    records = [
+        record(0, "5000000", positions={"FESXZ26": 1}),
+        record(1, "5000560", rates={EUR: D("1.12")}, positions={"FESXZ26": 2}),
+    ]
+    day = only_day(inputs(records, book(["1000000", "1000000"]), strangers=[trade]))
+
+    assert day.parts == DriftParts(other=D(560))
+
+
 def test_a_trade_of_others_that_cannot_be_named_stays_in_the_rest_and_is_said() -> None:
     records = [record(0, "5000000"), record(1, "4999093.85")]
     day = only_day(inputs(records, book(["1000000", "1000000"]), strangers=[by_hand("")]))

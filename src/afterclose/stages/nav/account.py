@@ -38,7 +38,7 @@ def others(span: Span, books: Iterable[Book]) -> Decimal:
     for contract, quantity in _held_by_nobody(span, books).items():
         begin = span.close(contract, span.before.session)
         end = span.close(contract, span.after.session)
-        worth = span.money(contract, span.after.session)
+        worth = span.account_money(contract)
         if begin is not None and end is not None and worth is not None:
             total += quantity * (end - begin) * worth
     return total
@@ -55,7 +55,7 @@ def strangers(span: Span) -> Decimal:
             continue
         contract = read_symbol(trade.symbol, on=span.before.session)
         end = span.close(contract, span.after.session)
-        worth = span.money(contract, span.after.session)
+        worth = span.account_money(contract)
         if end is not None and worth is not None:
             total += trade.quantity * (end - trade.price) * worth
         total -= paid(span, trade.commission, trade.commission_currency, trade.symbol)

@@ -78,6 +78,15 @@ class Span:
         own = self.after.worth(currency)
         return own if own is not None else self.rate(currency, self.after.session)
 
+    def account_money(self, contract: FuturesContract) -> Decimal | None:
+        """The account's money per 1.0 of price, at the end."""
+        spec = self.inputs.specs.get(contract.root)
+        if spec is None or spec.point_value is None:
+            self.unknown.add(f"facts of {contract.root}")
+            return None
+        rate = self.account_rate(spec.currency)
+        return None if rate is None else spec.point_value * rate
+
     def rate(self, currency: Currency, session: date) -> Decimal | None:
         found = self.inputs.rate(currency, session)
         if found is None:
