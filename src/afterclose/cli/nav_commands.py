@@ -39,7 +39,7 @@ def nav(
             both = [_metric(metric.account, metric.percent), _metric(metric.models, metric.percent)]
             screen.print(f"  {metric.name:<20}{both[0]:>12}{both[1]:>12}")
     if history.positions:
-        screen.print(_positions_table(history))
+        screen.print(open_positions_table(history))
     for path, content in ((csv, nav_csv), (page, render_nav)):
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -96,7 +96,8 @@ def _parts_table(history: NavHistory) -> Table:
     return table
 
 
-def _positions_table(history: NavHistory) -> Table:
+def open_positions_table(history: NavHistory) -> Table:
+    """What the desk holds for each model since its entry, in the reporting currency."""
     table = Table(title="Open positions since their entry")
     for name in (
         "contract",

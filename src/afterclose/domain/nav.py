@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import chain, repeat
 
 from afterclose.domain.contracts import Currency, FuturesContract
 
@@ -147,7 +148,7 @@ class NavDay:
 
     ``since`` is the session of the record before. ``unknown`` names closes and rates that were
     missing, and a value of the account that is not of the close: what they would explain is in
-    ``rest``.
+    ``rest``. ``joined`` is the capital of models that are compared from this day on.
     """
 
     session: date
@@ -157,6 +158,7 @@ class NavDay:
     models: tuple[ModelDay, ...]
     parts: DriftParts
     unknown: tuple[str, ...] = ()
+    joined: Decimal = ZERO
 
     @property
     def model_nav(self) -> Decimal:
@@ -222,15 +224,21 @@ class NavHistory:
         """
         value, values = sum(self.models_begin.values(), ZERO), []
         for day in self.days:
-            value += day.account_result - day.parts.flows
+            value += day.joined + day.account_result - day.parts.flows
             values.append(value)
         return tuple(values)
 
 
-def returns(begin: Decimal, values: Iterable[Decimal]) -> tuple[Decimal, ...]:
-    """Turn values into daily returns; 0 where there was nothing to earn on."""
+def returns(
+    begin: Decimal, values: Iterable[Decimal], joined: Iterable[Decimal] = ()
+) -> tuple[Decimal, ...]:
+    """Turn values into daily returns; 0 where there was nothing to earn on.
+
+    ``joined`` is, for each day, the capital that came at its beginning and is no result of it.
+    """
     found = []
-    for value in values:
-        found.append(value / begin - 1 if begin else ZERO)
+    for value, came in zip(values, chain(joined, repeat(ZERO)), strict=False):
+        base = begin + came
+        found.append(value / base - 1 if base else ZERO)
         begin = value
     return tuple(found)

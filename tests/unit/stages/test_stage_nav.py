@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -20,6 +21,7 @@ from afterclose.domain.nav import (
     StrangersTrade,
     returns,
 )
+from afterclose.report.nav import nav_rows
 from afterclose.stages import nav
 from make import ACCOUNT, EUR, USD, make_contract, make_spec
 
@@ -467,6 +469,36 @@ def test_a_session_without_a_record_is_bridged() -> None:
 
     assert (day.since, day.session) == (DAYS[0], DAYS[2])
     assert day.parts == DriftParts(missed=D(-3000))
+
+
+def test_a_model_that_begins_later_leaves_the_days_before_as_they_were() -> None:
+    """TF from the 19th on; MR, of half a million, from the 20th: its 5,000 of the 23rd are 1 %.
+
+    The account makes 1,000 on the 20th, and on the 23rd 8,000 of 3,000 and 5,000.
+    """
+    first = book(["1000000", "1001000", "1004000"])
+    late = replace(book(["1"]), name="MR", values={DAYS[1]: D(500000), DAYS[2]: D(505000)})
+    records = [record(0, "5000000"), record(1, "5001000"), record(2, "5009000")]
+    history = nav.compare(inputs(records, first, late))
+    one, two = history.days
+
+    assert ([m.model for m in one.models], [m.model for m in two.models]) == (
+        ["TF"],
+        ["TF", "MR"],
+    )
+    assert (history.models_begin, one.joined, two.joined) == ({"TF": D(1000000)}, D(0), D(500000))
+    assert (one.model_result, two.model_result, two.model_nav) == (D(1000), D(8000), D(1509000))
+    assert history.desk_nav() == (D(1001000), D(1509000))
+    assert nav_rows(history)[1].model_return == D(1509000) / D(1501000) - 1
+    assert nav_rows(history)[1].account_return == D(1509000) / D(1501000) - 1
+
+
+def test_a_session_of_which_one_models_value_is_missing_waits_for_it() -> None:
+    late = replace(book(["1"]), name="MR", values={DAYS[0]: D(500000), DAYS[2]: D(505000)})
+    records = [record(n, "5000000") for n in range(3)]
+
+    day = only_day(inputs(records, book(["1000000", "1000000", "1000000"]), late))
+    assert (day.since, day.session) == (DAYS[0], DAYS[2])
 
 
 def test_the_first_record_after_a_close_is_the_sessions() -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date
 from decimal import Decimal
 from itertools import pairwise
@@ -27,24 +27,35 @@ from afterclose.domain.nav import (
     settled_money,
 )
 from afterclose.stages.nav.account import currency, flows, others, paid, strangers
-from afterclose.stages.nav.inputs import NavInputs, Trade
+from afterclose.stages.nav.inputs import ModelBook, NavInputs, Trade
 from afterclose.stages.nav.walking import Book, Span
 
 
 def compare(inputs: NavInputs) -> NavHistory:
-    """Compare every two records between which all models have values. Pure."""
+    """Compare every two records between which all models that began have values. Pure.
+
+    A model that begins later is compared from its inception on; the days before stay as they were.
+    """
     known = [r for r in inputs.records if r.value is not None and _all_have(inputs, r.session)]
     if not known:
         return NavHistory(reporting=inputs.reporting)
     first = known[0]
     books = [Book(model) for model in inputs.models]
     days = [_day(inputs, books, before, after) for before, after in pairwise(known)]
+    there = {m.name for m in _begun(inputs, first.session)}
+    for number, day in enumerate(days):
+        new = [m for m in inputs.models if m.name in {d.model for d in day.models} - there]
+        there |= {m.name for m in new}
+        joined = sum((m.values[day.since] * m.scale for m in new), ZERO)
+        days[number] = replace(day, joined=settled_money(joined)) if new else day
     return NavHistory(
         reporting=inputs.reporting,
         days=tuple(days),
         begins=first.session,
         account_begins=first.value,
-        models_begin={m.name: m.values[first.session] * m.scale for m in inputs.models},
+        models_begin={
+            m.name: m.values[first.session] * m.scale for m in _begun(inputs, first.session)
+        },
     )
 
 
@@ -57,7 +68,12 @@ def one_per_session(records: Iterable[AccountNav]) -> tuple[AccountNav, ...]:
 
 
 def _all_have(inputs: NavInputs, session: date) -> bool:
-    return bool(inputs.models) and all(session in m.values for m in inputs.models)
+    begun = _begun(inputs, session)
+    return bool(begun) and all(session in m.values for m in begun)
+
+
+def _begun(inputs: NavInputs, session: date) -> Sequence[ModelBook]:
+    return [m for m in inputs.models if m.values and min(m.values) <= session]
 
 
 @dataclass(slots=True)
@@ -80,7 +96,8 @@ def _day(inputs: NavInputs, books: Sequence[Book], before: AccountNav, after: Ac
     span.unknown.update(_late(inputs, before), _late(inputs, after))
     for book in books:
         book.walk(before, after)
-    made = [_model_day(span, book) for book in books]
+    begun = _begun(inputs, before.session)
+    made = [_model_day(span, book) for book in books if book.model in begun]
     begin, end = settled_money(before.value or ZERO), settled_money(after.value or ZERO)
     other = others(span, books) + strangers(span)
     parts = DriftParts(currency=currency(span), other=other, flows=flows(span)).rounded()
