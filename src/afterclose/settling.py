@@ -213,12 +213,22 @@ def _with_breaks(
             names={c: q.qualified for c, q in names.items() if q.qualified is not None},
             sweep=sweep,
             ours=frozenset(desk.ledger.named(_told(sweep))),
+            adopted=_adopted_since(desk, shown.audit.session),
             before=before,
             before_session=before_session,
         )
     )
     findings = (*result.findings, *breaks.break_findings(found))
     return replace(result, breaks=found, findings=findings)
+
+
+def _adopted_since(desk: Desk, session: Session) -> Mapping[str, frozenset[FuturesContract]]:
+    """Contracts on which a person gave his word after a session's close, by model."""
+    close = calendar.evening_of(session)
+    return {
+        model.name: frozenset(c for at, c, _ in desk.ledger.adoptions(model.name) if at >= close)
+        for model in desk.settings.models
+    }
 
 
 def _dropped(shown: EveningView) -> Sequence[tuple[str, Finding]]:

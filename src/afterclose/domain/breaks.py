@@ -32,6 +32,7 @@ class BreakCause(StrEnum):
     ROLL = "the other leg of a roll"
     ROLL_ALONE = "a roll opens what it closes"
     FLATTENED = "flattened by a person"
+    ADOPTED = "by a person's word on a position"
     MANUAL = "traded by hand"
     OTHER_CLIENT = "traded by another program"
     CORPORATE_CALENDAR = "the contract's life ended"

@@ -49,6 +49,7 @@ _PROPOSALS: Mapping[BreakCause, str] = {
     BreakCause.ROLL_ALONE: "what the model added with its roll stays out until its next entry; "
     "basket.catch_up_entries opens it",
     BreakCause.FLATTENED: "stays out until the model enters anew; nothing to do",
+    BreakCause.ADOPTED: "what the model does not hold is closed by the next evening as a catch-up",
     BreakCause.MANUAL: "if it is meant for a model, 'afterclose adopt'; else close it by hand or "
     "leave it",
     BreakCause.OTHER_CLIENT: "ask who runs that program; the desk leaves its positions alone",
@@ -67,8 +68,9 @@ class BreakInputs:
     ``wanted`` is what each model holds after the evening's orders, scaled. ``approved`` are the
     references a person let go; None when nobody decided. ``dropped`` has why a model's trade became
     no order, with the model (empty: not known whose). ``ours`` are the references that this desk
-    ever named among those in the sweep. ``before`` are the breaks of the evening looked at last,
-    ``before_session`` its session.
+    ever named among those in the sweep. ``adopted`` are contracts of which a person said
+    since the evening that a model holds them, or no longer. ``before`` are the breaks of the
+    evening looked at last, ``before_session`` its session.
     """
 
     session: date
@@ -83,6 +85,7 @@ class BreakInputs:
     names: Mapping[FuturesContract, QualifiedContract]
     sweep: OrderSweep
     ours: frozenset[str] = field(default_factory=frozenset)
+    adopted: Mapping[str, frozenset[FuturesContract]] = field(default_factory=dict)
     before: Sequence[Break] = ()
     before_session: date | None = None
 
@@ -155,6 +158,8 @@ def _why(inputs: BreakInputs, model: str, contract: FuturesContract) -> tuple[Br
         found = _why_row(inputs, row)
         if found is not None:
             return found
+    if contract in inputs.adopted.get(model, frozenset()):
+        return BreakCause.ADOPTED, ""
     if contract.root in inputs.flattened.get(model, frozenset()):
         return BreakCause.FLATTENED, ""
     for whose, finding in inputs.dropped:

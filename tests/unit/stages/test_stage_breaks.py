@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -234,6 +235,12 @@ def test_a_rest_left_before_keeps_its_origin_through_a_roll() -> None:
     assert one.origin == "not filled on 2026-11-18"
 
 
+def test_what_a_person_said_since_the_evening_is_told_as_that() -> None:
+    one = only(held={"TF": {ES: 3}}, wanted={"TF": {}}, adopted={"TF": frozenset({ES})})
+
+    assert (one.expected, one.actual, one.cause) == (0, 3, BreakCause.ADOPTED)
+
+
 def test_a_flattened_market_stays_out_and_is_said_so() -> None:
     assert cause(rows=[], flattened={"TF": frozenset({ES.root})}) is BreakCause.FLATTENED
 
@@ -387,6 +394,15 @@ def test_an_unknown_position_is_no_break() -> None:
 
 def test_every_cause_has_a_proposal() -> None:
     assert set(breaks._PROPOSALS) == set(BreakCause)
+
+
+def test_every_cause_is_told_in_the_docs() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "settle.md").read_text(encoding="utf-8")
+    table = page.partition("## Breaks")[2].partition("## A position")[0]
+
+    assert [
+        c.value for c in BreakCause if c.value.removesuffix(" by the broker") not in table
+    ] == []
 
 
 def test_prices_are_told_as_they_are() -> None:
