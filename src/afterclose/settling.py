@@ -87,7 +87,7 @@ async def settle(desk: Desk, folder: RunFolder) -> Reconciliation:
             books = read_books(desk.ledger, (m.name for m in desk.settings.models), session)
             held = books.held_together()
             account = await reader.account(desk.settings.desk.account)
-            wanted = {*held, *_unknown(books), *_held_before(desk)}
+            wanted = {*held, *_unknown(books), *_held_before(desk), *_in_account(desk, account)}
             names = await reader.qualify(held_contracts(desk.specs, sorted(wanted)))
         result = reconcile.reconcile(
             reconcile.ReconcileInputs(
@@ -150,6 +150,13 @@ def _unknown(books: Books) -> Iterable[FuturesContract]:
     """Contracts of orders whose fate is not known: the account may hold what they filled."""
     unknown = (b for b in books.past.values() if b.state is OrderState.UNKNOWN)
     return (life.order.contract for life in unknown)
+
+
+def _in_account(desk: Desk, account: AccountSnapshot) -> Iterable[FuturesContract]:
+    """Contracts that the account holds now: each is called by our name from the first day on."""
+    named = nav_book.gateway_names(desk.specs)
+    found = (named(position) for position in account.positions or ())
+    return (contract for contract in found if contract is not None)
 
 
 def _held_before(desk: Desk) -> Iterable[FuturesContract]:

@@ -14,7 +14,7 @@ from afterclose import tws_sim
 from afterclose.books import session_lives
 from afterclose.domain.audit import Reconciliation
 from afterclose.domain.breaks import Break, BreakCause, BreakKind
-from afterclose.domain.order_life import OrderLife
+from afterclose.domain.order_life import OrderLife, lives
 from afterclose.domain.orders import OrderState
 from afterclose.evening import Desk
 
@@ -53,6 +53,12 @@ def recent_lives(desk: Desk) -> Iterator[OrderLife]:
     """Orders of the last sessions, tonight's among them."""
     for session in desk.ledger.sessions()[-_SESSIONS_BACK:]:
         yield from session_lives(desk.ledger, session).values()
+
+
+def recent_orders(desk: Desk) -> Iterator[OrderLife]:
+    """The same without the rows that an order for several models carries: what left by itself."""
+    for session in desk.ledger.sessions()[-_SESSIONS_BACK:]:
+        yield from lives(desk.ledger.orders(session), desk.ledger.events(session)).values()
 
 
 def wrong_positions(
@@ -100,7 +106,8 @@ def wrong_causes(
     for each in result.breaks:
         root = each.symbol[:-3]
         if each.cause is BreakCause.EXCLUDED_AT_APPROVAL:
-            taken_out = any(f"-{each.model}-{each.symbol}-" in ref for ref in drawn.excluded)
+            # The other leg of a roll goes with the one that was taken out.
+            taken_out = any(f"-{each.model}-{root}" in ref for ref in drawn.excluded)
             true = drawn.rejected or taken_out
         elif each.cause is BreakCause.REJECTED:
             ids = "roll_back_ids" in drawn.scenario

@@ -460,7 +460,7 @@ class Evenings:
     def _resolve(self, session: date, desk: Desk) -> None:
         """The person looks in TWS for what is unknown: here, in the gateway's own book."""
         there = {o.order_ref for o in self.gateway.orders()}
-        for life in long_checks.recent_lives(desk):
+        for life in long_checks.recent_orders(desk):
             ref = life.order.order_ref
             if life.state is not OrderState.UNKNOWN:
                 continue
