@@ -297,7 +297,9 @@ class Evenings:
             self._go_to(close + AFTER_THE_CLOSE)
             result = self._settle(desk, folder)
             self._check(session, folder, result, desk)
-            self._check_causes(result, desk, replace(done, strangers=strangers))
+            filled = {e.order_ref for e in self.gateway.executions()}  # its exchange may be closed
+            traded = {con_id: who for con_id, (who, ref) in strangers.items() if ref in filled}
+            self._check_causes(result, desk, replace(done, strangers=traded))
 
     def _settle_earlier(self, desk: Desk, session: date) -> None:
         """What ``afterclose tonight`` does first: evenings whose orders were not over."""
@@ -306,8 +308,8 @@ class Evenings:
                 self.tally.add("evenings settled later")
                 self._settle(desk, past.folder)
 
-    async def _strangers(self, desk: Desk, drawn: random.Random) -> dict[int, int]:
-        """Let somebody else trade, now and then; return in which contract, as which client."""
+    async def _strangers(self, desk: Desk, drawn: random.Random) -> dict[int, tuple[int, str]]:
+        """Let somebody else trade, now and then; return where, by which client, its name."""
         held = {con_id: n for con_id, n in long_checks.by_hand(self.gateway).items() if n}
         if held and self._since_last_stranger() < STRANGERS_HOLD and drawn.random() < 0.5:
             return {}
@@ -344,7 +346,7 @@ class Evenings:
             await stranger.place(order, one)
             await stranger.sweep()
         self.tally.add("trades beside the desk")
-        return {one.con_id: client}
+        return {one.con_id: (client, order.order_ref)}
 
     def _traded(self, desk: Desk) -> list[FuturesContract]:
         """Contracts of the last evenings, and those in which strangers hold something."""
