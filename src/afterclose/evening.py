@@ -446,6 +446,7 @@ def view(desk: Desk, parts: ViewParts) -> EveningView:
         digest=parts.digest,
         margin_after=parts.audit.margin.initial_after if parts.audit.margin else None,
         dropped=tuple(f for e in parts.excluded for f in e.findings),
+        dropped_of=tuple(e.model for e in parts.excluded for _ in e.findings),
         marks=_marks(desk, parts.live.account, parts.freshness.session),
         files=parts.files,
         netting=parts.netting,

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from afterclose import clock as calendar
-from afterclose.books import session_lives
+from afterclose.books import record_lives
 from afterclose.domain.account import AccountSnapshot, Position
 from afterclose.domain.contracts import (
     ContractSpec,
@@ -21,9 +21,10 @@ from afterclose.domain.contracts import (
     Session,
     read_symbol,
 )
-from afterclose.domain.nav import AccountNav, NavHistory
+from afterclose.domain.nav import AccountNav, NavHistory, StrangersTrade
 from afterclose.domain.netting import INSIDE, NET_MODEL
 from afterclose.domain.order_life import OrderLife
+from afterclose.domain.orders import Fill
 from afterclose.domain.runs import CurrencyRule, ModelResult
 from afterclose.domain.sending import DESK_MODEL, shares
 from afterclose.ports import Ledger, MarketData
@@ -38,9 +39,16 @@ Timed = tuple[datetime, nav.Trade]
 
 
 def account_nav(
-    account: AccountSnapshot, settings: Settings, market: MarketData, specs: Specs
+    account: AccountSnapshot,
+    settings: Settings,
+    market: MarketData,
+    specs: Specs,
+    strangers: Iterable[tuple[FuturesContract | None, Fill]] = (),
 ) -> AccountNav | None:
-    """Turn an account's answer into a record; None where its value was not told."""
+    """Turn an account's answer into a record; None where its value was not told.
+
+    ``strangers`` are executions of no order of ours, with their contract where it is known.
+    """
     if account.net_liquidation is None:
         return None
     session = calendar.session_at(account.as_of)
@@ -58,6 +66,7 @@ def account_nav(
         cash=account.cash,
         rates=account.exchange_rates,
         positions=_positions(account, specs),
+        strangers=tuple(_strangers(account, specs, strangers)),
     )
 
 
@@ -102,6 +111,34 @@ def _positions(account: AccountSnapshot, specs: Specs) -> Mapping[str, int] | No
     return found
 
 
+def _strangers(
+    account: AccountSnapshot, specs: Specs, fills: Iterable[tuple[FuturesContract | None, Fill]]
+) -> Iterable[StrangersTrade]:
+    """Name what is not named by the account's positions: an execution tells a number alone."""
+    named = gateway_names(specs)
+    positions = {p.con_id: named(p) for p in account.positions or ()}
+    for known, fill in fills:
+        contract = known or positions.get(fill.con_id)
+        yield StrangersTrade(
+            exec_id=fill.exec_id,
+            at=fill.at,
+            symbol="" if contract is None else contract.symbol,
+            quantity=fill.signed,
+            price=fill.price,
+            commission=fill.commission,
+            commission_currency=fill.commission_currency,
+        )
+
+
+def _each_once(records: Iterable[AccountNav]) -> Sequence[StrangersTrade]:
+    """Executions of strangers in all records; one that could be named once is named."""
+    known: dict[str, StrangersTrade] = {}
+    for trade in (t for record in records for t in record.strangers):
+        if trade.exec_id not in known or not known[trade.exec_id].symbol:
+            known[trade.exec_id] = trade
+    return tuple(known.values())
+
+
 def history(
     ledger: Ledger,
     market: MarketData,
@@ -125,15 +162,17 @@ def history(
         if result.model in models
     ]
     reporting = Currency(settings.engine.base_currency)
+    records = ledger.navs(settings.desk.account)
     inputs = nav.NavInputs(
         reporting=reporting,
-        records=nav.one_per_session(ledger.navs(settings.desk.account)),
+        records=nav.one_per_session(records),
         models=books,
         specs=specs,
         close=_closes(market, specs),
         rate=lambda currency, session: market.rate(currency, reporting, session),
         opens_after=calendar.opens_after,
         flows=ledger.flows(),
+        strangers=_each_once(records),
     )
     compared = nav.compare(inputs)
     last = max((max(b.values) for b in books if b.values), default=None)
@@ -171,8 +210,8 @@ def _adopted(ledger: Ledger, model: str) -> Iterable[Timed]:
 def desk_trades(ledger: Ledger) -> Mapping[str, Sequence[Timed]]:
     """Return what the desk traded for each model, by its own orders and its shares of others."""
     found: dict[str, list[Timed]] = {}
-    for session in ledger.sessions():
-        known = session_lives(ledger, session)
+    for record in ledger.records():
+        known = record_lives(record)
         whole = [ref for ref, life in known.items() if life.order.model == DESK_MODEL]
         parts = ledger.parts(whole) if whole else {}
         for ref, life in known.items():

@@ -26,7 +26,7 @@ from afterclose.domain.history import Acknowledgement
 from afterclose.domain.margin import MarginImpact
 from afterclose.domain.market import BarsAnswer, FxRates, Qualification, Quote, VendorContract
 from afterclose.domain.nav import AccountNav, CashFlow
-from afterclose.domain.netting import Netting, Transfer
+from afterclose.domain.netting import Netting, SessionRecord, Transfer
 from afterclose.domain.notices import Notice
 from afterclose.domain.orders import Action, Approval, BasketOrder, OrderEvent, OrderSweep
 from afterclose.domain.runs import ModelRequest, ModelResult
@@ -261,6 +261,9 @@ class Ledger(Protocol):
 
     def sessions(self) -> Sequence[date]:
         """Every session for which this desk named an order, oldest first."""
+
+    def records(self) -> Sequence[SessionRecord]:
+        """Every session with orders, oldest first, read at once: for what looks at all of them."""
 
     def adoptions(self, model: str) -> Sequence[tuple[datetime, FuturesContract, int]]:
         """What a model took over without an order: when, what, how many."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -11,6 +12,7 @@ from pathlib import Path
 from afterclose.artifacts import RunFolder, csv_text, to_json, to_json_line
 from afterclose.domain.account import AccountSnapshot
 from afterclose.domain.audit import AuditReport, Reconciliation
+from afterclose.domain.breaks import Break
 from afterclose.domain.contracts import FuturesContract, Session
 from afterclose.domain.margin import MarginImpact
 from afterclose.domain.market import BarsAnswer, FxRates, MarketSnapshot, Qualification, Quote
@@ -19,6 +21,7 @@ from afterclose.domain.netting import NET_MODEL, Netting
 from afterclose.domain.order_life import OrderLife
 from afterclose.domain.orders import Action, ExcludedTrade, ModelTrade
 from afterclose.domain.runs import ModelResult
+from afterclose.errors import DataError
 from afterclose.report.evening import EveningView
 from afterclose.report.nav import nav_csv, render_nav
 from afterclose.report.render import Drawn, render_evening
@@ -264,6 +267,7 @@ BREAK_COLUMNS = (
     "cause",
     "detail",
     "proposal",
+    "origin",
 )
 
 
@@ -273,6 +277,28 @@ def _break_rows(result: Reconciliation) -> Iterable[dict[str, object]]:
         | {"kind": each.kind.value, "cause": each.cause.value}
         for each in result.breaks
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What is read of an earlier comparison: other parts may be of another version."""
+
+    session: Session
+    as_of: datetime
+    breaks: tuple[Break, ...] = ()
+
+
+def breaks_before(runs: Path, session: Session) -> tuple[Session | None, tuple[Break, ...]]:
+    """Return the session and the breaks of the last evening before one that was looked at."""
+    earlier = sorted(p for p in runs.glob("????-??-??-*") if p.name[:10] < session.isoformat())
+    last = next((p.name[:10] for p in reversed(earlier) if (p / RESULT).is_file()), None)
+    found = []
+    for path in earlier if last else ():
+        if path.name.startswith(str(last)) and (path / RESULT).is_file():
+            with suppress(DataError):  # written by another version
+                found.append(RunFolder(path).read_json(RESULT, _Looked))
+    looked = max(found, key=lambda each: each.as_of, default=None)
+    return (None, ()) if looked is None else (looked.session, looked.breaks)
 
 
 def _shares(lives: Iterable[OrderLife]) -> Iterable[dict[str, object]]:

@@ -18,25 +18,31 @@ from afterclose.artifacts import RunFolder
 from afterclose.books import Books, read_books
 from afterclose.domain.account import AccountSnapshot
 from afterclose.domain.audit import Reconciliation
-from afterclose.domain.contracts import FuturesContract
+from afterclose.domain.contracts import FuturesContract, Session, read_symbol
+from afterclose.domain.findings import Finding
 from afterclose.domain.market import Qualification, QualificationState
 from afterclose.domain.nav import NavHistory
-from afterclose.domain.order_life import lives, sweep_events
-from afterclose.domain.orders import OrderState, OrderSweep
+from afterclose.domain.order_life import OrderLife, lives, sweep_events
+from afterclose.domain.orders import Fill, OrderState, OrderSweep
 from afterclose.domain.runs import SENT, ModelResult, RunState
 from afterclose.errors import LedgerElsewhere
 from afterclose.evening import Desk, held_contracts
 from afterclose.journal import RunJournal
+from afterclose.ports import Ledger
 from afterclose.report.evening import EveningView
 from afterclose.stages import breaks, reconcile, signals
 
 
-def record_value(desk: Desk, account: AccountSnapshot) -> None:
+def record_value(
+    desk: Desk,
+    account: AccountSnapshot,
+    strangers: Iterable[tuple[FuturesContract | None, Fill]] = (),
+) -> None:
     """Write down what the account is worth now; nothing where the gateway did not say.
 
     From where the ledger may not be written the evening goes on without: whoever may will record.
     """
-    record = nav_book.account_nav(account, desk.settings, desk.market, desk.specs)
+    record = nav_book.account_nav(account, desk.settings, desk.market, desk.specs, strangers)
     if record is None:
         return
     try:
@@ -76,12 +82,13 @@ async def settle(desk: Desk, folder: RunFolder) -> Reconciliation:
     with run.stage("settle") as stage:
         async with desk.open_reader() as reader:
             sweep = await reader.sweep()
-            known = lives(desk.ledger.orders(session), desk.ledger.events(session))
+            known = lives_in(desk.ledger, session, sweep)
             desk.ledger.append_events(run.manifest.run_id, sweep_events(known, sweep))
             books = read_books(desk.ledger, (m.name for m in desk.settings.models), session)
             held = books.held_together()
             account = await reader.account(desk.settings.desk.account)
-            names = await reader.qualify(held_contracts(desk.specs, held))
+            wanted = {*held, *_unknown(books), *_held_before(desk), *_in_account(desk, account)}
+            names = await reader.qualify(held_contracts(desk.specs, sorted(wanted)))
         result = reconcile.reconcile(
             reconcile.ReconcileInputs(
                 run_id=run.manifest.run_id,
@@ -101,7 +108,7 @@ async def settle(desk: Desk, folder: RunFolder) -> Reconciliation:
         result = _with_breaks(desk, folder, shown, books, sweep, result, names)
         stage.found(result.findings)
         stage.wrote(*run_files.write_result(folder, result, books.past.values(), books.netting))
-        record_value(desk, account)
+        record_value(desk, account, _of_strangers(desk, sweep, names))
         stage.wrote(*write_value(desk, folder))
     if run.manifest.state in SENT or _anything_left(books):
         run.enter(RunState.SETTLED if result.settled else RunState.SUBMITTED)
@@ -109,6 +116,55 @@ async def settle(desk: Desk, folder: RunFolder) -> Reconciliation:
     run_files.write_report(folder, run_files.report_files(decided))
     await asyncio.to_thread(telling.settled, desk, folder, result, unsent(desk, folder))
     return result
+
+
+def _of_strangers(
+    desk: Desk, sweep: OrderSweep, names: Mapping[FuturesContract, Qualification]
+) -> Sequence[tuple[FuturesContract | None, Fill]]:
+    """Executions of no order of ours, each with its contract where that is known."""
+    ours = desk.ledger.named(_told(sweep))
+    known = {q.qualified.con_id: c for c, q in names.items() if q.qualified is not None}
+    return [(known.get(f.con_id), f) for f in sweep.fills if f.order_ref not in ours]
+
+
+def lives_in(ledger: Ledger, session: Session, sweep: OrderSweep) -> Mapping[str, OrderLife]:
+    """Return the orders of a session, and of every other one of which the broker's book tells.
+
+    An order for a day on which its exchange was closed works on; the gateway tells its executions
+    until midnight, and by then a later evening is the one that is looked at.
+    """
+    sessions = {session, *(order.session for order in ledger.named(_told(sweep)).values())}
+    known: dict[str, OrderLife] = {}
+    for each in sorted(sessions):
+        known.update(lives(ledger.orders(each), ledger.events(each)))
+    return known
+
+
+def _told(sweep: OrderSweep) -> frozenset[str]:
+    """References in the broker's book, ours and others'."""
+    orders = (*sweep.open_orders, *sweep.completed_orders)
+    return frozenset({o.order_ref for o in orders} | {f.order_ref for f in sweep.fills}) - {""}
+
+
+def _unknown(books: Books) -> Iterable[FuturesContract]:
+    """Contracts of orders whose fate is not known: the account may hold what they filled."""
+    unknown = (b for b in books.past.values() if b.state is OrderState.UNKNOWN)
+    return (life.order.contract for life in unknown)
+
+
+def _in_account(desk: Desk, account: AccountSnapshot) -> Iterable[FuturesContract]:
+    """Contracts that the account holds now: each is called by our name from the first day on."""
+    named = nav_book.gateway_names(desk.specs)
+    found = (named(position) for position in account.positions or ())
+    return (contract for contract in found if contract is not None)
+
+
+def _held_before(desk: Desk) -> Iterable[FuturesContract]:
+    """Contracts that the account held when it was last recorded: somebody may have closed them."""
+    last = next(reversed(desk.ledger.navs(desk.settings.desk.account)), None)
+    if last is None or last.positions is None:
+        return ()
+    return (read_symbol(symbol, on=last.session) for symbol in last.positions)
 
 
 def _anything_left(books: Books) -> bool:
@@ -149,8 +205,7 @@ def _with_breaks(
 ) -> Reconciliation:
     """Name every difference between models, desk and account."""
     approval = desk.ledger.approval(shown.audit.run_id)
-    told = {o.order_ref for o in (*sweep.open_orders, *sweep.completed_orders)}
-    told |= {fill.order_ref for fill in sweep.fills}
+    before_session, before = run_files.breaks_before(desk.settings.runs, shown.audit.session)
     found = breaks.breaks(
         breaks.BreakInputs(
             session=calendar.session_at(desk.clock.now()),
@@ -159,16 +214,34 @@ def _with_breaks(
             rows=shown.audit.rows,
             approved=None if approval is None else frozenset(approval.order_refs),
             lives=books.past,
-            dropped=shown.dropped,
+            dropped=_dropped(shown),
             flattened={m.name: desk.ledger.flattened(m.name) for m in desk.settings.models},
             checks=result.positions,
             names={c: q.qualified for c, q in names.items() if q.qualified is not None},
             sweep=sweep,
-            ours=frozenset(desk.ledger.named({ref for ref in told if ref})),
+            ours=frozenset(desk.ledger.named(_told(sweep))),
+            adopted=_adopted_since(desk, shown.audit.session),
+            before=before,
+            before_session=before_session,
         )
     )
     findings = (*result.findings, *breaks.break_findings(found))
     return replace(result, breaks=found, findings=findings)
+
+
+def _adopted_since(desk: Desk, session: Session) -> Mapping[str, frozenset[FuturesContract]]:
+    """Contracts on which a person gave his word after a session's close, by model."""
+    close = calendar.evening_of(session)
+    return {
+        model.name: frozenset(c for at, c, _ in desk.ledger.adoptions(model.name) if at >= close)
+        for model in desk.settings.models
+    }
+
+
+def _dropped(shown: EveningView) -> Sequence[tuple[str, Finding]]:
+    """Findings of trades that became no order, each with its model; without, as older views are."""
+    models = shown.dropped_of or ("",) * len(shown.dropped)
+    return tuple(zip(models, shown.dropped, strict=True))
 
 
 def _wanted(desk: Desk, folder: RunFolder) -> Mapping[str, Mapping[FuturesContract, int]]:

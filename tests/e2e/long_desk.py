@@ -2,7 +2,9 @@
 
 Everything is the product's own but three things: the clock, which jumps from act to act; the
 process of the models, which is this one, since Zipline takes seconds to start; and the person,
-whose decisions are drawn. The gateway is restarted every month with its book, on that market.
+whose decisions are drawn. Now and then somebody trades beside the desk, at TWS or by a program of
+his own. The gateway is restarted every month with its book, on that market. What is compared every
+day is in ``long_checks``.
 """
 
 from __future__ import annotations
@@ -12,13 +14,13 @@ import random
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from afterclose import by_hand, nightly, run_files, tws_sim
+from afterclose import by_hand, nightly, run_files, tws_sim, unfinished
 from afterclose import clock as calendar
 from afterclose.adapters.ledger.store import SqlLedger
 from afterclose.adapters.marketdata.gateway_folder import write_gateway_folder
@@ -32,6 +34,7 @@ from afterclose.artifacts import RunFolder
 from afterclose.bootstrap import open_desk
 from afterclose.clock import ManualClock
 from afterclose.domain.audit import Reconciliation
+from afterclose.domain.contracts import FuturesContract, MappedContract
 from afterclose.domain.nav import NavHistory
 from afterclose.domain.order_life import lives
 from afterclose.domain.orders import EventKind, OrderState
@@ -39,6 +42,9 @@ from afterclose.domain.runs import ModelRequest, ModelResult
 from afterclose.errors import AfterCloseError, NotApproved
 from afterclose.evening import Desk
 from afterclose.settings import load
+from e2e import long_checks
+from integration.ibkr.gateways import desk_of
+from make import make_order
 
 ACCOUNT = "DU1234567"
 ROOTS = ("CL", "ES", "FESX", "FGBL", "GC", "HG", "ZC", "ZN")
@@ -51,6 +57,10 @@ AFTER_THE_CLOSE = timedelta(minutes=10)
 BEFORE_MIDNIGHT, GATEWAY_ZONE = time(23, 45), ZoneInfo("America/New_York")
 #: Dollars a day that may stay without explanation: rates and prices are rounded somewhere.
 REST = Decimal(25)
+#: Midday in Chicago, so long before the next close: somebody trades beside the desk.
+BEFORE_THE_CLOSE = timedelta(hours=4)
+#: A stranger's position ends within so many days, and in a contract that lasts that much longer.
+STRANGERS_HOLD, LASTS = timedelta(days=4), timedelta(days=25)
 FIRST_CASH = Decimal(5_000_000)
 
 MODEL = '''\
@@ -164,18 +174,6 @@ class InProcessRunner:
         return read_result(request.output)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
-    """What one act of settling found, beside the gateway's own book."""
-
-    session: date
-    at: datetime
-    result: Reconciliation
-    #: Contract number → position, by the gateway itself.
-    broker: dict[int, int]
-    wrong: tuple[str, ...]
-
-
 @dataclass(slots=True)
 class Tally:
     """What happened, in numbers."""
@@ -272,6 +270,8 @@ class Evenings:
     gateway: tws_sim.RunningGateway
     clock: ManualClock
     tally: Tally
+    #: Models and roots with a break on the evening before; None: not known.
+    before: frozenset[tuple[str, str]] | None = None
 
     def play(self, session: date) -> None:
         """One evening, from the close of its session to the close of the next."""
@@ -280,36 +280,114 @@ class Evenings:
         self.tally.add("evenings")
         if drawn.random() < 0.02:
             self.tally.add("evenings missed")
+            self.before = None
             return
         self.where.update(session)
         with self._opened(session) as desk:
-            folder = self._until_sent(desk, session, drawn)
+            self._settle_earlier(desk, session)
+            folder, done = self._until_sent(desk, session, drawn)
             self.gateway.switch(None)
+            close = calendar.evening_of(calendar.next_session(session))
             for night in self._nights(session):
                 self._go_to(night)
-                if self._open_orders(desk, session):
+                if self._open_orders(desk):
                     self._settle(desk, folder)
-            self._go_to(calendar.evening_of(calendar.next_session(session)) + AFTER_THE_CLOSE)
-            self._check(session, folder, self._settle(desk, folder), desk)
+            self._go_to(close - BEFORE_THE_CLOSE)
+            strangers = asyncio.run(self._strangers(desk, drawn))
+            self._go_to(close + AFTER_THE_CLOSE)
+            result = self._settle(desk, folder)
+            self._check(session, folder, result, desk)
+            filled = {e.order_ref for e in self.gateway.executions()}  # its exchange may be closed
+            traded = {con_id: who for con_id, (who, ref) in strangers.items() if ref in filled}
+            self._check_causes(result, desk, replace(done, strangers=traded))
 
-    def _until_sent(self, desk: Desk, session: date, drawn: random.Random) -> RunFolder:
+    def _settle_earlier(self, desk: Desk, session: date) -> None:
+        """What ``afterclose tonight`` does first: evenings whose orders were not over."""
+        for past in reversed(unfinished.past_evenings(desk.settings.runs, desk.ledger, session)):
+            if past.open_to_settle:
+                self.tally.add("evenings settled later")
+                self._settle(desk, past.folder)
+
+    async def _strangers(self, desk: Desk, drawn: random.Random) -> dict[int, tuple[int, str]]:
+        """Let somebody else trade, now and then; return where, by which client, its name."""
+        held = {con_id: n for con_id, n in long_checks.by_hand(self.gateway).items() if n}
+        if held and self._since_last_stranger() < STRANGERS_HOLD and drawn.random() < 0.5:
+            return {}
+        if not held and drawn.random() > 0.06:
+            return {}
+        async with desk.open_reader() as reader:
+            wanted = [
+                MappedContract(contract=contract, spec=desk.specs[contract.root])
+                for contract in self._traded(desk)
+            ]
+            names = [a.qualified for a in (await reader.qualify(wanted)).values() if a.qualified]
+        last = (self.clock.now() + LASTS).date()
+        lasting = [
+            n
+            for n in names
+            if n.con_id in held
+            or (not held and n.last_trade_date is not None and n.last_trade_date > last)
+        ]
+        if not lasting:
+            return {}
+        one = drawn.choice(sorted(lasting, key=lambda name: name.con_id))
+        client = drawn.choice([long_checks.HAND_CLIENT, long_checks.OTHER_CLIENT])
+        signed = -held[one.con_id] if held else drawn.choice([-2, -1, 1, 2])
+        order = make_order(
+            one.contract.symbol,
+            signed,
+            mapped=MappedContract(contract=one.contract, spec=desk.specs[one.contract.root]),
+            order_ref=f"{long_checks.BY_HAND}{one.con_id}-{len(self.gateway.executions())}",
+            order_type="MKT",
+            account=ACCOUNT,
+            session=calendar.session_at(self.clock.now()),
+        )
+        async with desk_of(self.gateway, order, client_id=client) as stranger:
+            await stranger.place(order, one)
+            await stranger.sweep()
+        self.tally.add("trades beside the desk")
+        return {one.con_id: (client, order.order_ref)}
+
+    def _traded(self, desk: Desk) -> list[FuturesContract]:
+        """Contracts of the last evenings, and those in which strangers hold something."""
+        return sorted({life.order.contract for life in long_checks.recent_lives(desk)})
+
+    def _since_last_stranger(self) -> timedelta:
+        times = [
+            e.at for e in self.gateway.executions() if e.order_ref.startswith(long_checks.BY_HAND)
+        ]
+        return self.clock.now() - max(times)
+
+    def _check_causes(self, result: Reconciliation, desk: Desk, done: long_checks.Drawn) -> None:
+        found = [
+            *long_checks.wrong_positions(desk, result, self.gateway),
+            *long_checks.wrong_causes(desk, result, self.gateway, done, self.before),
+        ]
+        self.tally.wrong.extend(f"{result.session}: {each}" for each in found)
+        self.before = long_checks.broken(result)
+
+    def _until_sent(
+        self, desk: Desk, session: date, drawn: random.Random
+    ) -> tuple[RunFolder, long_checks.Drawn]:
         scenario = draw_scenario(drawn)
+        done = long_checks.Drawn(scenario=scenario)
         self.gateway.switch(tws_sim.Scenario.from_toml(scenario))
         folder = asyncio.run(nightly.prepare(desk, session))
         try:
             shown = run_files.read_view(folder)
             refs = [r.order.order_ref for r in shown.audit.rows]
             exclude = frozenset(r for r in refs if drawn.random() < 0.04)
+            done = replace(done, excluded=exclude)
             if refs and drawn.random() < 0.02:
                 nightly.reject(desk, folder, reviewer="Ann", note="not today", rewrite=False)
                 self.tally.add("evenings rejected")
-                return folder
+                return folder, replace(done, rejected=True)
             nightly.approve(
                 desk, folder, reviewer="Ann", note="read", exclude=exclude, rewrite=False
             )
         except NotApproved:
             self.tally.add("evenings without orders")
-            return folder
+            return folder, done
         for _attempt in range(2):  # what an unattended desk does: a second time, a minute later
             try:
                 asyncio.run(nightly.trade(desk, folder, on_event=lambda _event: None))
@@ -318,7 +396,7 @@ class Evenings:
             self.gateway.switch(None)
             if not self._unsent(desk, session):
                 break
-        return folder
+        return folder, done
 
     def _unsent(self, desk: Desk, session: date) -> bool:
         known = lives(desk.ledger.orders(session), desk.ledger.events(session))
@@ -353,9 +431,11 @@ class Evenings:
             if at < end:
                 yield at.astimezone(UTC)
 
-    def _open_orders(self, desk: Desk, session: date) -> bool:
-        known = lives(desk.ledger.orders(session), desk.ledger.events(session))
-        return any(not life.state.final for life in known.values())
+    def _open_orders(self, desk: Desk) -> bool:
+        """Whether an order of tonight or of an earlier evening may still fill."""
+        out = (OrderState.INTENDED, OrderState.UNKNOWN)
+        states = [life.state for life in long_checks.recent_lives(desk)]
+        return any(not state.final and state not in out for state in states)
 
     def _settle(self, desk: Desk, folder: RunFolder) -> Reconciliation:
         return asyncio.run(nightly.settle(desk, folder))
@@ -370,10 +450,6 @@ class Evenings:
             self.tally.add(f"orders {outcome.state}")
         for finding in result.findings:
             self.tally.add(f"finding {finding.code}")
-        truth = {p.con_id: int(p.quantity) for p in self.gateway.positions() if p.quantity}
-        seen = {c.con_id: c.broker for c in result.positions if c.broker}
-        if truth != seen:
-            self.tally.wrong.append(f"{session}: settle saw {seen}, the gateway has {truth}")
         self._same_executions(session, desk)
         for each in result.breaks:
             self.tally.add(f"break {each.cause.value}")
@@ -386,8 +462,8 @@ class Evenings:
     def _resolve(self, session: date, desk: Desk) -> None:
         """The person looks in TWS for what is unknown: here, in the gateway's own book."""
         there = {o.order_ref for o in self.gateway.orders()}
-        known = lives(desk.ledger.orders(session), desk.ledger.events(session))
-        for ref, life in known.items():
+        for life in long_checks.recent_orders(desk):
+            ref = life.order.order_ref
             if life.state is not OrderState.UNKNOWN:
                 continue
             if ref in there:

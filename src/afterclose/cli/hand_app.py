@@ -1,4 +1,4 @@
-"""By hand, beside the evening: halt, flatten, a word on an unknown order."""
+"""By hand, beside the evening: halt, flatten, a word on an unknown order or on a position."""
 
 from __future__ import annotations
 
@@ -105,3 +105,23 @@ def resolve(
             "or --filled 2 --price 431.25 --note '…'",
         )
     hand_commands.resolve(desk, order_ref, note=note, by=by, filled=filled, price=price)
+
+
+@hand_app.command()
+def adopt(
+    position: Annotated[
+        list[str], typer.Argument(help="MODEL:CONTRACT=CHANGE, as TF:ESZ26=2; -2 gives it up.")
+    ],
+    desk: Desk = Path(),
+    note: Annotated[str, typer.Option("--note", help="How it came.")] = "",
+    by: Annotated[str, typer.Option("--by", help="Who says so.")] = "",
+) -> None:
+    """Say that a position of the account is a model's, or no longer. Sends nothing."""
+    from afterclose.cli import hand_commands  # noqa: PLC0415 - costs time
+
+    if not note:
+        raise UsageError(
+            "say how it came",
+            hint="afterclose adopt TF:ESZ26=2 --note 'bought by hand on Thursday'",
+        )
+    hand_commands.adopt(desk, position, note=note, by=by)

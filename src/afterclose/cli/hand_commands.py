@@ -12,13 +12,15 @@ from pathlib import Path
 import typer
 from rich.table import Table
 
-from afterclose import by_hand, dispatch
+from afterclose import by_hand, by_hand_adopt, dispatch
+from afterclose import clock as calendar
 from afterclose.adapters.files.basket_reading import read_basket
 from afterclose.adapters.ledger.store import SqlLedger
 from afterclose.bootstrap import open_desk
 from afterclose.cli.desk_commands import folder_of, open_for_command, show_orders
 from afterclose.cli.terminal import OrderTicker, console
 from afterclose.clock import SystemClock
+from afterclose.desk_folder import adoption
 from afterclose.domain.contracts import ContractSpec, RootSymbol
 from afterclose.domain.placing import at_market
 from afterclose.domain.runs import Mode
@@ -165,6 +167,25 @@ def resolve(
             price=_price(price),
         )
     console().print(f"{order_ref} is {life.state.value}: {life.text}", soft_wrap=True)
+
+
+def adopt(home: Path, positions: Sequence[str], *, note: str, by: str) -> None:
+    """Write a person's word on positions of the account into the desk's books."""
+    screen = console()
+    with open_for_command(home) as desk:
+        models = [m.name for m in desk.settings.models]
+        session = calendar.session_at(desk.clock.now())
+        for model, changes in adoption(positions, models, on=session).items():
+            who = by or getpass.getuser()
+            done = asyncio.run(by_hand_adopt.adopt(desk, model, changes, by=who, why=note))
+            for each in done:
+                screen.print(
+                    f"{model} {changes[each.contract]:+d} {each.contract.symbol}: the desk holds "
+                    f"{each.after:+d} of it now (before: {each.before:+d}), the account "
+                    f"{each.account:+d}",
+                    soft_wrap=True,
+                )
+    screen.print("Nothing was sent. An evening prepared before this is prepared again.")
 
 
 def _price(text: str) -> Decimal | None:

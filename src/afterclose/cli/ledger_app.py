@@ -36,6 +36,16 @@ def backup(
 
 
 @ledger_app.command()
+def restore(
+    source: Annotated[Path, typer.Argument(help="A backup of this ledger.")], desk: Desk = Path()
+) -> None:
+    """Put a backup in the ledger's place; what was there is kept beside it."""
+    from afterclose.cli import ledger_commands  # noqa: PLC0415 - costs time
+
+    ledger_commands.restore(desk, source)
+
+
+@ledger_app.command()
 def check(desk: Desk = Path()) -> None:
     """Read every row and say what is wrong; exit code 1 when anything is."""
     from afterclose.cli import ledger_commands  # noqa: PLC0415 - costs time

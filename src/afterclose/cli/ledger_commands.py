@@ -8,13 +8,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import typer
+from filelock import FileLock, Timeout
+from sqlalchemy import make_url
 
 from afterclose.adapters.ledger import copies
 from afterclose.adapters.ledger.place import this_place
 from afterclose.adapters.ledger.store import SqlLedger
 from afterclose.cli.desk_commands import require_desk
 from afterclose.cli.terminal import console
-from afterclose.errors import ExitCode, UsageError
+from afterclose.clock import SystemClock
+from afterclose.errors import ExitCode, RunAlreadySubmitted, UsageError
+from afterclose.journal import DESK_LOCK
 from afterclose.settings import load
 
 
@@ -48,7 +52,33 @@ def backup(home: Path, target: Path) -> None:
         written = copies.backup(ledger, target)
     console().print(f"backup  {written} ({written.stat().st_size:,} bytes)", soft_wrap=True)
     console().print(
-        "to use it, put it in the ledger's place and say 'afterclose ledger adopt'", soft_wrap=True
+        "to use it: 'afterclose ledger restore FILE', then 'afterclose ledger adopt'",
+        soft_wrap=True,
+    )
+
+
+def restore(home: Path, source: Path) -> None:
+    """Put a backup in the ledger's place."""
+    require_desk(home)
+    url = make_url(load(home).ledger_url)
+    if url.get_backend_name() != "sqlite" or not url.database:
+        raise UsageError(
+            "this ledger is on a server, and a backup is a file",
+            hint='set ledger = "sqlite:///ledger.sqlite" to go on with the file, or restore the '
+            "server's own dump",
+        )
+    try:
+        with FileLock(home / DESK_LOCK, timeout=0):
+            kept = copies.restore(Path(url.database), source, at=SystemClock().now())
+    except Timeout:
+        raise RunAlreadySubmitted(
+            f"another command is at work on {home}", hint="wait until it has ended"
+        ) from None
+    if kept is not None:
+        console().print(f"kept    {kept}", soft_wrap=True)
+    console().print(f"in place  {url.database}", soft_wrap=True)
+    console().print(
+        "nothing is written into it until you say 'afterclose ledger adopt'", soft_wrap=True
     )
 
 

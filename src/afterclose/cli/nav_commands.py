@@ -39,7 +39,7 @@ def nav(
             both = [_metric(metric.account, metric.percent), _metric(metric.models, metric.percent)]
             screen.print(f"  {metric.name:<20}{both[0]:>12}{both[1]:>12}")
     if history.positions:
-        screen.print(_positions_table(history))
+        screen.print(open_positions_table(history))
     for path, content in ((csv, nav_csv), (page, render_nav)):
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -96,9 +96,20 @@ def _parts_table(history: NavHistory) -> Table:
     return table
 
 
-def _positions_table(history: NavHistory) -> Table:
+def open_positions_table(history: NavHistory) -> Table:
+    """What the desk holds for each model since its entry, in the reporting currency."""
     table = Table(title="Open positions since their entry")
-    for name in ("contract", "model", "held", "since", "entry", "close", "value", "result"):
+    for name in (
+        "contract",
+        "model",
+        "held",
+        "since",
+        "entry",
+        "close",
+        "value",
+        "result",
+        "return",
+    ):
         table.add_column(name)
     for held in history.positions:
         table.add_row(
@@ -110,5 +121,6 @@ def _positions_table(history: NavHistory) -> Table:
             "unknown" if held.price is None else exact(held.price),
             "unknown" if held.value is None else fixed(held.value, 0),
             "unknown" if held.result is None else fixed(held.result, 0),
+            "unknown" if held.change is None else f"{held.change * 100:+.2f} %",
         )
     return table

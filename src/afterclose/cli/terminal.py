@@ -171,6 +171,7 @@ def breaks_table(result: Reconciliation) -> Table:
         table.add_column(name)
     for each in result.breaks:
         said = f"{each.cause.value}: {one_line(each.detail)}" if each.detail else each.cause.value
+        said += f"; it began as {each.origin}" if each.origin else ""
         table.add_row(
             each.symbol,
             each.kind.value,
@@ -190,12 +191,15 @@ def slippage_table(result: Reconciliation) -> Table:
         table.add_column(name, justify="left" if name in {"model", "market"} else "right")
     for each in slippage_sums(result.outcomes):
         ticks = (each.reference_to_limit_ticks, each.limit_to_fill_ticks, each.slippage_ticks)
-        money = (each.slippage_money, each.commission)
+        money = (
+            (each.slippage_money, each.currency),
+            (each.commission, each.commission_currency),
+        )
         table.add_row(
             each.model,
             each.root,
             f"{each.filled} of {each.asked}",
             *("" if t is None else f"{t:+.1f}" for t in ticks),
-            *("" if m is None else f"{m:,.2f} {each.currency}" for m in money),
+            *("" if m is None else f"{m:,.2f} {currency}" for m, currency in money),
         )
     return table

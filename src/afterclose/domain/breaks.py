@@ -16,7 +16,7 @@ class BreakKind(StrEnum):
 
 
 class BreakCause(StrEnum):
-    """Why. ``EARLIER``: no order of this evening explains it."""
+    """Why. ``EARLIER``: no order of this evening explains it; ``origin`` then says what did."""
 
     NOT_FILLED = "not filled"
     PARTLY_FILLED = "partly filled"
@@ -30,7 +30,9 @@ class BreakCause(StrEnum):
     SIZED_BY_AUDIT = "sized by the audit"
     DROPPED = "left out of the basket"
     ROLL = "the other leg of a roll"
+    ROLL_ALONE = "a roll opens what it closes"
     FLATTENED = "flattened by a person"
+    ADOPTED = "by a person's word on a position"
     MANUAL = "traded by hand"
     OTHER_CLIENT = "traded by another program"
     CORPORATE_CALENDAR = "the contract's life ended"
@@ -40,7 +42,10 @@ class BreakCause(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Break:
-    """Signed contracts by both books. ``proposal`` is for a person; nothing is done by itself."""
+    """Signed contracts by both books. ``proposal`` is for a person; nothing is done by itself.
+
+    ``origin`` says where it began when an earlier evening left it: cause and session.
+    """
 
     kind: BreakKind
     symbol: str
@@ -50,6 +55,7 @@ class Break:
     cause: BreakCause
     detail: str
     proposal: str
+    origin: str = ""
 
     @property
     def difference(self) -> int:

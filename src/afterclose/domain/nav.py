@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import chain, repeat
 
 from afterclose.domain.contracts import Currency, FuturesContract
 
@@ -23,12 +24,29 @@ def settled_money(amount: Decimal) -> Decimal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StrangersTrade:
+    """An execution in the account that no order of this desk had; signed contracts, IB units.
+
+    ``symbol`` is our own; empty where the contract is none of ours or could not be named.
+    """
+
+    exec_id: str
+    at: datetime
+    symbol: str
+    quantity: int
+    price: Decimal
+    commission: Decimal | None = None
+    commission_currency: Currency | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountNav:
     """The account at one moment, as the gateway told it; ``session`` is the last one closed then.
 
     ``cash`` is the balance per currency; ``rates`` are the gateway's own, value of one unit in
     ``base``. ``rate`` is the value of one unit of ``base`` in ``reporting``, with its source; None
     where none was known. ``positions`` are signed contracts by our own symbols, None when unknown.
+    ``strangers`` are the executions of others that the gateway still told.
     """
 
     account: str
@@ -42,6 +60,7 @@ class AccountNav:
     cash: Mapping[Currency, Decimal] = field(default_factory=dict)
     rates: Mapping[Currency, Decimal] = field(default_factory=dict)
     positions: Mapping[str, int] | None = None
+    strangers: tuple[StrangersTrade, ...] = ()
 
     @property
     def value(self) -> Decimal | None:
@@ -75,7 +94,8 @@ class DriftParts:
     against the model's fill, a session later. commission: the desk's against the model's. missed:
     what the model traded or held and the desk did not, or later, or in another size. currency:
     cash in other currencies, and the account's rates against the data's. other: positions that no
-    model of this desk holds. flows: money put in or taken out. rest: everything else.
+    model of this desk holds, or that the account does not, and trades of strangers. flows: money
+    put in or taken out. rest: everything else.
     """
 
     slippage: Decimal = ZERO
@@ -128,7 +148,7 @@ class NavDay:
 
     ``since`` is the session of the record before. ``unknown`` names closes and rates that were
     missing, and a value of the account that is not of the close: what they would explain is in
-    ``rest``.
+    ``rest``. ``joined`` is the capital of models that are compared from this day on.
     """
 
     session: date
@@ -138,6 +158,7 @@ class NavDay:
     models: tuple[ModelDay, ...]
     parts: DriftParts
     unknown: tuple[str, ...] = ()
+    joined: Decimal = ZERO
 
     @property
     def model_nav(self) -> Decimal:
@@ -203,15 +224,21 @@ class NavHistory:
         """
         value, values = sum(self.models_begin.values(), ZERO), []
         for day in self.days:
-            value += day.account_result - day.parts.flows
+            value += day.joined + day.account_result - day.parts.flows
             values.append(value)
         return tuple(values)
 
 
-def returns(begin: Decimal, values: Iterable[Decimal]) -> tuple[Decimal, ...]:
-    """Turn values into daily returns; 0 where there was nothing to earn on."""
+def returns(
+    begin: Decimal, values: Iterable[Decimal], joined: Iterable[Decimal] = ()
+) -> tuple[Decimal, ...]:
+    """Turn values into daily returns; 0 where there was nothing to earn on.
+
+    ``joined`` is, for each day, the capital that came at its beginning and is no result of it.
+    """
     found = []
-    for value in values:
-        found.append(value / begin - 1 if begin else ZERO)
+    for value, came in zip(values, chain(joined, repeat(ZERO)), strict=False):
+        base = begin + came
+        found.append(value / base - 1 if base else ZERO)
         begin = value
     return tuple(found)

@@ -15,7 +15,7 @@ from decimal import ROUND_DOWN, Decimal
 
 from afterclose.domain.contracts import ContractSpec, FuturesContract
 from afterclose.domain.order_life import OrderLife
-from afterclose.domain.orders import BasketOrder, Fill, OrderState, order_ref
+from afterclose.domain.orders import BasketOrder, Fill, OrderEvent, OrderState, order_ref
 
 #: Stands for the models together, where an order carries rows of several. No model is called so.
 NET_MODEL = "(net)"
@@ -108,6 +108,16 @@ class Netting:
     def inside(self, row: str) -> int:
         """Signed contracts that a row traded inside the desk."""
         return sum(t.signed(row) for t in self.transfers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRecord:
+    """What the ledger knows of one session: every order named, all that was seen, the netting."""
+
+    session: date
+    orders: tuple[BasketOrder, ...]
+    events: tuple[OrderEvent, ...]
+    netting: Netting
 
 
 def net_ref(

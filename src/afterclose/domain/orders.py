@@ -287,7 +287,10 @@ class OrderEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fill:
-    """One execution. ``commission`` is None until the broker reports it."""
+    """One execution. ``commission`` is None until the broker reports it.
+
+    ``client_id`` is the API client whose order it was, 0 a person at TWS; None where nobody told.
+    """
 
     exec_id: str
     order_ref: str
@@ -300,6 +303,7 @@ class Fill:
     account: str
     commission: Decimal | None = None
     commission_currency: Currency | None = None
+    client_id: int | None = None
 
     @property
     def signed(self) -> int:

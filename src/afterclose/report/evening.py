@@ -127,6 +127,8 @@ class EveningView:
     digest: str = ""
     other_rule_trades: tuple[ModelTrade, ...] | None = None
     dropped: tuple[Finding, ...] = ()
+    #: Whose trade each of ``dropped`` was, in the same order.
+    dropped_of: tuple[str, ...] = ()
     #: Initial margin in the account's base, were all cleared orders filled; None: nobody said.
     margin_after: Decimal | None = None
     #: con_id → facts of positions that tonight's orders do not touch.

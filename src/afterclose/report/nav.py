@@ -59,8 +59,9 @@ def nav_rows(history: NavHistory) -> tuple[NavRow, ...]:
     """Lay out every day."""
     begin = sum(history.models_begin.values(), Decimal(0))
     desk = history.desk_nav()
-    ours = returns(begin, desk)
-    theirs = returns(begin, [day.model_nav for day in history.days])
+    joined = [day.joined for day in history.days]
+    ours = returns(begin, desk, joined)
+    theirs = returns(begin, [day.model_nav for day in history.days], joined)
     sums = [total.total for total in history.cumulative()]
     return tuple(
         NavRow(day=day, desk_nav=value, account_return=mine, model_return=model, cumulative=drifted)

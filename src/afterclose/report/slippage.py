@@ -19,9 +19,12 @@ COLUMNS = (
     "reference_to_limit_ticks",
     "limit_to_fill_ticks",
     "slippage_ticks",
+    "reference_to_limit_money",
+    "limit_to_fill_money",
     "slippage_money",
-    "commission",
     "currency",
+    "commission",
+    "commission_currency",
 )
 _ZERO = Decimal(0)
 
@@ -30,7 +33,8 @@ _ZERO = Decimal(0)
 class SlippageSum:
     """One model in one market. Ticks are averages weighted by what was filled; positive is worse.
 
-    Money is in the contract's currency; None where a part of it is not known.
+    Money is in the contract's currency, the commission in the one that the broker names; None where
+    a part of it is not known, or where commissions are in several currencies.
     """
 
     model: str
@@ -42,8 +46,11 @@ class SlippageSum:
     reference_to_limit_ticks: Decimal | None
     limit_to_fill_ticks: Decimal | None
     slippage_ticks: Decimal | None
+    reference_to_limit_money: Decimal | None
+    limit_to_fill_money: Decimal | None
     slippage_money: Decimal | None
     commission: Decimal | None
+    commission_currency: str
 
 
 def slippage_sums(outcomes: Iterable[OrderOutcome]) -> tuple[SlippageSum, ...]:
@@ -64,6 +71,7 @@ def slippage_csv(outcomes: Iterable[OrderOutcome]) -> str:
 
 def _sum(model: str, root: str, outcomes: list[OrderOutcome]) -> SlippageSum:
     done = [o for o in outcomes if o.filled]
+    paid_in = {o.commission_currency for o in done if o.commission is not None}
     return SlippageSum(
         model=model,
         root=root,
@@ -74,9 +82,20 @@ def _sum(model: str, root: str, outcomes: list[OrderOutcome]) -> SlippageSum:
         reference_to_limit_ticks=_average(done, [o.reference_to_limit_ticks for o in done]),
         limit_to_fill_ticks=_average(done, [o.limit_to_fill_ticks for o in done]),
         slippage_ticks=_average(done, [o.slippage_ticks for o in done]),
+        reference_to_limit_money=_total([_money(o, o.reference_to_limit_ticks) for o in done]),
+        limit_to_fill_money=_total([_money(o, o.limit_to_fill_ticks) for o in done]),
         slippage_money=_total([o.slippage_money for o in done]),
-        commission=_total([o.commission for o in done]),
+        commission=_total([o.commission for o in done]) if len(paid_in) == 1 else None,
+        commission_currency=paid_in.pop() if len(paid_in) == 1 else "",
     )
+
+
+def _money(outcome: OrderOutcome, ticks: Decimal | None) -> Decimal | None:
+    """Turn ticks into money for all that was filled, in the contract's currency."""
+    spec = outcome.order.mapped.spec
+    if ticks is None or spec.point_value is None:
+        return None
+    return ticks * spec.tick_size * spec.point_value * outcome.filled
 
 
 def _average(done: list[OrderOutcome], ticks: list[Decimal | None]) -> Decimal | None:

@@ -7,19 +7,29 @@ Desk against account, by what the broker tells of others. None of it is ever hea
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from afterclose.domain.audit import AuditRow, PositionCheck
 from afterclose.domain.breaks import Break, BreakCause, BreakKind
-from afterclose.domain.contracts import FuturesContract, QualifiedContract, RootSymbol
+from afterclose.domain.contracts import (
+    FuturesContract,
+    QualifiedContract,
+    RootSymbol,
+    read_symbol,
+)
 from afterclose.domain.findings import Finding, Severity, Verdict
+from afterclose.domain.legs import attempts_at, filled_by
 from afterclose.domain.order_life import OrderLife
-from afterclose.domain.orders import OrderState, OrderSweep, TradeKind
+from afterclose.domain.orders import Fill, OrderState, OrderSweep, TradeKind
 
 #: TWS itself trades as client 0: a person at the keyboard.
 _BY_HAND = 0
 _ROLLS = frozenset({TradeKind.ROLL_OPEN, TradeKind.ROLL_CLOSE})
+#: Causes that say what is, not how it came: the evening on which it began tells more.
+_BEGAN_BEFORE = frozenset({BreakCause.EARLIER, BreakCause.DROPPED, BreakCause.NOT_TOLD})
+#: What a broker tells on one day alone, and is as true on the next.
+_LASTING = frozenset({BreakCause.MANUAL, BreakCause.OTHER_CLIENT, BreakCause.CORPORATE_CALENDAR})
 
 _PROPOSALS: Mapping[BreakCause, str] = {
     BreakCause.NOT_FILLED: "an exit is caught up tomorrow by itself, an entry with "
@@ -36,13 +46,18 @@ _PROPOSALS: Mapping[BreakCause, str] = {
     BreakCause.SIZED_BY_AUDIT: "as the audit's limits want it; nothing to do",
     BreakCause.DROPPED: "read why in 30-excluded.csv",
     BreakCause.ROLL: "complete it with 'afterclose roll'; a close is caught up by itself",
+    BreakCause.ROLL_ALONE: "what the model added with its roll stays out until its next entry; "
+    "basket.catch_up_entries opens it",
     BreakCause.FLATTENED: "stays out until the model enters anew; nothing to do",
-    BreakCause.MANUAL: "if it is meant for a model, adopt it; else close it by hand or leave it",
+    BreakCause.ADOPTED: "what the model does not hold is closed by the next evening as a catch-up",
+    BreakCause.MANUAL: "if it is meant for a model, 'afterclose adopt'; else close it by hand or "
+    "leave it",
     BreakCause.OTHER_CLIENT: "ask who runs that program; the desk leaves its positions alone",
-    BreakCause.CORPORATE_CALENDAR: "compare the account's settlement; the desk's record ends by a "
-    "closing trade or an adoption",
+    BreakCause.CORPORATE_CALENDAR: "compare the account's settlement; 'afterclose adopt' with the "
+    "contrary quantity ends the desk's record",
     BreakCause.EARLIER: "see the evening on which it began; an exit is caught up, an entry is not",
-    BreakCause.NOT_TOLD: "look at the account's trades of the last days; adopt or close by hand",
+    BreakCause.NOT_TOLD: "look at the account's trades of the last days; 'afterclose adopt', or "
+    "close by hand",
 }
 
 
@@ -51,8 +66,11 @@ class BreakInputs:
     """Both sides of both comparisons. Positions are signed contracts by model.
 
     ``wanted`` is what each model holds after the evening's orders, scaled. ``approved`` are the
-    references a person let go; None when nobody decided. ``ours`` are the references that this
-    desk ever named among those in the sweep.
+    references a person let go; None when nobody decided. ``dropped`` has why a model's trade became
+    no order, with the model (empty: not known whose). ``ours`` are the references that this desk
+    ever named among those in the sweep. ``adopted`` are contracts of which a person said
+    since the evening that a model holds them, or no longer. ``before`` are the breaks of the
+    evening looked at last, ``before_session`` its session.
     """
 
     session: date
@@ -61,17 +79,40 @@ class BreakInputs:
     rows: Sequence[AuditRow]
     approved: frozenset[str] | None
     lives: Mapping[str, OrderLife]
-    dropped: Sequence[Finding]
+    dropped: Sequence[tuple[str, Finding]]
     flattened: Mapping[str, frozenset[RootSymbol]]
     checks: Sequence[PositionCheck]
     names: Mapping[FuturesContract, QualifiedContract]
     sweep: OrderSweep
     ours: frozenset[str] = field(default_factory=frozenset)
+    adopted: Mapping[str, frozenset[FuturesContract]] = field(default_factory=dict)
+    before: Sequence[Break] = ()
+    before_session: date | None = None
 
 
 def breaks(inputs: BreakInputs) -> tuple[Break, ...]:
     """Name every difference. Pure."""
-    return (*_model_breaks(inputs), *_account_breaks(inputs))
+    found = (*_model_breaks(inputs), *_account_breaks(inputs))
+    return tuple(_since(inputs, each) for each in found)
+
+
+def _since(inputs: BreakInputs, each: Break) -> Break:
+    """Say where a difference began that an earlier evening knew the cause of."""
+    alike = [b for b in inputs.before if (b.kind, b.model) == (each.kind, each.model)]
+    known = next((b for b in alike if b.symbol == each.symbol), None)
+    if known is None and each.kind is BreakKind.MODEL:  # rolled since, and still missing
+        root = read_symbol(each.symbol, on=inputs.session).root
+        others = (b for b in alike if read_symbol(b.symbol, on=inputs.session).root == root)
+        known = next(others, None)
+    if known is None or each.cause not in _BEGAN_BEFORE or known.difference * each.difference <= 0:
+        return each
+    origin = known.origin or f"{known.cause.value} on {inputs.before_session}"
+    same = known.difference == each.difference and known.cause in _LASTING
+    if each.cause is BreakCause.NOT_TOLD and same:
+        return replace(
+            each, cause=known.cause, detail=known.detail, proposal=known.proposal, origin=origin
+        )
+    return replace(each, origin=origin)
 
 
 def break_findings(found: Iterable[Break]) -> tuple[Finding, ...]:
@@ -82,7 +123,8 @@ def break_findings(found: Iterable[Break]) -> tuple[Finding, ...]:
             severity=Severity.INFO,
             subject=each.symbol,
             message=f"{each.model} wants {each.expected:+d}, the desk holds {each.actual:+d}: "
-            f"{each.cause.value}{f' ({each.detail})' if each.detail else ''}",
+            f"{each.cause.value}{f' ({each.detail})' if each.detail else ''}"
+            f"{f'; it began as {each.origin}' if each.origin else ''}",
             hint=each.proposal,
             evidence={"model": each.expected, "desk": each.actual, "cause": each.cause.value},
         )
@@ -116,10 +158,12 @@ def _why(inputs: BreakInputs, model: str, contract: FuturesContract) -> tuple[Br
         found = _why_row(inputs, row)
         if found is not None:
             return found
+    if contract in inputs.adopted.get(model, frozenset()):
+        return BreakCause.ADOPTED, ""
     if contract.root in inputs.flattened.get(model, frozenset()):
         return BreakCause.FLATTENED, ""
-    for finding in inputs.dropped:
-        if finding.subject == contract.symbol:
+    for whose, finding in inputs.dropped:
+        if finding.subject == contract.symbol and whose in {"", model}:
             return BreakCause.DROPPED, f"{finding.code}: {finding.message}"
     for row in inputs.rows:
         pair = row.order.model == model and row.order.contract.root == contract.root
@@ -137,10 +181,21 @@ def _why_row(inputs: BreakInputs, row: AuditRow) -> tuple[BreakCause, str] | Non
     life = inputs.lives.get(ref)
     if life is None or (life.state is OrderState.INTENDED and not life.filled):
         return _why_unsent(inputs, ref, "" if life is None else life.text)
-    found = _why_life(life)
-    if found is None and row.final_quantity != row.order.model_quantity:
+    found = _why_life(life, filled_by(attempts_at(inputs.lives, ref)))
+    if found is None and row.final_quantity < row.order.quantity:
         return BreakCause.SIZED_BY_AUDIT, ", ".join(row.sizing.caps) if row.sizing else ""
-    return found
+    return found or _why_roll(inputs, row)
+
+
+def _why_roll(inputs: BreakInputs, row: AuditRow) -> tuple[BreakCause, str] | None:
+    """Whether the model opened more in the new month than it closed in the old one."""
+    pair = next((r for r in inputs.rows if r.order.order_ref == row.order.roll_pair), None)
+    if row.order.kind is not TradeKind.ROLL_OPEN or pair is None:
+        return None
+    closed, opened = pair.order.model_quantity, row.order.model_quantity
+    if opened <= closed:
+        return None
+    return BreakCause.ROLL_ALONE, f"the model closed {closed} and opened {opened}"
 
 
 def _why_unsent(inputs: BreakInputs, ref: str, said: str) -> tuple[BreakCause, str]:
@@ -151,8 +206,8 @@ def _why_unsent(inputs: BreakInputs, ref: str, said: str) -> tuple[BreakCause, s
     return BreakCause.NOT_SENT, said
 
 
-def _why_life(life: OrderLife) -> tuple[BreakCause, str] | None:
-    """Why an order that left did not fill whole."""
+def _why_life(life: OrderLife, filled: int) -> tuple[BreakCause, str] | None:
+    """Why an order that left did not fill whole; ``filled`` is by all attempts at it."""
     ref = life.order.order_ref
     if life.state is OrderState.UNKNOWN:
         return BreakCause.UNKNOWN_ORDER, ref
@@ -160,9 +215,9 @@ def _why_life(life: OrderLife) -> tuple[BreakCause, str] | None:
         return BreakCause.REJECTED, life.text
     if not life.state.final:
         return BreakCause.WORKING, ref
-    if life.filled < life.order.quantity:
-        part = f"{life.filled} of {life.order.quantity}"
-        return (BreakCause.PARTLY_FILLED if life.filled else BreakCause.NOT_FILLED), part
+    if filled < life.order.quantity:
+        part = f"{filled} of {life.order.quantity}"
+        return (BreakCause.PARTLY_FILLED if filled else BreakCause.NOT_FILLED), part
     return None
 
 
@@ -198,15 +253,21 @@ def _why_account(
     fills = [
         f for f in inputs.sweep.fills if f.con_id == check.con_id and f.order_ref not in inputs.ours
     ]
+    return _who_traded(fills, check.broker or 0, check.desk)
+
+
+def _who_traded(fills: Sequence[Fill], account: int, desk: int) -> tuple[BreakCause, str]:
+    """Name who traded what is not of this desk, and how much of the difference that is."""
     if not fills:
         return BreakCause.NOT_TOLD, ""
+    clients = {f.client_id for f in fills}
     said = "; ".join(f"{f.action.value} {f.quantity} at {f.price:f}" for f in fills)
-    clients = {
-        o.client_id
-        for o in (*inputs.sweep.open_orders, *inputs.sweep.completed_orders)
-        if o.con_id == check.con_id and o.perm_id in {f.perm_id for f in fills}
-    }
-    if clients - {_BY_HAND}:
-        numbers = ", ".join(str(n) for n in sorted(clients - {_BY_HAND}))
-        return BreakCause.OTHER_CLIENT, f"client {numbers}: {said}"
-    return BreakCause.MANUAL, said
+    explained = sum(f.signed for f in fills)
+    if explained != account - desk:
+        said += f"; that is {explained:+d} of {account - desk:+d}"
+    programs = sorted(c for c in clients if c is not None and c != _BY_HAND)
+    if programs:
+        return BreakCause.OTHER_CLIENT, f"client {', '.join(map(str, programs))}: {said}"
+    if clients == {_BY_HAND}:
+        return BreakCause.MANUAL, said
+    return BreakCause.NOT_TOLD, f"by whom is not told: {said}"

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from afterclose.adapters.ledger.rows import same_order
 from afterclose.adapters.ledger.store import SqlLedger
@@ -222,6 +222,16 @@ def test_every_connection_is_durable(path: Path) -> None:
         assert connection.scalar(text("PRAGMA synchronous")) == 2  # FULL
         assert connection.scalar(text("PRAGMA foreign_keys")) == 1
         assert connection.scalar(text("PRAGMA fullfsync")) == 1
+
+
+def test_a_commit_is_on_disk_even_where_the_server_would_not_wait(postgresql: str) -> None:
+    lazy = make_url(postgresql).update_query_dict({"options": "-c synchronous_commit=off"})
+    address = lazy.render_as_string(hide_password=False)
+    with (
+        closing(SqlLedger(address, desk=uuid4().hex[:8])) as ledger,
+        ledger._engine.connect() as connection,
+    ):
+        assert connection.scalar(text("SHOW synchronous_commit")) == "on"
 
 
 def test_a_second_reader_sees_what_is_written_at_once(ledger: SqlLedger) -> None:

@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
+from afterclose.cli.nav_commands import open_positions_table
 from afterclose.cli.options import day
 from afterclose.cli.terminal import (
     OrderTicker,
@@ -22,14 +23,17 @@ from afterclose.cli.terminal import (
 )
 from afterclose.domain.audit import PositionCheck, Reconciliation
 from afterclose.domain.findings import Severity
+from afterclose.domain.nav import NavHistory, OpenPosition
 from afterclose.domain.order_life import OrderLife
 from afterclose.domain.orders import OrderState
 from afterclose.errors import ExitCode, UsageError
 from make import (
     NOW,
     SESSION,
+    USD,
     filled,
     intent,
+    make_contract,
     make_event,
     make_fill,
     make_finding,
@@ -145,3 +149,29 @@ def test_positions_that_differ_stand_out() -> None:
 
     assert [row.split()[-1] for row in table] == ["agrees", "DIFFERS", "DIFFERS"]
     assert "unknown" in table[2]
+
+
+def test_an_open_position_is_shown_with_its_entry_its_value_and_its_return() -> None:
+    """Two bought at 5950, 6010 now: 60 points of 50 dollars each, and 60 / 5950."""
+    position = OpenPosition(
+        model="TF",
+        contract=make_contract("ESZ26"),
+        quantity=2,
+        entered=NOW,
+        entry_price=Decimal(5950),
+        price=Decimal(6010),
+        value=Decimal(601000),
+        result=Decimal(6000),
+        change=Decimal(60) / Decimal(5950),
+    )
+    shown = _open_positions(NavHistory(reporting=USD, positions=(position,)))
+
+    assert "ESZ26" in shown
+    for told in ("+2", "2026-11-19", "5950", "6010", "601,000", "6,000", "+1.01 %"):
+        assert told in shown
+
+
+def _open_positions(history: NavHistory) -> str:
+    screen = Console(file=io.StringIO(), width=200)
+    screen.print(open_positions_table(history))
+    return str(screen.file.getvalue())  # type: ignore[attr-defined]

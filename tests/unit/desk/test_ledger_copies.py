@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,10 +17,16 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import text
 
-from afterclose.adapters.ledger import copies
+from afterclose.adapters.ledger import copies, netted, tables
+from afterclose.adapters.ledger import rows as rows_of
 from afterclose.adapters.ledger.store import SqlLedger
+from afterclose.domain.history import Acknowledgement
+from afterclose.domain.nav import AccountNav, CashFlow
+from afterclose.domain.netting import Transfer
+from afterclose.domain.orders import Approval
+from afterclose.domain.sending import Halt
 from afterclose.errors import LedgerElsewhere, LedgerError, UsageError
-from make import NOW, SESSION, filled, intent, make_contract, make_order
+from make import EUR, NOW, SESSION, USD, filled, intent, make_contract, make_order
 
 ORDER = make_order("ESZ26", 2, reason="é → 日, with a comma")
 
@@ -133,3 +142,170 @@ def test_a_damaged_file_is_said(tmp_path: Path) -> None:
         except LedgerError as error:
             found = str(error)
     assert "malformed" in found or "damaged" in found
+
+
+# -- a backup put back -------------------------------------------------------------------------
+
+
+def at_home(folder: Path) -> SqlLedger:
+    folder.mkdir(exist_ok=True)
+    return SqlLedger(f"sqlite:///{(folder / 'ledger.sqlite').as_posix()}")
+
+
+def left_by_a_power_loss(tmp_path: Path) -> Path:
+    """A ledger whose last words are in its log alone, as the disk has it when the power goes."""
+    here, there = tmp_path / "desk", tmp_path / "after"
+    there.mkdir()
+    with closing(at_home(here)) as ledger:
+        ledger.adopt("TF", {make_contract("ESZ26"): 1}, at=NOW, note="before the backup")
+        copies.backup(ledger, tmp_path / "backup.sqlite")
+        ledger.adopt("TF", {make_contract("ZNZ26"): 5}, at=NOW, note="after it")
+        for file in here.glob("ledger.sqlite*"):
+            shutil.copy(file, there / file.name)
+    assert (there / "ledger.sqlite-wal").stat().st_size > 0
+    return there / "ledger.sqlite"
+
+
+def test_a_backup_put_back_holds_what_was_backed_up_and_not_the_old_log(tmp_path: Path) -> None:
+    ledger = left_by_a_power_loss(tmp_path)
+
+    kept = copies.restore(ledger, tmp_path / "backup.sqlite", at=NOW)
+
+    with closing(SqlLedger(f"sqlite:///{ledger.as_posix()}")) as restored:
+        assert restored.held("TF") == {make_contract("ESZ26"): 1}
+        with pytest.raises(LedgerElsewhere):
+            restored.adopt("TF", {make_contract("ESZ26"): 1}, at=NOW, note="not yet adopted")
+    assert kept == ledger.with_name("ledger.sqlite.replaced-20261119T221000Z")
+    with closing(SqlLedger(f"sqlite:///{kept.as_posix()}")) as old:
+        assert old.held("TF") == {make_contract("ESZ26"): 1, make_contract("ZNZ26"): 5}
+
+
+def test_a_backup_put_back_where_nothing_is_left_is_all_there_is(tmp_path: Path) -> None:
+    with closing(at_home(tmp_path / "old")) as ledger:
+        ledger.adopt("TF", {make_contract("ESZ26"): 1}, at=NOW, note="")
+        copies.backup(ledger, tmp_path / "backup.sqlite")
+    target = tmp_path / "ledger.sqlite"
+
+    assert copies.restore(target, tmp_path / "backup.sqlite", at=NOW) is None
+    with closing(SqlLedger(f"sqlite:///{target.as_posix()}")) as restored:
+        assert restored.held("TF") == {make_contract("ESZ26"): 1}
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no database" * 100])
+def test_what_is_no_ledger_is_not_put_in_a_ledgers_place(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    ledger = left_by_a_power_loss(tmp_path)
+    source = tmp_path / "source"
+    if content is not None:
+        source.write_bytes(content)
+
+    with pytest.raises(UsageError):
+        copies.restore(ledger, source, at=NOW)
+    assert sorted(p.name for p in ledger.parent.iterdir()) == [
+        "ledger.sqlite",
+        "ledger.sqlite-shm",
+        "ledger.sqlite-wal",
+    ]
+
+
+# -- every table -------------------------------------------------------------------------------
+
+
+def filled_everywhere(ledger: SqlLedger) -> None:
+    """At least one row in every table of facts."""
+    net = make_order("ESZ26", 2, model="NET", order_ref="desk-20261119-NET-ESZ26-O1")
+    sold = make_order("ESZ26", -1, model="MR")
+    transfer = Transfer(
+        bought=ORDER.order_ref,
+        sold=sold.order_ref,
+        contract=ORDER.contract,
+        quantity=1,
+        price=ORDER.limit_price,
+        session=SESSION,
+    )
+    ledger.record_orders("run", [ORDER, sold], parts={ORDER.order_ref: {"TF": 2}})
+    with ledger._writing() as connection:
+        netted.write_transfers(connection, "run", [transfer], at=NOW)
+        rows_of.name_order(connection, "run", net)
+        netted.write_carried(connection, {net.order_ref: {ORDER.order_ref: 2}})
+        connection.execute(
+            tables.parts.insert().values(order_ref=net.order_ref, model="TF", quantity=2)
+        )
+    ledger.record_approval(
+        Approval(
+            run_id="run",
+            digest="0" * 64,
+            account="DU1234567",
+            order_refs=(ORDER.order_ref,),
+            reviewer="Ann",
+            at=NOW,
+            expires_at=NOW,
+        )
+    )
+    ledger.acknowledge(Acknowledgement(model="TF", digest="0", at=NOW, by="Ann", reason="seen"))
+    ledger.record_halt(Halt(at=NOW, by="Ann", reason="why"))
+    ledger.record_nav(
+        AccountNav(
+            account="DU1234567",
+            session=SESSION,
+            as_of=NOW,
+            base=EUR,
+            net_liquidation=Decimal("1000000.01"),
+            reporting=USD,
+            rate=Decimal("1.0825"),
+        )
+    )
+    ledger.record_flow(CashFlow(at=NOW, amount=Decimal(5), currency=EUR, by="Ann", note=""))
+
+
+def test_a_backup_has_every_row_of_every_table(ledger: SqlLedger, tmp_path: Path) -> None:
+    filled_everywhere(ledger)
+    written = copies.check(ledger).rows
+    target = copies.backup(ledger, tmp_path / "backup.sqlite")
+
+    assert all(n for name, n in written.items() if name != "homes")
+    with closing(SqlLedger(f"sqlite:///{target.as_posix()}")) as copy:
+        found = copies.check(copy)
+        assert {**found.rows, "homes": 0} == {**written, "homes": 0}
+        assert [p for p in found.problems if "is a copy of" not in p] == []
+        assert copy.navs("DU1234567") == ledger.navs("DU1234567")
+        assert copy.approval("run") == ledger.approval("run")
+        assert (copy.flows(), copy.halted()) == (ledger.flows(), ledger.halted())
+
+
+def test_all_sessions_read_at_once_are_what_each_is_by_itself(ledger: SqlLedger) -> None:
+    later = make_order(
+        "ZNH27", 1, session=date(2026, 11, 20), order_ref="desk-20261120-TF-ZNH27-O1"
+    )
+    filled_everywhere(ledger)
+    ledger.record_orders("run", [later])
+    ledger.append_events("run", [intent(later)])
+
+    first, second = ledger.records()
+    for record in (first, second):
+        assert record.orders == ledger.orders(record.session)
+        assert record.events == ledger.events(record.session)
+        assert record.netting == ledger.netting(record.session)
+    assert (first.session, second.session) == (SESSION, later.session)
+    assert first.netting.transfers
+    assert first.netting.carried
+    assert second.events == (intent(later),)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ("UPDATE nav SET payload = '{}'", "nav"),
+        ("UPDATE cash_flows SET amount = 'much'", "cash_flows"),
+        ("UPDATE carried SET order_ref = 'nobody'", "carried"),
+        ("UPDATE transfers SET sold_ref = 'nobody'", "transfers"),
+    ],
+)
+def test_a_check_reads_every_table(ledger: SqlLedger, change: str, named: str) -> None:
+    filled_everywhere(ledger)
+    with ledger._writing() as connection:
+        connection.execute(text(change))
+
+    (problem,) = copies.check(ledger).problems
+    assert problem.startswith(named)

@@ -157,3 +157,10 @@ def test_ledgers_that_several_threads_make_at_once_do_not_get_each_others_tables
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(make, range(16))) == [()] * 16
+
+
+def test_every_table_is_told_in_the_docs() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "ledger.md").read_text(encoding="utf-8")
+    told = {line.split("`")[1] for line in page.splitlines() if line.startswith("| `")}
+
+    assert told == set(tables.metadata.tables)

@@ -274,6 +274,7 @@ def an_execution(**facts: Any) -> ExecutionRow:
         "price": 0.0067005,
         "permId": 77,
         "orderRef": "ref",
+        "clientId": 31,
     }
     execution = Execution(**{**defaults, **facts})
     return ExecutionRow(contract=Contract(conId=5, secType="FUT"), execution=execution)
@@ -284,6 +285,7 @@ def test_an_execution_becomes_a_fill() -> None:
     read = convert.fill(an_execution(), commission)
     assert (read.action, read.quantity, read.price) == (Action.SELL, 2, Decimal("0.0067005"))
     assert (read.perm_id, read.con_id, read.order_ref) == (77, 5, "ref")
+    assert read.client_id == 31
     assert (read.commission, read.commission_currency) == (Decimal("4.94"), "USD")
 
 

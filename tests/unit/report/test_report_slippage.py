@@ -9,7 +9,7 @@ from typing import Any
 
 from afterclose.domain.audit import OrderOutcome
 from afterclose.report.slippage import slippage_csv, slippage_sums
-from make import make_order
+from make import EUR, make_mapped, make_order
 
 D = Decimal
 
@@ -38,7 +38,33 @@ def test_ticks_are_averaged_by_size_and_money_is_added_up() -> None:
     assert one.slippage_ticks == D("2.75")  # (3 × 4 − 1 × 1) / 4
     assert one.slippage_money == D("137.50")
     assert one.reference_to_limit_ticks == D(6)
-    assert one.commission == D("8.20")
+    assert (one.commission, one.commission_currency) == (D("8.20"), "USD")
+
+
+def test_each_step_of_the_way_is_money_as_well() -> None:
+    """Three yen contracts, a tick of 0.0000005 is 6.25 dollars: 6 × 6.25 × 3, and −2 × 6.25 × 3."""
+    yen = make_mapped(
+        "6JZ26", multiplier="12500000", point_value=D(12500000), tick_size=D("0.0000005")
+    )
+    (one,) = slippage_sums([outcome("TF", "6JZ26", 3, order=make_order("6JZ26", 4, mapped=yen))])
+
+    assert (one.reference_to_limit_money, one.limit_to_fill_money) == (D("112.5"), D("-37.5"))
+
+
+def test_a_commission_is_in_the_currency_that_the_broker_names() -> None:
+    """A Bund future is in euros; an account may be told its commissions in dollars."""
+    bund = make_mapped("FGBLZ26", currency=EUR, multiplier="1000", point_value=D(1000))
+    filled = outcome("TF", "FGBLZ26", 1, order=make_order("FGBLZ26", 4, mapped=bund))
+    (one,) = slippage_sums([filled])
+
+    assert (one.currency, one.commission_currency, one.commission) == ("EUR", "USD", D("2.05"))
+
+
+def test_commissions_in_two_currencies_are_not_added_up() -> None:
+    euros = outcome("TF", "ESZ26", 1, commission_currency="EUR")
+    (one,) = slippage_sums([outcome("TF", "ESZ26", 1), euros])
+
+    assert (one.commission, one.commission_currency) == (None, "")
 
 
 def test_models_and_markets_are_kept_apart() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -124,16 +126,58 @@ def test_a_blocked_row_names_its_findings() -> None:
 def test_a_smaller_size_filled_whole_is_the_audits() -> None:
     smaller = make_order("ESZ26", 1, model_quantity=2)
     lives = {smaller.order_ref: life(OrderState.FILLED, smaller, filled=1)}
+    cut = row(final_quantity=1)
 
-    one = only(wanted={"TF": {ES: 2}}, held={"TF": {ES: 1}}, rows=[row(smaller)], lives=lives)
+    one = only(wanted={"TF": {ES: 2}}, held={"TF": {ES: 1}}, rows=[cut], lives=lives)
     assert one.cause is BreakCause.SIZED_BY_AUDIT
 
 
+def test_a_catch_up_that_only_closes_is_not_the_audits_doing() -> None:
+    """Three short are left of an evening before, and the model is two long: only the exit goes."""
+    cover = make_exit("ESZ26", signed=3, model_quantity=0)
+    lives = {cover.order_ref: life(OrderState.FILLED, cover, filled=3)}
+
+    one = only(
+        wanted={"TF": {ES: 2}},
+        rows=[row(cover)],
+        lives=lives,
+        approved=frozenset({cover.order_ref}),
+    )
+    assert one.cause is BreakCause.EARLIER
+
+
+def test_half_the_capital_is_no_cut_by_the_audit() -> None:
+    """The model trades two, the desk's order is for one: what is missing comes from before."""
+    half = make_order("ESZ26", 1, model_quantity=2)
+    lives = {half.order_ref: life(OrderState.FILLED, half, filled=1)}
+
+    one = only(wanted={"TF": {ES: 2}}, held={"TF": {ES: 1}}, rows=[row(half)], lives=lives)
+    assert one.cause is BreakCause.EARLIER
+
+
+def test_what_a_second_attempt_filled_counts_as_well() -> None:
+    first, second = make_order("ESZ26", 3), make_order("ESZ26", 2, replaces=BUY.order_ref)
+    again = replace(second, order_ref="desk-20261119-TF-ESZ26-O2")
+    lives = {
+        first.order_ref: life(OrderState.CANCELLED, first, filled=1),
+        again.order_ref: life(OrderState.CANCELLED, again, filled=1),
+    }
+    one = only(wanted={"TF": {ES: 3}}, held={"TF": {ES: 2}}, rows=[row(first)], lives=lives)
+
+    assert (one.cause, one.detail) == (BreakCause.PARTLY_FILLED, "2 of 3")
+
+
 def test_a_trade_that_became_no_order_is_named_with_its_finding() -> None:
-    dropped = [make_finding(code="AC316", subject="ESZ26", message="nothing to close")]
+    dropped = [("TF", make_finding(code="AC316", subject="ESZ26", message="nothing to close"))]
 
     one = only(wanted={"TF": {ES: 2}}, dropped=dropped)
     assert (one.cause, one.detail) == (BreakCause.DROPPED, "AC316: nothing to close")
+
+
+def test_why_another_models_trade_was_left_out_explains_nothing() -> None:
+    finding = make_finding(code="AC408", subject="ESZ26", message="MR holds -3, the desk -2")
+
+    assert only(wanted={"TF": {ES: 2}}, dropped=[("MR", finding)]).cause is BreakCause.EARLIER
 
 
 def test_the_month_that_waits_for_the_other_leg_of_its_roll_is_said_so() -> None:
@@ -151,6 +195,50 @@ def test_the_month_that_waits_for_the_other_leg_of_its_roll_is_said_so() -> None
         "ESZ26": BreakCause.NOT_FILLED,
         "ESH27": BreakCause.ROLL,
     }
+
+
+def test_what_the_model_added_while_it_rolled_is_told_as_that() -> None:
+    """It closes two and opens three; a roll of the desk opens what it closes."""
+    close = make_exit("ESZ26", signed=-2, kind=TradeKind.ROLL_CLOSE)
+    roll = make_order(
+        "ESH27", 2, kind=TradeKind.ROLL_OPEN, roll_pair=close.order_ref, model_quantity=3
+    )
+    lives = {o.order_ref: life(OrderState.FILLED, o, filled=2) for o in (close, roll)}
+
+    one = only(
+        wanted={"TF": {ESH: 3}}, held={"TF": {ESH: 2}}, rows=[row(close), row(roll)], lives=lives
+    )
+    assert (one.cause, one.detail) == (
+        BreakCause.ROLL_ALONE,
+        "the model closed 2 and opened 3",
+    )
+
+
+def test_a_rest_left_before_keeps_its_origin_through_a_roll() -> None:
+    known = Break(
+        kind=BreakKind.MODEL,
+        symbol="ESZ26",
+        model="TF",
+        expected=3,
+        actual=2,
+        cause=BreakCause.NOT_FILLED,
+        detail="0 of 1",
+        proposal="",
+    )
+    one = only(
+        wanted={"TF": {ESH: 3}},
+        held={"TF": {ESH: 2}},
+        before=[known],
+        before_session=date(2026, 11, 18),
+    )
+    assert (one.symbol, one.cause) == ("ESH27", BreakCause.EARLIER)
+    assert one.origin == "not filled on 2026-11-18"
+
+
+def test_what_a_person_said_since_the_evening_is_told_as_that() -> None:
+    one = only(held={"TF": {ES: 3}}, wanted={"TF": {}}, adopted={"TF": frozenset({ES})})
+
+    assert (one.expected, one.actual, one.cause) == (0, 3, BreakCause.ADOPTED)
 
 
 def test_a_flattened_market_stays_out_and_is_said_so() -> None:
@@ -176,16 +264,18 @@ def check(desk: int, broker: int | None) -> PositionCheck:
     return PositionCheck(symbol="ESZ26", con_id=con_id_of(ES), desk=desk, broker=broker)
 
 
-def foreign(quantity: int, *, perm_id: int = 99) -> Fill:
-    return make_fill(make_order("ESZ26", quantity, order_ref="somebody"), quantity, perm_id=perm_id)
+def foreign(quantity: int, client: int | None = None) -> Fill:
+    order = make_order("ESZ26", quantity, order_ref="somebody")
+    return make_fill(order, abs(quantity), perm_id=99, client_id=client)
 
 
-def by_client(number: int) -> tuple[BrokerOrder, ...]:
+def completed(client: int) -> tuple[BrokerOrder, ...]:
+    """Of a completed order the gateway does not tell the client: -1 stands for that."""
     return (
         BrokerOrder(
             order_ref="",
             perm_id=99,
-            client_id=number,
+            client_id=client,
             con_id=con_id_of(ES),
             symbol="ES",
             action=BUY.action,
@@ -198,17 +288,81 @@ def by_client(number: int) -> tuple[BrokerOrder, ...]:
 
 
 def test_a_trade_by_hand_is_shown_with_its_price() -> None:
-    one = only(checks=[check(2, 5)], sweep=sweep(foreign(3), orders=by_client(0)))
+    one = only(checks=[check(2, 5)], sweep=sweep(foreign(3, 0), orders=completed(-1)))
 
     assert (one.kind, one.cause) == (BreakKind.ACCOUNT, BreakCause.MANUAL)
     assert one.detail == "BUY 3 at 6000"
 
 
 def test_another_program_is_shown_with_its_number() -> None:
-    one = only(checks=[check(2, 5)], sweep=sweep(foreign(3), orders=by_client(31)))
+    one = only(checks=[check(2, 5)], sweep=sweep(foreign(3, 31), orders=completed(-1)))
 
     assert one.cause is BreakCause.OTHER_CLIENT
     assert "client 31" in one.detail
+
+
+def test_a_trade_of_nobody_known_is_not_called_a_hands() -> None:
+    one = only(checks=[check(2, 5)], sweep=sweep(foreign(3)))
+
+    assert (one.cause, one.detail) == (
+        BreakCause.NOT_TOLD,
+        "by whom is not told: BUY 3 at 6000",
+    )
+
+
+def test_trades_that_explain_a_part_of_a_difference_say_which() -> None:
+    one = only(checks=[check(2, 5)], sweep=sweep(foreign(-1, 0)))
+
+    assert one.detail == "SELL 1 at 6000; that is -1 of +3"
+
+
+# -- what an earlier evening knew --------------------------------------------------------------
+
+YESTERDAY = date(2026, 11, 18)
+
+
+def earlier(kind: BreakKind, cause: BreakCause, actual: int, **fields: Any) -> Break:
+    defaults: dict[str, Any] = {"detail": "", "proposal": "", "model": "", "expected": 2}
+    return Break(kind=kind, symbol="ESZ26", cause=cause, actual=actual, **{**defaults, **fields})
+
+
+def test_a_trade_by_hand_of_yesterday_is_still_that_today() -> None:
+    by_hand = earlier(BreakKind.ACCOUNT, BreakCause.MANUAL, 5, detail="BUY 3 at 6000")
+
+    one = only(checks=[check(4, 7)], before=[by_hand], before_session=YESTERDAY)
+    assert (one.cause, one.detail) == (BreakCause.MANUAL, "BUY 3 at 6000")
+    assert one.origin == "traded by hand on 2026-11-18"
+
+
+def test_a_difference_that_grew_since_is_told_with_what_it_began_as() -> None:
+    by_hand = earlier(BreakKind.ACCOUNT, BreakCause.MANUAL, 5, detail="BUY 3 at 6000")
+
+    one = only(checks=[check(2, 6)], before=[by_hand], before_session=YESTERDAY)
+    assert (one.cause, one.detail) == (BreakCause.NOT_TOLD, "")
+    assert one.origin == "traded by hand on 2026-11-18"
+
+
+def test_a_difference_of_the_other_side_is_a_new_one() -> None:
+    by_hand = earlier(BreakKind.ACCOUNT, BreakCause.MANUAL, 5)
+
+    one = only(checks=[check(2, 0)], before=[by_hand], before_session=YESTERDAY)
+    assert (one.cause, one.origin) == (BreakCause.NOT_TOLD, "")
+
+
+def test_an_entry_not_caught_up_keeps_the_cause_of_the_evening_on_which_it_began() -> None:
+    """Also when that was evenings ago: the one looked at last passes it on."""
+    left = make_finding(code="AC408", subject="ESZ26", message="TF holds +2, the desk +0")
+    origin = "not filled on 2026-11-12"
+    known = earlier(BreakKind.MODEL, BreakCause.DROPPED, 0, model="TF", origin=origin)
+
+    (one,) = found(
+        wanted={"TF": {ES: 2}},
+        dropped=[("TF", left)],
+        before=[known],
+        before_session=YESTERDAY,
+    )
+    assert (one.cause, one.origin) == (BreakCause.DROPPED, origin)
+    assert breaks.break_findings([one])[0].message.endswith("it began as not filled on 2026-11-12")
 
 
 def test_a_fill_of_ours_is_nobody_elses_trade() -> None:
@@ -240,6 +394,15 @@ def test_an_unknown_position_is_no_break() -> None:
 
 def test_every_cause_has_a_proposal() -> None:
     assert set(breaks._PROPOSALS) == set(BreakCause)
+
+
+def test_every_cause_is_told_in_the_docs() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "settle.md").read_text(encoding="utf-8")
+    table = page.partition("## Breaks")[2].partition("## A position")[0]
+
+    assert [
+        c.value for c in BreakCause if c.value.removesuffix(" by the broker") not in table
+    ] == []
 
 
 def test_prices_are_told_as_they_are() -> None:

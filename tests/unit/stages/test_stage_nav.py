@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,7 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from afterclose.domain.contracts import Currency, FuturesContract
-from afterclose.domain.nav import AccountNav, CashFlow, DriftParts, NavDay, returns
+from afterclose.domain.nav import (
+    AccountNav,
+    CashFlow,
+    DriftParts,
+    NavDay,
+    StrangersTrade,
+    returns,
+)
+from afterclose.report.nav import nav_rows
 from afterclose.stages import nav
 from make import ACCOUNT, EUR, USD, make_contract, make_spec
 
@@ -227,7 +236,8 @@ def test_a_late_exit_moves_with_the_market_until_it_is_made() -> None:
             (in_session(1), ours(-2, "6015", paid="0")),
         ],
     )
-    day = only_day(inputs([record(0, "5000000"), record(1, "5001500")], model))
+    before = record(0, "5000000", positions={"ESZ26": 2})
+    day = only_day(inputs([before, record(1, "5001500")], model))
 
     # Held over the night, 2 × 10 × 50 = 1000, less what was sold already: 2 × (6000 − 6010) × 50.
     # Against the decision's 6000 the sale was 15 better: 1500.
@@ -283,7 +293,8 @@ def test_a_model_that_counts_points_as_dollars_differs_by_the_rate() -> None:
         fills=[(DAYS[0], held)],
         desk=[(closed(DAYS[0]) - timedelta(hours=3), held)],
     )
-    day = only_day(inputs([record(0, "5000000"), record(1, "5000880")], model))
+    before = record(0, "5000000", positions={"FESXZ26": 2})
+    day = only_day(inputs([before, record(1, "5000880")], model))
     assert day.parts == DriftParts(currency=D(80))
 
 
@@ -292,6 +303,117 @@ def test_a_position_of_no_model_is_shown_as_such() -> None:
     day = only_day(inputs([before, record(1, "5001500")], book(["1000000", "1000000"])))
 
     assert day.parts == DriftParts(other=D(1500))
+
+
+def test_what_a_person_closed_by_hand_is_shown_as_such() -> None:
+    """Two for model and desk; the account holds none any more, and misses 2 × 10 × 50."""
+    model = book(
+        ["1000000", "1001000"],
+        fills=[(DAYS[0], bought(ES, 2, "6000"))],
+        desk=[(closed(DAYS[0]) - timedelta(hours=1), ours(2, "6000", paid="0"))],
+    )
+    day = only_day(inputs([record(0, "5000000"), record(1, "5000000")], model))
+
+    assert day.parts == DriftParts(other=D(-1000))
+
+
+def by_hand(symbol: str = "ESZ26") -> StrangersTrade:
+    return StrangersTrade(
+        exec_id="7",
+        at=in_session(1),
+        symbol=symbol,
+        quantity=-3,
+        price=D(6004),
+        commission=D("6.15"),
+        commission_currency=USD,
+    )
+
+
+def test_what_others_traded_is_theirs_from_their_fill_to_the_close() -> None:
+    """Three sold at 6004, 6010 at the close: −3 × 6 × 50, and 6.15 of commission."""
+    records = [record(0, "5000000"), record(1, "4999093.85", positions={"ESZ26": -3})]
+    day = only_day(inputs(records, book(["1000000", "1000000"]), strangers=[by_hand()]))
+
+    assert day.parts == DriftParts(other=D("-906.15"))
+
+
+def test_what_others_hold_and_trade_is_by_the_accounts_own_rate() -> None:
+    """One held over 40 points, one bought at 5030: (400 + 100) euros at 1.12."""
+    trade = StrangersTrade(
+        exec_id="8",
+        at=in_session(1),
+        symbol="FESXZ26",
+        quantity=1,
+        price=D(5030),
+        commission=D(0),
+        commission_currency=EUR,
+    )
+    records = [
+        record(0, "5000000", positions={"FESXZ26": 1}),
+        record(1, "5000560", rates={EUR: D("1.12")}, positions={"FESXZ26": 2}),
+    ]
+    day = only_day(inputs(records, book(["1000000", "1000000"]), strangers=[trade]))
+
+    assert day.parts == DriftParts(other=D(560))
+
+
+def test_a_trade_of_others_that_cannot_be_named_stays_in_the_rest_and_is_said() -> None:
+    records = [record(0, "5000000"), record(1, "4999093.85")]
+    day = only_day(inputs(records, book(["1000000", "1000000"]), strangers=[by_hand("")]))
+
+    assert day.parts == DriftParts(rest=D("-906.15"))
+    assert day.unknown == ("the contract of 7, a trade of somebody else",)
+
+
+def test_positions_that_the_account_did_not_tell_are_named() -> None:
+    records = [record(0, "5000000", positions=None), record(1, "5000000")]
+
+    day = only_day(inputs(records, book(["1000000", "1000000"])))
+    assert "the account's positions in 2026-11-19" in day.unknown
+
+
+def test_a_position_taken_over_between_two_records_is_nobodys_no_more() -> None:
+    """Bought by hand, shown by the account at the close, taken over for the model after it."""
+    model = book(
+        ["1000000", "1001000"],
+        fills=[(DAYS[0], bought(ES, 2, "6000"))],
+        desk=[(in_session(1), bought(ES, 2, None))],
+    )
+    records = [record(0, "5000000", positions={"ESZ26": 2}), record(1, "5001000")]
+
+    assert only_day(inputs(records, model)).parts == DriftParts()
+
+
+def test_a_position_given_up_between_two_records_ends_with_the_first() -> None:
+    """Closed by hand, and gone from the account at the close; the desk's record ends after it."""
+    model = book(
+        ["1000000", "1000000"],
+        desk=[
+            (closed(DAYS[0]) - timedelta(hours=1), ours(2, "6000", paid="0")),
+            (in_session(1), bought(ES, -2, None)),
+        ],
+    )
+    day = only_day(inputs([record(0, "5000000"), record(1, "5000000")], model))
+
+    assert day.parts == DriftParts()
+    assert day.models[0].desk_result == D(0)
+
+
+def test_the_accounts_own_rate_is_told_apart_from_the_datas() -> None:
+    """2 × 40 × 10 = 800 euros for both: 880 dollars by the data's 1.10, 896 by the account's 1.12.
+
+    Two euros of commission: 2.24.
+    """
+    paid = bought(FESX, 2, "5000", reference=D(5000), commission=D(2), commission_currency=EUR)
+    model = book(
+        ["1000000", "1000880"],
+        fills=[(DAYS[1], bought(FESX, 2, "5000"))],
+        desk=[(in_session(1), paid)],
+    )
+    records = [record(0, "5000000"), record(1, "5000893.76", rates={EUR: D("1.12")})]
+
+    day = only_day(inputs(records, model))
+    assert day.parts == DriftParts(currency=D(16), commission=D("-2.24"))
 
 
 def test_a_deposit_is_no_result() -> None:
@@ -312,7 +434,8 @@ def test_a_close_that_nobody_knows_is_named_and_stays_in_the_rest() -> None:
     day = only_day(inputs(records, model, close=nothing))
 
     assert any("ESZ26" in what for what in day.unknown)
-    assert day.parts.total == day.drift == D(-500)
+    assert day.drift == D(-500)
+    assert day.parts == DriftParts(rest=D(-500))
 
 
 def test_a_missing_commission_is_named() -> None:
@@ -330,7 +453,8 @@ def test_a_position_taken_over_counts_from_the_close_before() -> None:
         fills=[(DAYS[0], bought(ES, 2, "5900"))],
         desk=[(in_session(1), bought(ES, 2, None))],
     )
-    day = only_day(inputs([record(0, "5000000"), record(1, "5001000")], model))
+    before = record(0, "5000000", positions={"ESZ26": 2})
+    day = only_day(inputs([before, record(1, "5001000")], model))
 
     assert day.parts == DriftParts()
 
@@ -345,6 +469,36 @@ def test_a_session_without_a_record_is_bridged() -> None:
 
     assert (day.since, day.session) == (DAYS[0], DAYS[2])
     assert day.parts == DriftParts(missed=D(-3000))
+
+
+def test_a_model_that_begins_later_leaves_the_days_before_as_they_were() -> None:
+    """TF from the 19th on; MR, of half a million, from the 20th: its 5,000 of the 23rd are 1 %.
+
+    The account makes 1,000 on the 20th, and on the 23rd 8,000 of 3,000 and 5,000.
+    """
+    first = book(["1000000", "1001000", "1004000"])
+    late = replace(book(["1"]), name="MR", values={DAYS[1]: D(500000), DAYS[2]: D(505000)})
+    records = [record(0, "5000000"), record(1, "5001000"), record(2, "5009000")]
+    history = nav.compare(inputs(records, first, late))
+    one, two = history.days
+
+    assert ([m.model for m in one.models], [m.model for m in two.models]) == (
+        ["TF"],
+        ["TF", "MR"],
+    )
+    assert (history.models_begin, one.joined, two.joined) == ({"TF": D(1000000)}, D(0), D(500000))
+    assert (one.model_result, two.model_result, two.model_nav) == (D(1000), D(8000), D(1509000))
+    assert history.desk_nav() == (D(1001000), D(1509000))
+    assert nav_rows(history)[1].model_return == D(1509000) / D(1501000) - 1
+    assert nav_rows(history)[1].account_return == D(1509000) / D(1501000) - 1
+
+
+def test_a_session_of_which_one_models_value_is_missing_waits_for_it() -> None:
+    late = replace(book(["1"]), name="MR", values={DAYS[0]: D(500000), DAYS[2]: D(505000)})
+    records = [record(n, "5000000") for n in range(3)]
+
+    day = only_day(inputs(records, book(["1000000", "1000000", "1000000"]), late))
+    assert (day.since, day.session) == (DAYS[0], DAYS[2])
 
 
 def test_the_first_record_after_a_close_is_the_sessions() -> None:

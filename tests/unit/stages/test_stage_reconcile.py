@@ -9,12 +9,19 @@ from typing import Any
 
 import pytest
 
+from afterclose.adapters.files.contract_table import packaged_specs
 from afterclose.domain.account import AccountSnapshot
 from afterclose.domain.audit import Reconciliation
-from afterclose.domain.contracts import Currency, FuturesContract, QualifiedContract
+from afterclose.domain.contracts import (
+    Currency,
+    FuturesContract,
+    MappedContract,
+    QualifiedContract,
+)
 from afterclose.domain.findings import Severity
 from afterclose.domain.order_life import OrderLife
 from afterclose.domain.orders import Action, OrderState, TradeKind
+from afterclose.report.slippage import slippage_sums
 from afterclose.stages.reconcile import ReconcileInputs, reconcile
 from make import (
     NOW,
@@ -88,6 +95,52 @@ def test_slippage_is_in_ticks_and_positive_when_worse(
 
     assert outcome.slippage_ticks == ticks
     assert outcome.average_price == D(price)
+
+
+@pytest.mark.parametrize(
+    ("symbol", "signed", "reference", "limit", "fill", "steps", "money", "currency"),
+    [
+        # 12,500,000 yen in dollars a yen: a tick of 0.0000005 is 6.25 dollars.
+        ("6JZ26", 2, "0.0067005", "0.0067020", "0.0067010", (3, -2, 1), "12.50", "USD"),
+        # 25,000 pounds in dollars: two ticks of 0.0005 cheaper, sold.
+        ("HGZ26", -3, "4.1235", "4.1215", "4.1225", (4, -2, 2), "75", "USD"),
+        # 5,000 bushels in cents: a quarter of a cent is 12.50 dollars.
+        ("ZCZ26", -4, "431.25", "430.25", "431.00", (4, -3, 1), "50", "USD"),
+        # 1,000 euros a point, three ticks better.
+        ("FGBLZ26", 1, "132.10", "132.14", "132.07", (4, -7, -3), "-30", "EUR"),
+        # Five dollars a point, ticks of five points.
+        ("NKDZ26", 2, "38500", "38520", "38510", (4, -2, 2), "100", "USD"),
+    ],
+)
+def test_each_step_of_slippage_in_ticks_and_money_by_the_contracts_own_facts(
+    symbol: str,
+    signed: int,
+    reference: str,
+    limit: str,
+    fill: str,
+    steps: tuple[int, int, int],
+    money: str,
+    currency: str,
+) -> None:
+    contract = make_contract(symbol)
+    mapped = MappedContract(contract=contract, spec=packaged_specs()[contract.root])
+    order = make_order(
+        symbol, signed, mapped=mapped, reference_price=D(reference), limit_price=D(limit)
+    )
+    done = make_fill(order, abs(signed), price=D(fill))
+    (outcome,) = compared(life(order=order, fills=(done,))).outcomes
+
+    assert (
+        outcome.reference_to_limit_ticks,
+        outcome.limit_to_fill_ticks,
+        outcome.slippage_ticks,
+    ) == tuple(D(n) for n in steps)
+    assert outcome.slippage_money == D(money)
+    (one,) = slippage_sums([outcome])
+    assert one.currency == currency
+    assert one.reference_to_limit_money is not None
+    assert one.limit_to_fill_money is not None
+    assert one.reference_to_limit_money + one.limit_to_fill_money == D(money)
 
 
 def test_commissions_add_up_once_all_are_reported() -> None:

@@ -363,6 +363,7 @@ def fill(row: ExecutionRow, commission: CommissionReport | None) -> Fill:
         account=done.acctNumber,
         commission=exact(commission.commission) if commission else None,
         commission_currency=Currency(commission.currency) if commission else None,
+        client_id=done.clientId,
     )
 
 

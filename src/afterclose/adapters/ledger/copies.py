@@ -1,12 +1,13 @@
 """Copies of a ledger for people: a backup of one moment, every table as plain files, a check.
 
-All three read one moment, while the desk may be at work.
+All three read one moment, while the desk may be at work. And a backup put back.
 """
 
 from __future__ import annotations
 
 import csv
 import json
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -66,6 +67,41 @@ def backup(ledger: SqlLedger, target: Path) -> Path:
         _copy_rows(ledger, unfinished)
     unfinished.replace(target)
     return target
+
+
+#: What lies beside a SQLite file; a log of another file would be played into the one put back.
+_BESIDE = ("-wal", "-shm")
+
+
+def restore(ledger: Path, source: Path, *, at: datetime) -> Path | None:
+    """Put a backup in a ledger's place; nothing may be at work on it. It must then be adopted.
+
+    What was there is kept beside it, with its log, and is returned. A file copied over the ledger
+    would keep the ledger's identity, and its log would be played into it: neither happens here.
+    Raises UsageError for a source that is no ledger.
+    """
+    unfinished = ledger.with_name(ledger.name + ".unfinished")
+    unfinished.unlink(missing_ok=True)
+    if not source.is_file():
+        raise UsageError(
+            f"there is no backup {source}", hint="'afterclose ledger backup' makes one"
+        )
+    try:
+        _copy_file(source, unfinished)
+        with closing(sqlite3.connect(unfinished)) as copy:
+            copy.execute("SELECT count(*) FROM orders")
+    except (LedgerError, sqlite3.Error) as error:
+        unfinished.unlink(missing_ok=True)
+        raise UsageError(f"{source} is no ledger: {error}", hint="nothing was changed") from error
+    kept = ledger.with_name(f"{ledger.name}.replaced-{at.astimezone(UTC):%Y%m%dT%H%M%SZ}")
+    if ledger.exists():
+        os.link(ledger, kept)  # the old file lives on, so the new one gets another identity
+    for end in _BESIDE:
+        beside = ledger.with_name(ledger.name + end)
+        if beside.exists():
+            beside.replace(kept.with_name(kept.name + end))
+    unfinished.replace(ledger)
+    return kept if kept.exists() else None
 
 
 def _copy_file(source: Path, target: Path) -> None:
@@ -144,16 +180,23 @@ def _damage(connection: Connection) -> Iterator[str]:
 
 
 def _strays(connection: Connection) -> Iterator[str]:
-    for table in (tables.order_events, tables.parts):
+    for named in (
+        tables.order_events.c.order_ref,
+        tables.parts.c.order_ref,
+        tables.carried.c.net_ref,
+        tables.carried.c.order_ref,
+        tables.transfers.c.bought_ref,
+        tables.transfers.c.sold_ref,
+    ):
         query = (
-            select(table.c.order_ref)
+            select(named)
             .distinct()
-            .outerjoin(tables.orders, tables.orders.c.order_ref == table.c.order_ref)
+            .outerjoin(tables.orders, tables.orders.c.order_ref == named)
             .where(tables.orders.c.order_ref.is_(None))
-            .order_by(table.c.order_ref)
+            .order_by(named)
         )
         for ref in connection.scalars(query):
-            yield f"{table.name} speaks of {ref}, which is no order of this ledger"
+            yield f"{named.table.name} speaks of {ref}, which is no order of this ledger"
 
 
 @contextmanager

@@ -6,15 +6,12 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from pydantic import TypeAdapter
 from sqlalchemy import Connection, insert, select
 
 from afterclose.adapters.ledger import tables
-from afterclose.adapters.ledger.rows import in_utc
+from afterclose.adapters.ledger.rows import NAV, in_utc
 from afterclose.domain.contracts import ContractMonth, Currency, FuturesContract, RootSymbol
 from afterclose.domain.nav import AccountNav, CashFlow
-
-NAV = TypeAdapter(AccountNav)
 
 
 def write_nav(connection: Connection, record: AccountNav) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import ColumnElement, Connection, Table, insert, select
 
 from afterclose.adapters.ledger import tables
+from afterclose.domain.nav import AccountNav
 from afterclose.domain.netting import Transfer
 from afterclose.domain.orders import Approval, BasketOrder, EventKind, Fill, OrderEvent, final_fills
 from afterclose.errors import LedgerError
@@ -19,6 +21,7 @@ EVENT = TypeAdapter(OrderEvent)
 ORDER = TypeAdapter(BasketOrder)
 APPROVAL = TypeAdapter(Approval)
 TRANSFER = TypeAdapter(Transfer)
+NAV = TypeAdapter(AccountNav)
 
 _Filled = Mapping[str, tuple[BasketOrder, tuple[Fill, ...]]]
 
@@ -66,6 +69,7 @@ def unreadable(connection: Connection) -> Iterator[str]:
         (tables.order_events, "seq", EVENT),
         (tables.approvals, "seq", APPROVAL),
         (tables.transfers, "bought_ref", TRANSFER),
+        (tables.nav, "seq", NAV),
     )
     for table, key, adapter in kinds:
         for name, payload in connection.execute(select(table.c[key], table.c.payload)):
@@ -73,6 +77,12 @@ def unreadable(connection: Connection) -> Iterator[str]:
                 adapter.validate_json(payload)
             except ValidationError as error:
                 yield f"{table.name} {name} cannot be read: {error.errors()[0]['msg']}"
+    flows = select(tables.cash_flows.c.seq, tables.cash_flows.c.amount)
+    for name, amount in connection.execute(flows):
+        try:
+            Decimal(amount)
+        except InvalidOperation:
+            yield f"cash_flows {name} cannot be read: {amount!r} is no amount"
 
 
 def name_order(connection: Connection, run_id: str, order: BasketOrder) -> bool:

@@ -37,10 +37,11 @@ from afterclose.adapters.ledger.rows import (
     part_rows,
     parts_of,
 )
+from afterclose.adapters.ledger.whole import read_whole
 from afterclose.domain.contracts import ContractMonth, FuturesContract, RootSymbol
 from afterclose.domain.history import Acknowledgement
 from afterclose.domain.nav import AccountNav, CashFlow
-from afterclose.domain.netting import NET_MODEL, Netting, Transfer
+from afterclose.domain.netting import NET_MODEL, Netting, SessionRecord, Transfer
 from afterclose.domain.orders import Approval, BasketOrder, OrderEvent, TradeKind
 from afterclose.domain.sending import DESK_MODEL, Halt, shares
 from afterclose.errors import LedgerError
@@ -408,6 +409,11 @@ class SqlLedger:
         """Every session for which this desk named an order, oldest first."""
         with self._connection() as connection:
             return read_sessions(connection)
+
+    def records(self) -> Sequence[SessionRecord]:
+        """Every session with orders, oldest first, read at once."""
+        with self._connection() as connection:
+            return read_whole(connection)
 
     def adoptions(self, model: str) -> Sequence[tuple[datetime, FuturesContract, int]]:
         """What a model took over without an order: when, what, how many."""

@@ -18,7 +18,7 @@ def never_opened(trade: ModelTrade) -> Finding:
             f"{trade.model} wants a {trade.kind.value} of {trade.delta:+d}, "
             "but the desk holds none of it for this model"
         ),
-        hint="nothing to do; adopt the position if the account holds it for this model",
+        hint="nothing to do; 'afterclose adopt' if the account holds it for this model",
         evidence={"model_before": trade.position_before, "model_after": trade.position_after},
     )
 

@@ -9,16 +9,14 @@ alone is missed again. Prices are in IB units, and the same closes value both si
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date
 from decimal import Decimal
-from itertools import pairwise, takewhile
-from operator import itemgetter
-from typing import TypeVar
+from itertools import pairwise
 
-from afterclose.domain.contracts import Currency, FuturesContract, read_symbol
+from afterclose.domain.contracts import FuturesContract
 from afterclose.domain.nav import (
     ZERO,
     AccountNav,
@@ -28,25 +26,36 @@ from afterclose.domain.nav import (
     NavHistory,
     settled_money,
 )
+from afterclose.stages.nav.account import currency, flows, others, paid, strangers
 from afterclose.stages.nav.inputs import ModelBook, NavInputs, Trade
-
-_At = TypeVar("_At")
+from afterclose.stages.nav.walking import Book, Span
 
 
 def compare(inputs: NavInputs) -> NavHistory:
-    """Compare every two records between which all models have values. Pure."""
+    """Compare every two records between which all models that began have values. Pure.
+
+    A model that begins later is compared from its inception on; the days before stay as they were.
+    """
     known = [r for r in inputs.records if r.value is not None and _all_have(inputs, r.session)]
     if not known:
         return NavHistory(reporting=inputs.reporting)
     first = known[0]
-    books = [_Book(model) for model in inputs.models]
+    books = [Book(model) for model in inputs.models]
     days = [_day(inputs, books, before, after) for before, after in pairwise(known)]
+    there = {m.name for m in _begun(inputs, first.session)}
+    for number, day in enumerate(days):
+        new = [m for m in inputs.models if m.name in {d.model for d in day.models} - there]
+        there |= {m.name for m in new}
+        joined = sum((m.values[day.since] * m.scale for m in new), ZERO)
+        days[number] = replace(day, joined=settled_money(joined)) if new else day
     return NavHistory(
         reporting=inputs.reporting,
         days=tuple(days),
         begins=first.session,
         account_begins=first.value,
-        models_begin={m.name: m.values[first.session] * m.scale for m in inputs.models},
+        models_begin={
+            m.name: m.values[first.session] * m.scale for m in _begun(inputs, first.session)
+        },
     )
 
 
@@ -59,7 +68,12 @@ def one_per_session(records: Iterable[AccountNav]) -> tuple[AccountNav, ...]:
 
 
 def _all_have(inputs: NavInputs, session: date) -> bool:
-    return bool(inputs.models) and all(session in m.values for m in inputs.models)
+    begun = _begun(inputs, session)
+    return bool(begun) and all(session in m.values for m in begun)
+
+
+def _begun(inputs: NavInputs, session: date) -> Sequence[ModelBook]:
+    return [m for m in inputs.models if m.values and min(m.values) <= session]
 
 
 @dataclass(slots=True)
@@ -77,80 +91,16 @@ class _Pool:
         self.meant += quantity * reference
 
 
-class _Book:
-    """One model's trades and the desk's for it, walked once from record to record."""
-
-    def __init__(self, model: ModelBook) -> None:
-        self.model = model
-        self._model = deque(sorted(model.fills, key=itemgetter(0)))
-        self._desk = deque(sorted(model.desk, key=itemgetter(0)))
-        self.held_model: defaultdict[FuturesContract, Decimal] = defaultdict(Decimal)
-        self.held_desk: defaultdict[FuturesContract, Decimal] = defaultdict(Decimal)
-        self.of_model: Sequence[Trade] = ()
-        self.of_desk: Sequence[Trade] = ()
-
-    def walk(self, before: AccountNav, after: AccountNav) -> None:
-        """Hold what was held at the first record, and set what was traded up to the second.
-
-        A trade of the very instant of a record came after it: the record is of before the sending.
-        """
-        for trade in self._until(self._model, lambda at: at <= before.session):
-            self.held_model[trade.contract] += trade.quantity * self.model.scale
-        for trade in self._until(self._desk, lambda at: at < before.as_of):
-            self.held_desk[trade.contract] += trade.quantity
-        traded = takewhile(lambda fill: fill[0] <= after.session, self._model)
-        self.of_model = [_scaled(trade, self.model.scale) for _, trade in traded]
-        self.of_desk = [t for _, t in takewhile(lambda fill: fill[0] < after.as_of, self._desk)]
-
-    @staticmethod
-    def _until(trades: deque[tuple[_At, Trade]], due: Callable[[_At], bool]) -> Iterator[Trade]:
-        while trades and due(trades[0][0]):
-            yield trades.popleft()[1]
-
-
-@dataclass(slots=True)
-class _Span:
-    """One stretch between two records, with what could not be had on the way."""
-
-    inputs: NavInputs
-    before: AccountNav
-    after: AccountNav
-    unknown: set[str] = field(default_factory=set)
-
-    def close(self, contract: FuturesContract, session: date) -> Decimal | None:
-        found = self.inputs.close(contract, session)
-        if found is None:
-            self.unknown.add(f"close of {contract.symbol} in {session}")
-        return found
-
-    def money(self, contract: FuturesContract, session: date) -> Decimal | None:
-        """Reporting money per 1.0 of price, by the data's rate of a session."""
-        spec = self.inputs.specs.get(contract.root)
-        if spec is None or spec.point_value is None:
-            self.unknown.add(f"facts of {contract.root}")
-            return None
-        rate = self.rate(spec.currency, session)
-        return None if rate is None else spec.point_value * rate
-
-    def rate(self, currency: Currency, session: date) -> Decimal | None:
-        found = self.inputs.rate(currency, session)
-        if found is None:
-            self.unknown.add(f"rate of {currency} in {session}")
-        return found
-
-
-def _day(
-    inputs: NavInputs, books: Sequence[_Book], before: AccountNav, after: AccountNav
-) -> NavDay:
-    span = _Span(inputs, before, after)
+def _day(inputs: NavInputs, books: Sequence[Book], before: AccountNav, after: AccountNav) -> NavDay:
+    span = Span(inputs, before, after)
     span.unknown.update(_late(inputs, before), _late(inputs, after))
     for book in books:
         book.walk(before, after)
-    made = [_model_day(span, book) for book in books]
+    begun = _begun(inputs, before.session)
+    made = [_model_day(span, book) for book in books if book.model in begun]
     begin, end = settled_money(before.value or ZERO), settled_money(after.value or ZERO)
-    parts = DriftParts(
-        currency=_currency(span), other=_others(span, books), flows=_flows(span)
-    ).rounded()
+    other = others(span, books) + strangers(span)
+    parts = DriftParts(currency=currency(span), other=other, flows=flows(span)).rounded()
     for day in made:
         parts = parts.plus(day.parts)
     result = end - begin
@@ -179,11 +129,11 @@ def _late(inputs: NavInputs, record: AccountNav) -> Iterable[str]:
         )
 
 
-def _point_value(span: _Span, contract: FuturesContract) -> Decimal:
+def _point_value(span: Span, contract: FuturesContract) -> Decimal:
     return span.inputs.specs[contract.root].point_value or ZERO
 
 
-def _model_day(span: _Span, book: _Book) -> ModelDay:
+def _model_day(span: Span, book: Book) -> ModelDay:
     """One model's own result, the desk's for it, and the parts between."""
     before, after, model = span.before, span.after, book.model
     nav = settled_money(model.values[after.session] * model.scale)
@@ -196,6 +146,7 @@ def _model_day(span: _Span, book: _Book) -> ModelDay:
         *of_desk,
     }
     parts, priced, native, desk_priced = DriftParts(), ZERO, ZERO, ZERO
+    valued = True
     for contract in sorted(contracts):
         found = _contract_parts(
             span,
@@ -204,32 +155,41 @@ def _model_day(span: _Span, book: _Book) -> ModelDay:
             desk=of_desk.get(contract, ()),
             model=of_model.get(contract, ()),
         )
-        if found is not None:
-            parts, desk_priced = parts.plus(found.parts), desk_priced + found.desk
-            priced, native = priced + found.desk - found.parts.total, native + found.model_native
+        if found is None:
+            valued = False
+            continue
+        parts, desk_priced = parts.plus(found.parts), desk_priced + found.desk
+        priced, native = priced + found.desk - found.parts.total, native + found.model_native
+        parts = parts.plus(DriftParts(currency=found.own_rate))
     counted = native if model.native else priced
-    paid, paid_by_model = _commissions(span, book.of_desk), counted - result
-    parts = parts.plus(DriftParts(commission=paid_by_model - paid, currency=priced - counted))
+    # What a model paid is what its prices leave of its result: of one not valued nothing follows.
+    paid_by_model = counted - result if valued else ZERO
+    charged = _commissions(span, book.of_desk)
+    parts = parts.plus(DriftParts(commission=paid_by_model - charged, currency=priced - counted))
     return ModelDay(
         model=model.name,
         nav=nav,
         result=result,
-        desk_result=settled_money(desk_priced - paid),
+        desk_result=settled_money(desk_priced - charged),
         parts=parts.rounded(),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """What one contract made: the parts, the desk's result, the model's at a rate of one."""
+    """What one contract made: the parts, the desk's result, the model's at a rate of one.
+
+    ``own_rate`` is what the account's own rate makes of the desk's result beyond the data's.
+    """
 
     parts: DriftParts
     desk: Decimal
     model_native: Decimal
+    own_rate: Decimal
 
 
 def _contract_parts(
-    span: _Span,
+    span: Span,
     contract: FuturesContract,
     *,
     held: tuple[Decimal, Decimal],
@@ -257,7 +217,14 @@ def _contract_parts(
         missed += (own.quantity - both) * (end - meant) - (its.quantity - both) * (end - filled)
     parts = DriftParts(slippage=slippage * worth, timing=timing * worth, missed=missed * worth)
     theirs = result - slippage - timing - missed
-    return _Made(parts, result * worth, theirs * _point_value(span, contract))
+    point_value = _point_value(span, contract)
+    rate = span.account_rate(span.inputs.specs[contract.root].currency)
+    return _Made(
+        parts=parts,
+        desk=result * worth,
+        model_native=theirs * point_value,
+        own_rate=ZERO if rate is None else result * (rate * point_value - worth),
+    )
 
 
 def _pool(trades: Iterable[Trade], sign: int, begin: Decimal) -> _Pool:
@@ -274,10 +241,6 @@ def _taken(trades: Iterable[Trade]) -> bool:
     return any(trade.price is None for trade in trades)
 
 
-def _scaled(trade: Trade, scale: Decimal) -> Trade:
-    return Trade(contract=trade.contract, quantity=trade.quantity * scale, price=trade.price)
-
-
 def _by_contract(trades: Iterable[Trade]) -> Mapping[FuturesContract, Sequence[Trade]]:
     found: defaultdict[FuturesContract, list[Trade]] = defaultdict(list)
     for trade in trades:
@@ -285,62 +248,12 @@ def _by_contract(trades: Iterable[Trade]) -> Mapping[FuturesContract, Sequence[T
     return found
 
 
-def _commissions(span: _Span, trades: Iterable[Trade]) -> Decimal:
-    total = ZERO
-    for trade in trades:
-        if trade.commission is None or trade.commission_currency is None:
-            if trade.price is not None:
-                span.unknown.add(f"commission of {trade.contract.symbol}")
-            continue
-        rate = span.rate(trade.commission_currency, span.after.session)
-        total += trade.commission * rate if rate is not None else ZERO
-    return total
-
-
-def _currency(span: _Span) -> Decimal:
-    """Cash that was there before, at the rates of then and now."""
-    moved = ZERO
-    for currency, amount in span.before.cash.items():
-        then, now = span.before.worth(currency), span.after.worth(currency)
-        if then is not None and now is not None:
-            moved += amount * (now - then)
-        elif amount:
-            span.unknown.add(f"the account's rate of {currency}")
-    return moved
-
-
-def _others(span: _Span, books: Iterable[_Book]) -> Decimal:
-    """Result of what the account held before and no model of this desk did."""
-    total = ZERO
-    for contract, quantity in _held_by_nobody(span, books).items():
-        begin = span.close(contract, span.before.session)
-        end = span.close(contract, span.after.session)
-        worth = span.money(contract, span.after.session)
-        if begin is not None and end is not None and worth is not None:
-            total += quantity * (end - begin) * worth
-    return total
-
-
-def _held_by_nobody(span: _Span, books: Iterable[_Book]) -> Mapping[FuturesContract, Decimal]:
-    desk: defaultdict[str, Decimal] = defaultdict(Decimal)
-    for book in books:
-        for held, traded in book.held_desk.items():
-            desk[held.symbol] += traded
-    strangers: dict[FuturesContract, Decimal] = {}
-    for symbol, quantity in (span.before.positions or {}).items():
-        if quantity != desk.get(symbol, ZERO):
-            contract = read_symbol(symbol, on=span.before.session)
-            strangers[contract] = quantity - desk.get(symbol, ZERO)
-    return strangers
-
-
-def _flows(span: _Span) -> Decimal:
-    total = ZERO
-    for flow in span.inputs.flows:
-        if span.before.as_of <= flow.at < span.after.as_of:
-            worth = span.after.worth(flow.currency)
-            if worth is None:
-                span.unknown.add(f"the account's rate of {flow.currency}")
-            else:
-                total += flow.amount * worth
-    return total
+def _commissions(span: Span, trades: Iterable[Trade]) -> Decimal:
+    return sum(
+        (
+            paid(span, t.commission, t.commission_currency, t.contract.symbol)
+            for t in trades
+            if t.price is not None  # taken over: nobody paid for it
+        ),
+        ZERO,
+    )

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from afterclose.domain.contracts import ContractSpec, Currency, FuturesContract, RootSymbol
-from afterclose.domain.nav import AccountNav, CashFlow
+from afterclose.domain.nav import AccountNav, CashFlow, StrangersTrade
 
 #: Close of a contract in a session, in IB units; rate of a currency in the reporting currency.
 CloseOf = Callable[[FuturesContract, date], Decimal | None]
@@ -51,7 +51,10 @@ class ModelBook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NavInputs:
-    """Everything that is known; ``records`` are one per session, oldest first."""
+    """Everything that is known; ``records`` are one per session, oldest first.
+
+    ``strangers`` are the executions of others, each once, that any record was told of.
+    """
 
     reporting: Currency
     records: Sequence[AccountNav]
@@ -61,3 +64,4 @@ class NavInputs:
     rate: RateOf
     opens_after: OpensAfter
     flows: Sequence[CashFlow] = ()
+    strangers: Sequence[StrangersTrade] = ()
