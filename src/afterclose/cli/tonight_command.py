@@ -12,9 +12,7 @@ import typer
 
 from afterclose import clock as calendar
 from afterclose import schedule, settling, unfinished
-from afterclose.adapters.ledger.place import this_place
-from afterclose.adapters.ledger.store import SqlLedger
-from afterclose.bootstrap import open_notifier
+from afterclose.bootstrap import open_ledger, open_notifier
 from afterclose.cli import data_update, desk_commands
 from afterclose.cli.terminal import console
 from afterclose.clock import SystemClock
@@ -30,7 +28,7 @@ def run(home: Path) -> None:
     if not (home / SETTINGS_FILE).is_file():
         raise ConfigError(f"{home} is no desk", hint="make one with 'afterclose init'")
     settings, now = load(home), SystemClock().now()
-    ledger = SqlLedger(settings.ledger_url, desk=settings.desk.name, here=this_place(settings.home))
+    ledger = open_ledger(settings)
     try:
         following = calendar.next_session(calendar.session_at(now))
         past = unfinished.past_evenings(settings.runs, ledger, following)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from afterclose.adapters.ledger.place import this_place
-from afterclose.adapters.ledger.store import SqlLedger
-from afterclose.bootstrap import specs
+from afterclose.bootstrap import open_ledger, specs
 from afterclose.doctor.diagnosis import Diagnosis, fails, good, note
 from afterclose.domain.contracts import ContractSpec, RootSymbol, Session
 from afterclose.domain.findings import Severity
@@ -19,17 +17,23 @@ PART = "books"
 def check(settings: Settings) -> Iterator[Diagnosis]:
     """Open the ledger as every command does."""
     try:
-        ledger = SqlLedger(
-            settings.ledger_url, desk=settings.desk.name, here=this_place(settings.home)
-        )
+        ledger = open_ledger(settings)
     except AfterCloseError as error:
         yield fails(PART, "ledger", str(error), error.hint)
         return
     try:
-        halted = ledger.halted()
+        halted, original = ledger.halted(), ledger.copied_from()
     finally:
         ledger.close()
-    yield good(PART, "ledger", "opens, and nobody else is writing it")
+    if original is not None:
+        yield fails(
+            PART,
+            "ledger",
+            f"it is a copy of {original}: nothing is written into it, so nothing can be sent",
+            "go on with that one; or, when it will never be used again, 'afterclose ledger adopt'",
+        )
+    else:
+        yield good(PART, "ledger", "opens, and nobody else is writing it")
     if halted is not None:
         yield fails(
             PART,
