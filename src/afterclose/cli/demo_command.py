@@ -23,7 +23,7 @@ def show(*, out: Path, seed: int, session: date | None, full: bool, real_data: P
     screen = console()
     narrator = demo.Narrator(
         say=lambda text: screen.print(f"   {text}"),
-        act=lambda text: screen.print(f"\n[bold]● {text}[/bold]"),
+        act=lambda text: screen.print(f"\n● {text}", style="bold"),
         order=OrderTicker(screen),
     )
     default = demo.REAL_SESSION if real_data else demo.SESSION

@@ -24,9 +24,14 @@ PIPE_WIDTH = 140
 
 
 def console() -> Console:
-    """Return a console on standard output; plain and wide where that is no terminal."""
-    screen = Console(highlight=False)
-    return screen if screen.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
+    """Return a console on standard output; plain and wide where that is no terminal.
+
+    What it prints are folders, models' words and a gateway's: a bracket in them is a bracket.
+    """
+    screen = Console(highlight=False, markup=False)
+    if screen.is_terminal:
+        return screen
+    return Console(highlight=False, markup=False, width=PIPE_WIDTH)
 
 
 def one_line(text: str) -> str:
