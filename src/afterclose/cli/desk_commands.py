@@ -16,7 +16,7 @@ from afterclose import clock as calendar
 from afterclose import nightly, run_files, settling
 from afterclose.adapters.ledger.store import SqlLedger
 from afterclose.artifacts import RunFolder, latest_run
-from afterclose.books import session_lives
+from afterclose.books import read_books, session_lives
 from afterclose.bootstrap import model_runner, open_desk, open_ledger
 from afterclose.cli.terminal import (
     OrderTicker,
@@ -113,6 +113,7 @@ def run(home: Path, session: date | None, *, full: bool) -> None:
         runner = model_runner(desk.settings, desk.ledger, resume=False)
         evening = replace(desk, runner=runner) if full else desk
         folder = asyncio.run(nightly.prepare(evening, tonight))
+        out = read_books(desk.ledger, (m.name for m in desk.settings.models), tonight).left()
     view = run_files.read_view(folder)
     screen = console()
     screen.print(audit_summary(view.audit))
@@ -120,12 +121,22 @@ def run(home: Path, session: date | None, *, full: bool) -> None:
         screen.print(findings_table(view.audit.findings, title="The evening as a whole"))
     screen.print(f"report  {folder.path / run_files.REPORT}", soft_wrap=True)
     if view.manifest.state is RunState.NO_TRADES:
-        screen.print(f"No trades tonight ({tonight}): nothing to approve.")
+        screen.print(no_trades_line(tonight, len(out)))
     elif view.audit.verdict is Verdict.BLOCKED:
         screen.print("The evening is blocked; the report says by what.")
         raise typer.Exit(ExitCode.BLOCKED)
     else:
         screen.print("Read it, then: afterclose approve, or afterclose reject")
+
+
+def no_trades_line(session: date, out: int) -> str:
+    """Say that there is nothing to decide, and what of the session was sent before."""
+    if not out:
+        return f"No trades tonight ({session}): nothing to approve."
+    return (
+        f"Nothing more tonight ({session}): {counted(out, 'order')} of it left before, and "
+        "'afterclose status' shows them."
+    )
 
 
 def send(home: Path, run_id: str, *, follow: bool, confirmed: str) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import errno
 import shlex
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 import typer
 
 from afterclose.cli.app import Commands, disk_text
-from afterclose.cli.desk_commands import orders_may_be_out, standing_line
+from afterclose.cli.desk_commands import no_trades_line, orders_may_be_out, standing_line
 from afterclose.cli.hand_commands import rehearsal_shown
 from afterclose.cli.init_command import change_folder
 from afterclose.cli.terminal import console
@@ -112,3 +112,10 @@ def test_status_says_how_long_a_yes_holds_and_when_it_is_over() -> None:
     assert standing_line(approved, YES, later).endswith("Next: afterclose approve, again")
     sent = replace(MANIFEST, state=RunState.SUBMITTED)
     assert "Next" not in standing_line(sent, YES, NOW)
+
+
+def test_an_evening_prepared_again_after_its_sending_says_what_has_left() -> None:
+    evening = date(2026, 11, 27)
+
+    assert no_trades_line(evening, 0) == "No trades tonight (2026-11-27): nothing to approve."
+    assert "4 orders of it left before" in no_trades_line(evening, 4)
