@@ -11,6 +11,7 @@ from afterclose.cli.terminal import (
     OrderTicker,
     audit_summary,
     console,
+    ctrl_c_at_once,
     findings_table,
     orders_table,
     positions_table,
@@ -30,7 +31,8 @@ def show(*, out: Path, seed: int, session: date | None, full: bool, real_data: P
     request = demo.DemoRequest(
         out=out, session=session or default, seed=seed, full=full, real_data=real_data
     )
-    evening = asyncio.run(demo.run(request, narrator))
+    with ctrl_c_at_once():
+        evening = asyncio.run(demo.run(request, narrator))
     view = run_files.read_view(evening.folder)
     screen.print()
     screen.print(audit_summary(view.audit))

@@ -23,6 +23,7 @@ from afterclose.cli.terminal import (
     audit_summary,
     breaks_table,
     console,
+    ctrl_c_at_once,
     findings_table,
     orders_table,
     positions_table,
@@ -112,7 +113,8 @@ def run(home: Path, session: date | None, *, full: bool) -> None:
         tonight = session or calendar.session_at(desk.clock.now())
         runner = model_runner(desk.settings, desk.ledger, resume=False)
         evening = replace(desk, runner=runner) if full else desk
-        folder = asyncio.run(nightly.prepare(evening, tonight))
+        with ctrl_c_at_once():
+            folder = asyncio.run(nightly.prepare(evening, tonight))
         out = read_books(desk.ledger, (m.name for m in desk.settings.models), tonight).left()
     view = run_files.read_view(folder)
     screen = console()

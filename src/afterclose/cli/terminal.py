@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import signal
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.table import Table
@@ -32,6 +35,26 @@ def console() -> Console:
     if screen.is_terminal:
         return screen
     return Console(highlight=False, markup=False, width=PIPE_WIDTH)
+
+
+@contextmanager
+def ctrl_c_at_once() -> Iterator[None]:
+    """Let Ctrl-C end what computes for a long time and sends nothing.
+
+    Without this, asyncio keeps it until the next pause, and a model or a market makes none.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread hears signals
+        return
+    before = signal.signal(signal.SIGINT, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _interrupt(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def one_line(text: str) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import shlex
+import signal
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -15,7 +17,7 @@ from afterclose.cli.app import Commands, disk_text
 from afterclose.cli.desk_commands import no_trades_line, orders_may_be_out, standing_line
 from afterclose.cli.hand_commands import rehearsal_shown
 from afterclose.cli.init_command import change_folder
-from afterclose.cli.terminal import console
+from afterclose.cli.terminal import console, ctrl_c_at_once
 from afterclose.dispatch import Rehearsal
 from afterclose.domain.orders import Approval
 from afterclose.domain.runs import RunState
@@ -58,6 +60,20 @@ def test_who_stops_a_sending_is_told_that_orders_stay_out() -> None:
         raise KeyboardInterrupt
     for word in ("stay out", "afterclose status", "afterclose send", "afterclose halt"):
         assert word in caught.value.hint
+
+
+def test_ctrl_c_does_not_wait_until_a_computation_pauses() -> None:
+    computed = []
+
+    async def compute() -> None:
+        signal.raise_signal(signal.SIGINT)
+        computed.append("on without a pause")
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), ctrl_c_at_once():
+        asyncio.run(compute())
+    assert computed == []
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_a_disk_that_is_full_is_named_with_its_file() -> None:
