@@ -213,6 +213,11 @@ def standing_line(manifest: RunManifest, decision: Approval | None, now: datetim
     if decision is None:
         nothing = manifest.state is RunState.NO_TRADES
         return "nothing to decide" if nothing else "to be decided: afterclose approve, or reject"
+    if manifest.state is RunState.PREPARED:  # the same evening, and perhaps another report
+        return (
+            f"prepared again after {decision.reviewer} decided at {moment(decision.at)}: where the "
+            "report shows something else now, afterclose approve, or reject, again"
+        )
     if not decision.order_refs:
         return f"rejected by {decision.reviewer}: {decision.note}"
     over = now >= decision.expires_at

@@ -240,6 +240,7 @@ def test_a_second_yes_says_how_much_of_it_has_left(
 
 
 def test_a_second_yes_does_not_unsay_that_orders_have_left(paper: Path) -> None:
+    decide_commands.approve(paper, "", Said(reviewer="Ann", note="read"), exclude=[])
     folder = RunFolder(paper / "runs" / RUN)
     manifest = folder.read_json(MANIFEST, RunManifest)
     folder.write_json(MANIFEST, replace(manifest, state=RunState.SUBMITTED))

@@ -126,6 +126,8 @@ def test_status_says_how_long_a_yes_holds_and_when_it_is_over() -> None:
     assert "2 orders approved by Ann, until" in standing_line(approved, YES, NOW)
     assert "but only until" in standing_line(approved, YES, later)
     assert standing_line(approved, YES, later).endswith("Next: afterclose approve, again")
+    again = replace(MANIFEST, state=RunState.PREPARED)
+    assert standing_line(again, YES, NOW).startswith("prepared again after Ann decided at")
     sent = replace(MANIFEST, state=RunState.SUBMITTED)
     assert "Next" not in standing_line(sent, YES, NOW)
 
