@@ -19,7 +19,7 @@ from structlog.typing import EventDict
 
 from afterclose.artifacts import RunFolder
 from afterclose.domain.findings import Finding, Scalar
-from afterclose.domain.runs import BARRED, RunManifest, RunState, StageRecord
+from afterclose.domain.runs import BARRED, SENT, RunManifest, RunState, StageRecord
 from afterclose.errors import AfterCloseError, DataError, NotPossible
 from afterclose.ports import Clock
 
@@ -91,7 +91,12 @@ class RunJournal:
         self.folder.write_json(MANIFEST, self.manifest)
 
     def enter(self, state: RunState, **notes: Scalar) -> None:
-        """Move the run to a state, with notes for whoever reads the manifest."""
+        """Move the run to a state, with notes for whoever reads the manifest.
+
+        A decision on what is left does not unsay that orders have left.
+        """
+        if self.manifest.state in SENT and state not in SENT:
+            state = self.manifest.state
         merged: Mapping[str, Scalar] = {**self.manifest.notes, **notes}
         self.manifest = replace(self.manifest, state=state, notes=merged)
         self.save()

@@ -18,7 +18,7 @@ from afterclose import clock as calendar
 from afterclose import run_files, telling, unfinished
 from afterclose.allocations import adding_barred
 from afterclose.artifacts import RunFolder, findings_csv
-from afterclose.books import Books, departed, read_books
+from afterclose.books import Books, read_books
 from afterclose.dispatch import (
     approved_now,
     before_restart,
@@ -26,6 +26,7 @@ from afterclose.dispatch import (
     limit_figures,
     placed,
     require_confirmed,
+    require_nothing_left,
     restarts,
 )
 from afterclose.domain.audit import AuditReport
@@ -34,8 +35,8 @@ from afterclose.domain.market import MarketSnapshot
 from afterclose.domain.netting import with_rows
 from afterclose.domain.order_life import OrderLife, lives
 from afterclose.domain.orders import Action, Approval, OrderEvent, OrderState
-from afterclose.domain.runs import BARRED, SENT, ModelResult, RunManifest, RunState
-from afterclose.errors import NotApproved, NotPossible
+from afterclose.domain.runs import ModelResult, RunManifest, RunState
+from afterclose.errors import NotApproved
 from afterclose.evening import (
     Desk,
     ViewParts,
@@ -86,10 +87,7 @@ __all__ = [
 
 async def prepare(desk: Desk, session: Session) -> RunFolder:
     """Act one: from market data to a report that a person can decide on. Nothing is sent."""
-    update.require_closed(
-        desk.market, calendar.require_session(session), calendar.session_at(desk.clock.now())
-    )
-    run = _start(desk, session)
+    run = _start(desk, calendar.require_session(session))
     fresh = _update(run)
     nights = _signals(run)
     trades = _mapping(run, nights)
@@ -385,13 +383,7 @@ def reject(
     seen: AuditReport | None = None,
 ) -> Approval:
     """A person's no. The evening can be prepared again. Raises NotPossible once orders left."""
-    audited = seen or run_files.read_view(folder).audit
-    left = departed(desk.ledger, audited.session, (row.order for row in audited.rows))
-    if left:
-        raise NotPossible(
-            f"{len(left)} orders of the evening {audited.run_id} have left",
-            hint=BARRED[RunState.REJECTED][RunState.SUBMITTED],
-        )
+    audited = require_nothing_left(desk.ledger, seen or run_files.read_view(folder).audit)
     decision = review.reject(audited, reviewer=reviewer, now=desk.clock.now(), note=note)
     _decided(desk, folder, decision, RunState.REJECTED)
     if rewrite:
@@ -505,6 +497,4 @@ def _decided(desk: Desk, folder: RunFolder, decision: Approval, state: RunState)
     with run.stage("review") as stage:
         desk.ledger.record_approval(decision)
         stage.wrote(folder.write_json("55-approval.json", decision))
-    before = run.manifest.state
-    # A second yes, to what has not left yet, does not unsay that orders have left.
-    run.enter(before if before in SENT else state, reviewer=decision.reviewer)
+    run.enter(state, reviewer=decision.reviewer)

@@ -42,7 +42,7 @@ from afterclose.evening import Desk
 from afterclose.journal import DESK_LOCK, MANIFEST
 from afterclose.report.words import counted, moment
 from afterclose.settings import SETTINGS_FILE, load
-from afterclose.stages import submit
+from afterclose.stages import submit, update
 
 
 def require_desk(home: Path) -> None:
@@ -110,7 +110,9 @@ def _folder_in(runs: Path, run_id: str) -> RunFolder:
 def run(home: Path, session: date | None, *, full: bool) -> None:
     """Prepare tonight and show the audit. Exits 1 when the evening is blocked."""
     with open_for_command(home, session) as desk:
-        tonight = session or calendar.session_at(desk.clock.now())
+        closed = calendar.session_at(desk.clock.now())
+        tonight = calendar.require_session(session or closed)
+        update.require_closed(desk.market, tonight, closed)  # before it leaves a folder
         runner = model_runner(desk.settings, desk.ledger, resume=False)
         evening = replace(desk, runner=runner) if full else desk
         with ctrl_c_at_once():
