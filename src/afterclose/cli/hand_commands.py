@@ -216,10 +216,10 @@ def flatten(home: Path, request: by_hand.FlattenRequest, *, send: bool, typed: s
 
 
 def _how_to_go_on(request: by_hand.FlattenRequest, *, rows: int, orders: int) -> str:
-    if not rows:
-        return "The account holds nothing of that: there is nothing to close. Nothing was sent."
     if not request.selection.chosen:
         return "A preview. Choose with --all, --symbol, --basket or --model, and add --send."
+    if not rows:
+        return "The account holds nothing of that: there is nothing to close. Nothing was sent."
     if not orders:
         return "Nothing of that can be closed now; the table says why. Nothing was sent."
     would = counted(orders, "order")
