@@ -46,7 +46,8 @@ def commands_page() -> str:
         "# Commands",
         "",
         "Exit codes: 0 ok · 1 blocked by findings · 2 usage · 3 an outside system is down ·",
-        "4 refused. Every command can be repeated; one command at a time works on a desk.",
+        "4 refused · 130 stopped by Ctrl-C. Every command can be repeated; one command at a time",
+        "works on a desk.",
     ]
     for name, command in sorted(commands(), key=lambda c: c[0]):
         parts += ["", f"## {name}", "", " ".join((command.help or "").split()), ""]

@@ -75,6 +75,16 @@ def record_lives(record: SessionRecord) -> Mapping[str, OrderLife]:
     return with_rows(lives(record.orders, record.events), record.netting)
 
 
+def departed(ledger: Ledger, session: date, orders: Iterable[BasketOrder]) -> tuple[OrderLife, ...]:
+    """Return the lives of those of the orders that left, alone or as rows of another one.
+
+    By the ledger: a sender that was killed says nothing in the run's manifest.
+    """
+    known = session_lives(ledger, session)
+    found = (known.get(order.order_ref) for order in orders)
+    return tuple(life for life in found if life and life.state is not OrderState.INTENDED)
+
+
 def market_orders(
     ledger: Ledger, orders: Sequence[BasketOrder], *, desk: str, session: Session, net: bool
 ) -> Netting:

@@ -19,7 +19,8 @@ from afterclose.domain.contracts import ContractSpec, RootSymbol, Session
 from afterclose.domain.findings import Finding
 from afterclose.domain.notices import Notice
 from afterclose.domain.orders import Approval
-from afterclose.errors import ConfigError, UsageError
+from afterclose.errors import ConfigError, LedgerError, UsageError
+from afterclose.journal import last_decided
 from afterclose.ports import (
     BrokerReader,
     Clock,
@@ -56,6 +57,31 @@ def specs(
     return override(packaged, reading), findings
 
 
+def open_ledger(settings: Settings) -> SqlLedger:
+    """Open the ledger of a desk, or make a new desk's. Raises LedgerError.
+
+    A file that is gone from under evenings that were decided is not made anew: an empty ledger
+    knows of no order that left and of nothing that the models hold.
+    """
+    from sqlalchemy import make_url  # noqa: PLC0415 - see above
+
+    from afterclose.adapters.ledger.engine import file_of  # noqa: PLC0415 - see above
+    from afterclose.adapters.ledger.place import this_place  # noqa: PLC0415 - see above
+    from afterclose.adapters.ledger.store import SqlLedger  # noqa: PLC0415 - see above
+
+    file = file_of(make_url(settings.ledger_url))
+    gone = file is not None and not (file.is_file() and file.stat().st_size)
+    decided = last_decided(settings.runs) if gone else None
+    if decided is not None:
+        raise LedgerError(
+            f"the ledger {file} is gone, and this desk has evenings: the last that was decided is "
+            f"{decided}",
+            hint="put the newest backup in its place ('afterclose ledger adopt' takes it over), "
+            f"then settle; to begin anew on purpose, move {settings.runs} away",
+        )
+    return SqlLedger(settings.ledger_url, desk=settings.desk.name, here=this_place(settings.home))
+
+
 def open_desk(
     settings: Settings,
     clock: Clock,
@@ -71,8 +97,6 @@ def open_desk(
             hint="set desk.account in afterclose.toml (paper accounts start with DU)",
         )
     from afterclose.adapters.files.tws_baskets import TwsBaskets  # noqa: PLC0415 - see above
-    from afterclose.adapters.ledger.place import this_place  # noqa: PLC0415 - see above
-    from afterclose.adapters.ledger.store import SqlLedger  # noqa: PLC0415 - see above
     from afterclose.adapters.marketdata.desk_view import DeskMarketData  # noqa: PLC0415
     from afterclose.adapters.marketdata.store import MarketStore  # noqa: PLC0415 - see above
     from afterclose.evening import Desk  # noqa: PLC0415 - see above
@@ -82,7 +106,7 @@ def open_desk(
     )
     for finding in findings:
         say(str(finding))
-    ledger = SqlLedger(settings.ledger_url, desk=settings.desk.name, here=this_place(settings.home))
+    ledger = open_ledger(settings)
     return Desk(
         settings=settings,
         specs=table,

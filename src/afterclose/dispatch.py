@@ -9,17 +9,18 @@ from datetime import datetime, timedelta
 from afterclose import clock as calendar
 from afterclose import run_files, telling
 from afterclose.artifacts import RunFolder
-from afterclose.books import Books
+from afterclose.books import Books, departed
 from afterclose.domain.audit import AuditReport
 from afterclose.domain.contracts import RootSymbol
 from afterclose.domain.market import MarketSnapshot
 from afterclose.domain.netting import Transfer
 from afterclose.domain.order_life import OrderLife, lives, sweep_events
 from afterclose.domain.orders import Approval, BasketOrder, OrderEvent, OrderState
-from afterclose.domain.runs import Mode
+from afterclose.domain.runs import BARRED, Mode, RunState
 from afterclose.domain.sending import LimitFigure, SendLimits
-from afterclose.errors import LiveNotAllowed, NotApproved
+from afterclose.errors import LiveNotAllowed, NotApproved, NotPossible
 from afterclose.evening import Desk, netted
+from afterclose.ports import Ledger
 from afterclose.rolled import kept_flat
 from afterclose.settings import Settings
 from afterclose.stages import basket, placing, review, submit
@@ -81,6 +82,17 @@ class Rehearsal:
     leaving: tuple[submit.Departure, ...]
     crossing: tuple[Transfer, ...]
     models: Mapping[str, str]
+
+
+def require_nothing_left(ledger: Ledger, audited: AuditReport) -> AuditReport:
+    """Return what was audited when nothing of it has left, by the ledger. Raises NotPossible."""
+    left = departed(ledger, audited.session, (row.order for row in audited.rows))
+    if left:
+        raise NotPossible(
+            f"{len(left)} orders of the evening {audited.run_id} have left",
+            hint=BARRED[RunState.REJECTED][RunState.SUBMITTED],
+        )
+    return audited
 
 
 async def rehearse(desk: Desk, folder: RunFolder) -> Rehearsal:

@@ -20,7 +20,8 @@ AfterCloseError                         exit code
 │  ├─ NotPossible                       4   the evening is not where this act begins
 │  ├─ RunAlreadySubmitted               4
 │  └─ LedgerElsewhere                   4   a copy of the ledger, or another machine writes it
-└─ LedgerError                          3   the journal cannot be written: nothing may be sent
+├─ LedgerError                          3   the journal cannot be written: nothing may be sent
+└─ Stopped                            130   by the person at the terminal, with Ctrl-C
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ class ExitCode(IntEnum):
     USAGE = 2
     OUTSIDE_DOWN = 3
     REFUSED = 4
+    #: As shells have it for SIGINT.
+    STOPPED = 130
 
 
 class AfterCloseError(Exception):
@@ -141,3 +144,14 @@ class LedgerError(AfterCloseError):
     """The journal cannot be read or written, so nothing may be sent."""
 
     exit_code = ExitCode.OUTSIDE_DOWN
+
+
+class Stopped(AfterCloseError):  # noqa: N818 - named as a trader says it
+    """The person at the terminal ended the command, with Ctrl-C or at a question."""
+
+    exit_code = ExitCode.STOPPED
+
+    USUAL = "run the same command again: what was done is kept, and nothing is done twice"
+
+    def __init__(self, hint: str = USUAL) -> None:
+        super().__init__("stopped by you", hint=hint)

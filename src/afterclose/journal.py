@@ -6,6 +6,7 @@ with the run id and the stage it came from.
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,8 +20,8 @@ from structlog.typing import EventDict
 from afterclose.adapters.notify import scrubbed
 from afterclose.artifacts import RunFolder
 from afterclose.domain.findings import Finding, Scalar
-from afterclose.domain.runs import BARRED, RunManifest, RunState, StageRecord
-from afterclose.errors import AfterCloseError, NotPossible
+from afterclose.domain.runs import BARRED, SENT, RunManifest, RunState, StageRecord
+from afterclose.errors import AfterCloseError, DataError, NotPossible
 from afterclose.ports import Clock
 
 MANIFEST = "00-manifest.json"
@@ -82,7 +83,7 @@ class RunJournal:
         barred = BARRED.get(to, {}).get(manifest.state) if to else None
         if barred:
             raise NotPossible(
-                f"the evening {manifest.run_id} is {manifest.state.value}", hint=barred
+                f"the evening {manifest.run_id} is {manifest.state.words}", hint=barred
             )
         return cls(folder, manifest, clock)
 
@@ -91,7 +92,12 @@ class RunJournal:
         self.folder.write_json(MANIFEST, self.manifest)
 
     def enter(self, state: RunState, **notes: Scalar) -> None:
-        """Move the run to a state, with notes for whoever reads the manifest."""
+        """Move the run to a state, with notes for whoever reads the manifest.
+
+        A decision on what is left does not unsay that orders have left.
+        """
+        if self.manifest.state in SENT and state not in SENT:
+            state = self.manifest.state
         merged: Mapping[str, Scalar] = {**self.manifest.notes, **notes}
         self.manifest = replace(self.manifest, state=state, notes=merged)
         self.save()
@@ -153,4 +159,22 @@ class RunJournal:
 def _said(error: BaseException) -> str:
     if isinstance(error, AfterCloseError):
         return f"{type(error).__name__}: {error}"
-    return f"{type(error).__name__}: {error!r}"
+    if isinstance(error, (KeyboardInterrupt, CancelledError)):
+        return "stopped by the person at the terminal"
+    return repr(error)
+
+
+#: States that an evening gets with a decision: from then on the ledger knows of it.
+_DECIDED = frozenset({RunState.APPROVED, RunState.REJECTED, RunState.SUBMITTED, RunState.SETTLED})
+
+
+def last_decided(runs: Path) -> str | None:
+    """Return the id of the newest evening that was decided on; None when there is none."""
+    for path in sorted(runs.glob(f"????-??-??-*/{MANIFEST}"), reverse=True):
+        try:
+            manifest = RunFolder(path.parent).read_json(MANIFEST, RunManifest)
+        except DataError:  # a folder of another version, or half a folder
+            continue
+        if manifest.state in _DECIDED:
+            return manifest.run_id
+    return None

@@ -26,6 +26,7 @@ from afterclose.dispatch import (
     limit_figures,
     placed,
     require_confirmed,
+    require_nothing_left,
     restarts,
     watch,
 )
@@ -381,8 +382,8 @@ def reject(
     rewrite: bool = True,
     seen: AuditReport | None = None,
 ) -> Approval:
-    """A person's no. The evening can be prepared again."""
-    audited = seen or run_files.read_view(folder).audit
+    """A person's no. The evening can be prepared again. Raises NotPossible once orders left."""
+    audited = require_nothing_left(desk.ledger, seen or run_files.read_view(folder).audit)
     decision = review.reject(audited, reviewer=reviewer, now=desk.clock.now(), note=note)
     _decided(desk, folder, decision, RunState.REJECTED)
     if rewrite:

@@ -1,19 +1,21 @@
 """``afterclose``: every command, its flags and its exit code.
 
-0 ok · 1 blocked by findings · 2 usage · 3 an outside system is down · 4 refused. Imports that cost
-time happen inside the commands.
+0 ok · 1 blocked by findings · 2 usage · 3 an outside system is down · 4 refused · 130 stopped by
+Ctrl-C. Imports that cost time happen inside the commands.
 """
 
 from __future__ import annotations
 
+import errno
 import logging
 import sys
 import tempfile
 import traceback
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from afterclose import __version__
 from afterclose.cli.data_app import data_app, update_app
@@ -26,10 +28,28 @@ from afterclose.cli.mapping_app import basket_app, mapping_app
 from afterclose.cli.nav_app import nav_app
 from afterclose.cli.options import SessionText, day
 from afterclose.cli.sim_app import sim_app
-from afterclose.errors import AfterCloseError, ExitCode
+from afterclose.errors import AfterCloseError, ExitCode, Stopped
+
+#: What a disk says when it is full, or not ours to write.
+_DISK = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE}
+)
+
+
+class Commands(TyperGroup):
+    """Hears Ctrl-C before typer does, which would end the process without a word."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the chosen command. Raises Stopped when the person ended it."""
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, typer.Abort) as error:
+            raise Stopped from error
+
 
 app = typer.Typer(
     name="afterclose",
+    cls=Commands,
     help="From a Zipline futures backtest to Interactive Brokers, every evening, without fear.",
     no_args_is_help=True,
     add_completion=False,
@@ -45,10 +65,25 @@ def main() -> None:
         app()
     except AfterCloseError as error:
         _stop(str(error), error.hint, error.exit_code)
-    except KeyboardInterrupt:
-        _stop("stopped by you", "run the same command again: it continues", ExitCode.USAGE)
-    except Exception:  # noqa: BLE001 - the border of the process: a user never meets a traceback
-        _stop(f"an error of ours; details are in {_crash_file()}", "please report it", 1)
+    except KeyboardInterrupt:  # before a command began, or while it ended
+        _stop(str(Stopped()), Stopped().hint, Stopped.exit_code)
+    except Exception as error:  # noqa: BLE001 - the border: a user never meets a traceback
+        if isinstance(error, OSError) and error.errno in _DISK:
+            _stop(disk_text(error), DISK_HINT, ExitCode.OUTSIDE_DOWN)
+        _stop(f"an error of ours; {_details()}", "please report it", ExitCode.BLOCKED)
+
+
+#: What a person does about a disk that cannot be written.
+DISK_HINT = (
+    "make room, or let this user write there; then run the same command again: what was done is "
+    "kept, and nothing is done twice"
+)
+
+
+def disk_text(error: OSError) -> str:
+    """Say what the machine refused, and where."""
+    where = f": {error.filename}" if error.filename else ""
+    return f"the disk cannot be used ({error.strerror}){where}"
 
 
 def _stop(message: str, hint: str, code: int) -> NoReturn:
@@ -58,12 +93,17 @@ def _stop(message: str, hint: str, code: int) -> NoReturn:
     sys.exit(int(code))
 
 
-def _crash_file() -> Path:
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="afterclose-crash-", suffix=".txt", delete=False, encoding="utf-8"
-    ) as file:
-        file.write(traceback.format_exc())
-    return Path(file.name)
+def _details() -> str:
+    """Keep the traceback in a file and name it; where no file can be made, its last line."""
+    text = traceback.format_exc()
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="afterclose-crash-", suffix=".txt", delete=False, encoding="utf-8"
+        ) as file:
+            file.write(text)
+    except OSError:
+        return f"no file of it could be written: {text.splitlines()[-1]}"
+    return f"details are in {file.name}"
 
 
 @app.callback(invoke_without_command=True)

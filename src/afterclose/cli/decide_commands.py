@@ -11,6 +11,7 @@ from pathlib import Path
 import typer
 
 from afterclose import dispatch, nightly, run_files
+from afterclose.books import departed
 from afterclose.cli.decision_tables import (
     flagged,
     going_table,
@@ -25,6 +26,7 @@ from afterclose.domain.runs import Mode
 from afterclose.errors import NotApproved, UsageError
 from afterclose.evening import Desk
 from afterclose.report.words import counted, moment
+from afterclose.stages.review import orders_going
 
 Ask = Callable[[str], str]
 
@@ -75,9 +77,11 @@ def approve(
             exclude=left_out,
             seen=view.audit,
         )
+        going = orders_going(view.audit, left_out)
+        left = departed(desk.ledger, view.audit.session, going)
     screen.print(
         f"{counted(len(decision.order_refs), 'order')} approved for {decision.account} by "
-        f"{decision.reviewer}, until {moment(decision.expires_at)}. Next: afterclose send"
+        f"{decision.reviewer}, until {moment(decision.expires_at)}. {_next(len(going), len(left))}"
     )
 
 
@@ -96,6 +100,14 @@ def reject(home: Path, run_id: str, said: Said, *, ask: Ask | None = None) -> No
             )
         nightly.reject(desk, folder, reviewer=_who(desk, said), note=note, seen=view.audit)
     screen.print("Rejected: nothing of this evening can be sent, unless somebody approves it.")
+
+
+def _next(going: int, left: int) -> str:
+    """Say what to do after a yes, and how much of it has left before."""
+    if left and left == going:
+        return "They had all left before: 'afterclose send' only looks at them again."
+    before = f"{left} of them had left before and do not go again. " if left else ""
+    return f"{before}Next: afterclose send"
 
 
 def _left_out(report: AuditReport, exclude: Sequence[str]) -> frozenset[str]:

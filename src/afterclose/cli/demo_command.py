@@ -11,6 +11,7 @@ from afterclose.cli.terminal import (
     OrderTicker,
     audit_summary,
     console,
+    ctrl_c_at_once,
     findings_table,
     orders_table,
     positions_table,
@@ -23,14 +24,15 @@ def show(*, out: Path, seed: int, session: date | None, full: bool, real_data: P
     screen = console()
     narrator = demo.Narrator(
         say=lambda text: screen.print(f"   {text}"),
-        act=lambda text: screen.print(f"\n[bold]● {text}[/bold]"),
+        act=lambda text: screen.print(f"\n● {text}", style="bold"),
         order=OrderTicker(screen),
     )
     default = demo.REAL_SESSION if real_data else demo.SESSION
     request = demo.DemoRequest(
         out=out, session=session or default, seed=seed, full=full, real_data=real_data
     )
-    evening = asyncio.run(demo.run(request, narrator))
+    with ctrl_c_at_once():
+        evening = asyncio.run(demo.run(request, narrator))
     view = run_files.read_view(evening.folder)
     screen.print()
     screen.print(audit_summary(view.audit))

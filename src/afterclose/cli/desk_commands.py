@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import typer
@@ -14,16 +14,16 @@ from filelock import FileLock, Timeout
 
 from afterclose import clock as calendar
 from afterclose import nightly, run_files, settling
-from afterclose.adapters.ledger.place import this_place
 from afterclose.adapters.ledger.store import SqlLedger
 from afterclose.artifacts import RunFolder, latest_run
-from afterclose.books import session_lives
-from afterclose.bootstrap import model_runner, open_desk
+from afterclose.books import read_books, session_lives
+from afterclose.bootstrap import model_runner, open_desk, open_ledger
 from afterclose.cli.terminal import (
     OrderTicker,
     audit_summary,
     breaks_table,
     console,
+    ctrl_c_at_once,
     findings_table,
     orders_table,
     positions_table,
@@ -35,13 +35,14 @@ from afterclose.domain.findings import Verdict
 from afterclose.domain.legs import lone_pairs
 from afterclose.domain.netting import Netting, in_market
 from afterclose.domain.order_life import OrderLife
-from afterclose.domain.orders import OrderState
-from afterclose.domain.runs import RunManifest, RunState
-from afterclose.errors import ConfigError, ExitCode, RunAlreadySubmitted, UsageError
+from afterclose.domain.orders import Approval, OrderState
+from afterclose.domain.runs import SENT, RunManifest, RunState
+from afterclose.errors import ConfigError, ExitCode, RunAlreadySubmitted, Stopped, UsageError
 from afterclose.evening import Desk
 from afterclose.journal import DESK_LOCK, MANIFEST
+from afterclose.report.words import counted, moment
 from afterclose.settings import SETTINGS_FILE, load
-from afterclose.stages import submit
+from afterclose.stages import submit, update
 
 
 def require_desk(home: Path) -> None:
@@ -76,17 +77,32 @@ def open_for_command(
         ) from None
 
 
+@contextmanager
+def orders_may_be_out() -> Iterator[None]:
+    """Tell the person who stops a sending what that leaves behind. Raises Stopped."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Stopped(
+            "orders that had left stay out: 'afterclose status' shows them, 'afterclose send' goes "
+            "on with an evening, 'afterclose halt' cancels them"
+        ) from None
+
+
 def folder_of(desk: Desk, run_id: str) -> RunFolder:
     """Return the folder of an evening, the newest where none is named. Raises UsageError."""
     return _folder_in(desk.settings.runs, run_id)
 
 
 def _folder_in(runs: Path, run_id: str) -> RunFolder:
-    folder = RunFolder(runs / run_id) if run_id else latest_run(runs)
+    newest = latest_run(runs)
+    folder = RunFolder(runs / run_id) if run_id else newest
     if folder is None or not folder.has(MANIFEST):
         raise UsageError(
             f"there is no evening {run_id or 'yet'} in {runs}",
-            hint="prepare one with 'afterclose run'",
+            hint=f"the newest is {newest.path.name}: leave --run away, or name one of the folder's"
+            if newest
+            else "prepare one with 'afterclose run'",
         )
     return folder
 
@@ -94,10 +110,14 @@ def _folder_in(runs: Path, run_id: str) -> RunFolder:
 def run(home: Path, session: date | None, *, full: bool) -> None:
     """Prepare tonight and show the audit. Exits 1 when the evening is blocked."""
     with open_for_command(home, session) as desk:
-        tonight = session or calendar.session_at(desk.clock.now())
+        closed = calendar.session_at(desk.clock.now())
+        tonight = calendar.require_session(session or closed)
+        update.require_closed(desk.market, tonight, closed)  # before it leaves a folder
         runner = model_runner(desk.settings, desk.ledger, resume=False)
         evening = replace(desk, runner=runner) if full else desk
-        folder = asyncio.run(nightly.prepare(evening, tonight))
+        with ctrl_c_at_once():
+            folder = asyncio.run(nightly.prepare(evening, tonight))
+        out = read_books(desk.ledger, (m.name for m in desk.settings.models), tonight).left()
     view = run_files.read_view(folder)
     screen = console()
     screen.print(audit_summary(view.audit))
@@ -105,7 +125,7 @@ def run(home: Path, session: date | None, *, full: bool) -> None:
         screen.print(findings_table(view.audit.findings, title="The evening as a whole"))
     screen.print(f"report  {folder.path / run_files.REPORT}", soft_wrap=True)
     if view.manifest.state is RunState.NO_TRADES:
-        screen.print(f"No trades tonight ({tonight}): nothing to approve.")
+        screen.print(no_trades_line(tonight, len(out)))
     elif view.audit.verdict is Verdict.BLOCKED:
         screen.print("The evening is blocked; the report says by what.")
         raise typer.Exit(ExitCode.BLOCKED)
@@ -113,9 +133,19 @@ def run(home: Path, session: date | None, *, full: bool) -> None:
         screen.print("Read it, then: afterclose approve, or afterclose reject")
 
 
+def no_trades_line(session: date, out: int) -> str:
+    """Say that there is nothing to decide, and what of the session was sent before."""
+    if not out:
+        return f"No trades tonight ({session}): nothing to approve."
+    return (
+        f"Nothing more tonight ({session}): {counted(out, 'order')} of it left before, and "
+        "'afterclose status' shows them."
+    )
+
+
 def send(home: Path, run_id: str, *, follow: bool, confirmed: str) -> None:
     """Send what is approved. Exits 3 when an order's fate is unknown, 1 when one stays here."""
-    with open_for_command(home) as desk:
+    with orders_may_be_out(), open_for_command(home) as desk:
         until = submit.until_final if follow else submit.until_answered
         folder = folder_of(desk, run_id)
         lives = asyncio.run(
@@ -149,9 +179,9 @@ def show_orders(lives: Sequence[OrderLife]) -> None:
     doubtful = [life for life in lives if life.state in {OrderState.UNKNOWN, OrderState.SENT}]
     if doubtful:
         screen.print(
-            f"{len(doubtful)} orders have no answer. They are not sent again by themselves: "
-            "look in TWS, then 'afterclose send' or 'afterclose settle' looks again. One that is "
-            "nowhere in TWS: 'afterclose resolve ORDER_REF --never-arrived'."
+            f"{counted(len(doubtful), 'order')} without an answer. Such an order is not sent again "
+            "by itself: look in TWS, then 'afterclose send' or 'afterclose settle' looks again. "
+            "One that is nowhere in TWS: 'afterclose resolve ORDER_REF --never-arrived --note …'."
         )
         raise typer.Exit(ExitCode.OUTSIDE_DOWN)
 
@@ -178,27 +208,54 @@ def settle(home: Path, run_id: str) -> None:
         raise typer.Exit(ExitCode.BLOCKED)
 
 
+def standing_line(manifest: RunManifest, decision: Approval | None, now: datetime) -> str:
+    """Say who decided what on an evening, and what can be done next."""
+    if manifest.state is RunState.STARTED:
+        return "not prepared to its end: 'afterclose run' begins it again"
+    if decision is None:
+        nothing = manifest.state is RunState.NO_TRADES
+        return "nothing to decide" if nothing else "to be decided: afterclose approve, or reject"
+    if manifest.state is RunState.PREPARED:  # the same evening, and perhaps another report
+        return (
+            f"prepared again after {decision.reviewer} decided at {moment(decision.at)}: where the "
+            "report shows something else now, afterclose approve, or reject, again"
+        )
+    if not decision.order_refs:
+        return f"rejected by {decision.reviewer}: {decision.note}"
+    over = now >= decision.expires_at
+    said = (
+        f"{counted(len(decision.order_refs), 'order')} approved by {decision.reviewer}, "
+        f"{'until' if not over else 'but only until'} {moment(decision.expires_at)}"
+    )
+    if manifest.state in SENT:
+        return said
+    return f"{said}. Next: {'afterclose approve, again' if over else 'afterclose send'}"
+
+
 def status(home: Path, run_id: str) -> None:
     """Show the newest evening as the journal has it, also while another command is at work."""
     require_desk(home)
     settings = load(home)
     folder = _folder_in(settings.runs, run_id)
     manifest = folder.read_json(MANIFEST, RunManifest)
-    ledger = SqlLedger(settings.ledger_url, desk=settings.desk.name, here=this_place(settings.home))
+    ledger = open_ledger(settings)
     try:
         halted = ledger.halted()
         known, netting = session_lives(ledger, manifest.session), ledger.netting(manifest.session)
+        approval = ledger.approval(manifest.run_id)
     finally:
         ledger.close()
     screen = console()
     screen.print(
-        f"{manifest.run_id}: {manifest.state.value}, {manifest.mode.value} {manifest.account}"
+        f"{manifest.run_id}: {manifest.state.words}, {manifest.mode.value} {manifest.account}"
     )
+    screen.print(standing_line(manifest, approval, SystemClock().now()), soft_wrap=True)
     if halted is not None:
         screen.print(f"HALTED {halted.at:%Y-%m-%d %H:%M} UTC by {halted.by}: {halted.reason}")
     for stage in manifest.stages:
         screen.print(
-            f"  {stage.name:<10} {stage.status:<7} {stage.findings} findings {stage.error}"
+            f"  {stage.name:<13} {stage.status:<7} {stage.findings:>3} findings {stage.error}",
+            soft_wrap=True,
         )
     _show_rows(known, netting)
     market = in_market(known, netting)

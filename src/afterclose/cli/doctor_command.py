@@ -12,6 +12,7 @@ from pathlib import Path
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from afterclose.cli.terminal import console
 from afterclose.clock import SystemClock, require_session
@@ -62,8 +63,8 @@ def _table(lines: Sequence[Diagnosis]) -> Table:
         table.add_row(
             "" if line.part == part else line.part,
             line.what,
-            f"[{_STYLES[line.health]}]{line.health.value}[/]",
-            f"{line.said}{remedy}".replace("[", r"\["),
+            Text(line.health.value, style=_STYLES[line.health]),
+            f"{line.said}{remedy}",
         )
         part = line.part
     return table

@@ -17,7 +17,12 @@ from afterclose import clock as calendar
 from afterclose.adapters.files.basket_reading import read_basket
 from afterclose.adapters.ledger.store import SqlLedger
 from afterclose.bootstrap import open_desk
-from afterclose.cli.desk_commands import folder_of, open_for_command, show_orders
+from afterclose.cli.desk_commands import (
+    folder_of,
+    open_for_command,
+    orders_may_be_out,
+    show_orders,
+)
 from afterclose.cli.terminal import OrderTicker, console
 from afterclose.clock import SystemClock
 from afterclose.desk_folder import adoption
@@ -33,6 +38,7 @@ from afterclose.errors import (
     UsageError,
 )
 from afterclose.evening import Desk
+from afterclose.report.words import counted
 from afterclose.settings import load
 from afterclose.stages import submit
 from afterclose.stages.flatten import ORDER_TYPES, FlattenRow, Listed, Selection
@@ -49,16 +55,26 @@ def dry_run(home: Path, run_id: str) -> None:
     with open_for_command(home) as desk:
         rehearsal = asyncio.run(dispatch.rehearse(desk, folder_of(desk, run_id)))
         specs = desk.specs
+    for shown in rehearsal_shown(rehearsal, specs):
+        console().print(shown, soft_wrap=isinstance(shown, str))
+
+
+def rehearsal_shown(
+    rehearsal: dispatch.Rehearsal, specs: Mapping[RootSymbol, ContractSpec]
+) -> Iterator[Table | str]:
+    """Show what would leave, what stays and why, and what crosses inside the desk."""
     leaving = rehearsal.leaving
-    screen = console()
-    screen.print(departures_table(leaving))
+    if leaving:
+        yield departures_table(leaving)
     for staying in leaving:
         if not staying.goes:  # a sentence has no room in a column of twelve
-            screen.print(f"{staying.order.order_ref} stays: {staying.reason}", soft_wrap=True)
-    for line in crossing_lines(rehearsal, specs):
-        screen.print(line, soft_wrap=True)
+            yield f"{staying.order.order_ref} stays: {staying.reason}"
+    yield from crossing_lines(rehearsal, specs)
     going = sum(d.goes for d in leaving)
-    screen.print(f"{going} orders would go, {len(leaving) - going} would stay. Nothing was sent.")
+    if leaving:
+        yield f"{going} orders would go, {len(leaving) - going} would stay. Nothing was sent."
+    else:
+        yield "Nothing would go: every approved order has left before. Nothing was sent."
 
 
 def crossing_lines(
@@ -198,12 +214,12 @@ def _price(text: str) -> Decimal | None:
 def flatten(home: Path, request: by_hand.FlattenRequest, *, send: bool, typed: str) -> None:
     """Show what would be closed; with ``send`` and the typed confirmation, close it."""
     screen = console()
-    with open_for_command(home) as desk:
+    with orders_may_be_out(), open_for_command(home) as desk:
         shown = asyncio.run(by_hand.preview(desk, request))
         screen.print(_flatten_table(shown, title=f"Positions of {desk.settings.desk.account}"))
         orders = sum(row.order is not None for row in shown)
         if not request.selection.chosen or not send or not orders:
-            screen.print(_how_to_go_on(request, orders=orders))
+            screen.print(_how_to_go_on(request, rows=len(shown), orders=orders))
             return
         confirm(desk, orders, typed)
         done = asyncio.run(by_hand.carry_out(desk, request, shown, on_event=OrderTicker(screen)))
@@ -220,10 +236,15 @@ def flatten(home: Path, request: by_hand.FlattenRequest, *, send: bool, typed: s
         raise typer.Exit(ExitCode.BLOCKED)
 
 
-def _how_to_go_on(request: by_hand.FlattenRequest, *, orders: int) -> str:
+def _how_to_go_on(request: by_hand.FlattenRequest, *, rows: int, orders: int) -> str:
     if not request.selection.chosen:
         return "A preview. Choose with --all, --symbol, --basket or --model, and add --send."
-    return f"A preview: {orders} orders would be sent. Nothing was cancelled or sent; add --send."
+    if not rows:
+        return "The account holds nothing of that: there is nothing to close. Nothing was sent."
+    if not orders:
+        return "Nothing of that can be closed now; the table says why. Nothing was sent."
+    would = counted(orders, "order")
+    return f"A preview: {would} would be sent. Nothing was cancelled or sent; add --send."
 
 
 def confirm(desk: Desk, orders: int, typed: str) -> None:

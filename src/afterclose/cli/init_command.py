@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shlex
 import sys
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -377,10 +379,18 @@ def _say(plan: DeskPlan, written: tuple[Path, ...], seen: AccountSnapshot | None
         screen.print(
             "Whether the account has that much was not checked; 'afterclose doctor' does it."
         )
-    place = "" if plan.home == Path() else f"cd {plan.home}, then "
+    place = "" if plan.home == Path() else f"{change_folder(plan.home)}, then "
     serve = "'afterclose sim serve --desk .' in another terminal, "
     rehearsal = serve if plan.source is DataSource.GENERATED else ""
     screen.print(
         f"Next: {place}{rehearsal}'afterclose update', 'afterclose doctor', 'afterclose run'",
         soft_wrap=True,
     )
+
+
+def change_folder(folder: Path) -> str:
+    """Write the command that goes to a folder so that a shell takes it, blanks and all."""
+    text = str(folder)
+    if os.name == "nt":
+        return f'cd /d "{text}"' if " " in text else f"cd /d {text}"
+    return f"cd {shlex.quote(text)}"

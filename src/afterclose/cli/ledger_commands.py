@@ -12,8 +12,8 @@ from filelock import FileLock, Timeout
 from sqlalchemy import make_url
 
 from afterclose.adapters.ledger import copies
-from afterclose.adapters.ledger.place import this_place
 from afterclose.adapters.ledger.store import SqlLedger
+from afterclose.bootstrap import open_ledger
 from afterclose.cli.desk_commands import require_desk
 from afterclose.cli.terminal import console
 from afterclose.clock import SystemClock
@@ -27,7 +27,7 @@ def opened(home: Path) -> Iterator[SqlLedger]:
     """Open a desk's ledger alone."""
     require_desk(home)
     settings = load(home)
-    ledger = SqlLedger(settings.ledger_url, desk=settings.desk.name, here=this_place(settings.home))
+    ledger = open_ledger(settings)
     try:
         yield ledger
     finally:

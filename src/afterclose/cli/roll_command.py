@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from afterclose import by_hand_roll
-from afterclose.cli.desk_commands import open_for_command, show_orders
+from afterclose.cli.desk_commands import open_for_command, orders_may_be_out, show_orders
 from afterclose.cli.hand_commands import confirm, known_type
 from afterclose.cli.terminal import OrderTicker, console
 from afterclose.domain.legs import lone_pairs
@@ -22,7 +22,7 @@ from afterclose.errors import ExitCode
 def roll(home: Path, request: by_hand_roll.RollRequest, *, send: bool, typed: str) -> None:
     """Show both orders; with ``send`` and the typed confirmation, send them, the close first."""
     screen = console()
-    with open_for_command(home) as desk:
+    with orders_may_be_out(), open_for_command(home) as desk:
         shown = asyncio.run(by_hand_roll.preview(desk, request))
         screen.print(_table(shown))
         for order in shown.row.working:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import signal
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.table import Table
@@ -24,9 +27,34 @@ PIPE_WIDTH = 140
 
 
 def console() -> Console:
-    """Return a console on standard output; plain and wide where that is no terminal."""
-    screen = Console(highlight=False)
-    return screen if screen.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
+    """Return a console on standard output; plain and wide where that is no terminal.
+
+    What it prints are folders, models' words and a gateway's: a bracket in them is a bracket.
+    """
+    screen = Console(highlight=False, markup=False)
+    if screen.is_terminal:
+        return screen
+    return Console(highlight=False, markup=False, width=PIPE_WIDTH)
+
+
+@contextmanager
+def ctrl_c_at_once() -> Iterator[None]:
+    """Let Ctrl-C end what computes for a long time and sends nothing.
+
+    Without this, asyncio keeps it until the next pause, and a model or a market makes none.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread hears signals
+        return
+    before = signal.signal(signal.SIGINT, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _interrupt(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def one_line(text: str) -> str:

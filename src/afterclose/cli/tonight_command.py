@@ -13,9 +13,7 @@ from filelock import FileLock, Timeout
 
 from afterclose import clock as calendar
 from afterclose import schedule, settling, unfinished
-from afterclose.adapters.ledger.place import this_place
-from afterclose.adapters.ledger.store import SqlLedger
-from afterclose.bootstrap import open_notifier
+from afterclose.bootstrap import open_ledger, open_notifier
 from afterclose.cli import data_update, desk_commands
 from afterclose.cli.terminal import console
 from afterclose.clock import SystemClock
@@ -62,7 +60,7 @@ def decided(
     settings: Settings, now: datetime
 ) -> tuple[schedule.Decision, tuple[unfinished.PastEvening, ...]]:
     """Decide by what the desk has prepared already; return that, too, the newest first."""
-    ledger = SqlLedger(settings.ledger_url, desk=settings.desk.name, here=this_place(settings.home))
+    ledger = open_ledger(settings)
     try:
         following = calendar.next_session(calendar.session_at(now))
         past = unfinished.past_evenings(settings.runs, ledger, following)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from afterclose.adapters.ledger.place import this_place
 from afterclose.adapters.ledger.store import SqlLedger
-from afterclose.bootstrap import specs
+from afterclose.bootstrap import open_ledger, specs
 from afterclose.doctor.diagnosis import Diagnosis, fails, good, note
 from afterclose.domain.contracts import ContractSpec, RootSymbol, Session
 from afterclose.domain.findings import Severity
@@ -19,9 +18,7 @@ PART = "books"
 def check(settings: Settings) -> Iterator[Diagnosis]:
     """Open the ledger as every command does."""
     try:
-        ledger = SqlLedger(
-            settings.ledger_url, desk=settings.desk.name, here=this_place(settings.home)
-        )
+        ledger = open_ledger(settings)
     except AfterCloseError as error:
         yield fails(PART, "ledger", str(error), error.hint)
         return

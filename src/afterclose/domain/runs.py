@@ -248,6 +248,11 @@ class RunState(StrEnum):
     SETTLED = "settled"
     ABORTED = "aborted"
 
+    @property
+    def words(self) -> str:
+        """The state as a person reads it."""
+        return self.value.replace("_", " ")
+
 
 #: Orders have left. From every other state nothing of the evening was sent.
 SENT = frozenset({RunState.SUBMITTED, RunState.SETTLED})

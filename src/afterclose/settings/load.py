@@ -8,11 +8,13 @@ A desk is one folder with ``afterclose.toml`` (and, kept out of version control,
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 from pydantic import ValidationError, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -132,10 +134,7 @@ def load(home: Path, overrides: Mapping[str, Any] | None = None) -> Settings:
     try:
         return Settings(home=home, **dict(overrides or {}))
     except ValidationError as error:
-        lines = [
-            f"{'.'.join(str(p) for p in e['loc']) or 'settings'}: {e['msg']}"
-            for e in error.errors()
-        ]
+        lines = [_mistake(e) for e in error.errors()]
         raise ConfigError(
             "the settings are not usable:\n  " + "\n  ".join(lines),
             hint=f"correct them in {home / SETTINGS_FILE}, in AFTERCLOSE_… or in the flags",
@@ -145,6 +144,34 @@ def load(home: Path, overrides: Mapping[str, Any] | None = None) -> Settings:
             f"an AFTERCLOSE_… variable cannot be read: {error}",
             hint="write lists and tables of the environment as JSON",
         ) from error
+
+
+def _mistake(error: ErrorDetails) -> str:
+    """Say what is wrong with one setting, and which one may have been meant."""
+    place = tuple(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        near = get_close_matches(place[-1], _names_in(place[:-1]), n=1)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        return f"{'.'.join(place)}: there is no such setting{meant}"
+    said = error["msg"].removeprefix("Value error, ")
+    return f"{'.'.join(place)}: {said}" if place else said
+
+
+def _names_in(section: Sequence[str]) -> Sequence[str]:
+    """Names of the settings of a section; of a list of tables, those of one of them."""
+    fields = Settings.model_fields
+    for part in section:
+        if part.isdecimal():
+            continue
+        inner = fields[part].annotation if part in fields else None
+        models = [inner, *get_args(inner)]
+        found = next(
+            (m for m in models if isinstance(m, type) and hasattr(m, "model_fields")), None
+        )
+        if found is None:
+            return ()
+        fields = found.model_fields
+    return tuple(fields)
 
 
 def channel_address(name: str) -> str | None:

@@ -137,7 +137,7 @@ def require(
     if not approval.order_refs:
         raise NotApproved(
             f"the evening {report.run_id} was rejected by {approval.reviewer}: {approval.note}",
-            hint="prepare it again if that is no longer so",
+            hint="approve it, or prepare it again, if that is no longer so",
         )
     if approval.digest != shown_digest(report) or approval.run_id != report.run_id:
         raise ApprovalVoid(

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 
 from afterclose.domain.contracts import Session
 from afterclose.domain.findings import Finding, Severity
-from afterclose.errors import StaleBars
+from afterclose.errors import StaleBars, UsageError
 from afterclose.ports import MarketData
+
+#: No exchange is closed for longer. Markets without bars for a month count as ended and owe none.
+_LONGEST_HOLIDAY = timedelta(days=21)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,13 +59,27 @@ def evening_findings(freshness: Freshness, *, max_late_share: Decimal) -> tuple[
     return (*freshness.late.values(), *blocking(freshness, max_late_share=max_late_share))
 
 
+def require_closed(data: MarketData, session: Session, closed: Session) -> None:
+    """Refuse an evening that has not come. ``closed`` is the last session that is over.
+
+    A rehearsal may be ahead of the calendar: where the store has bars that late, it may go on.
+    Raises UsageError.
+    """
+    if session > max(closed, data.last_session()):
+        raise UsageError(
+            f"{session} is not over: the last session that has closed is {closed}",
+            hint=f"prepare that one: leave --session away, or write --session {closed}",
+        )
+
+
 def run(data: MarketData, session: Session) -> Freshness:
     """Prove that the session is there.
 
     Raises StaleBars when the store ends before it, and says when that is no fault of the data.
     """
     newest = data.last_session()
-    if newest < session and data.roots() and not data.late(session):
+    holiday = newest >= session - _LONGEST_HOLIDAY  # a store nobody updated owes more than a day
+    if newest < session and holiday and data.roots() and not data.late(session):
         raise StaleBars(  # a desk of markets abroad alone, on their holiday
             f"no market of this desk traded on {session}: their exchanges were closed",
             hint="nothing is missing and nothing is to be done tonight; positions stand",

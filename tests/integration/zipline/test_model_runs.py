@@ -260,6 +260,19 @@ def test_a_model_that_does_not_end_is_stopped_even_where_a_process_of_its_own_go
     assert not (tmp_path / "out" / "result.json").exists()
 
 
+def test_ctrl_c_in_the_model_s_process_is_the_person_s_and_no_error_of_the_model(
+    store: Path, tmp_path: Path
+) -> None:
+    model = tmp_path / "stopped.py"
+    model.write_text(
+        "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nwhile True:\n    pass\n",
+        encoding="utf-8",
+    )
+
+    with pytest.raises(KeyboardInterrupt):
+        run_model(request_for(store, tmp_path / "out", str(model)), on_progress=silent)
+
+
 def test_what_a_model_prints_is_in_its_log_and_not_in_the_progress(
     store: Path, tmp_path: Path
 ) -> None:

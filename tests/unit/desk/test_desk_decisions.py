@@ -12,14 +12,17 @@ import pytest
 from rich.console import Console
 
 from afterclose.adapters.ledger.store import SqlLedger
+from afterclose.artifacts import RunFolder
 from afterclose.cli import decide_commands
 from afterclose.cli.decide_commands import Said
 from afterclose.cli.decision_tables import going_table, staying_lines, sum_line, warnings_table
 from afterclose.domain.orders import Approval
-from afterclose.domain.runs import Mode
-from afterclose.errors import LiveNotAllowed, NotApproved, UsageError
+from afterclose.domain.runs import Mode, RunManifest, RunState
+from afterclose.errors import LiveNotAllowed, NotApproved, NotPossible, UsageError
+from afterclose.journal import MANIFEST
 from afterclose.settings import load
 from e2e.small_desk import make_small_desk
+from make import intent
 from unit.report.make_view import make_view
 from unit.web.web_site import LIVE, PAPER, RUN, write_evening
 
@@ -52,6 +55,17 @@ def live(stored: Path, tmp_path: Path) -> Path:
     audit = replace(VIEW.audit, account="U1234567")
     write_evening(home, replace(VIEW, manifest=manifest, audit=audit), LIVE + MARKET)
     return home
+
+
+def leave(home: Path, *refs: str) -> None:
+    """A sender died when these orders had left: the manifest knows nothing of it."""
+    orders = [row.order for row in VIEW.audit.rows if row.order.order_ref in refs]
+    ledger = SqlLedger(load(home).ledger_url, desk="main")
+    try:
+        ledger.record_orders(RUN, orders)
+        ledger.append_events(RUN, [intent(order) for order in orders])
+    finally:
+        ledger.close()
 
 
 def decision(home: Path) -> Approval | None:
@@ -199,3 +213,37 @@ def test_a_no_wants_its_reason(paper: Path) -> None:
 
     assert made is not None
     assert (made.order_refs, made.note) == ((), "sizes are odd")
+
+
+def test_what_has_left_is_not_rejected_whatever_the_manifest_says(paper: Path) -> None:
+    decide_commands.approve(paper, "", Said(reviewer="Ann", note="read"), exclude=[])
+    leave(paper, ES)
+    with pytest.raises(NotPossible, match=r"1 orders of the evening .* have left") as caught:
+        decide_commands.reject(paper, "", Said(reviewer="Ann", note="no"))
+    made = decision(paper)
+
+    assert "afterclose halt" in caught.value.hint
+    assert made is not None
+    assert made.order_refs
+
+
+def test_a_second_yes_says_how_much_of_it_has_left(
+    paper: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leave(paper, ES)
+    decide_commands.approve(paper, "", Said(reviewer="Ann", note="read"), exclude=[])
+
+    assert "1 of them had left before and do not go again. Next" in capsys.readouterr().out
+    leave(paper, *(row.order.order_ref for row in VIEW.audit.rows))
+    decide_commands.approve(paper, "", Said(reviewer="Ann", note="read"), exclude=[])
+    assert "They had all left before" in capsys.readouterr().out
+
+
+def test_a_second_yes_does_not_unsay_that_orders_have_left(paper: Path) -> None:
+    decide_commands.approve(paper, "", Said(reviewer="Ann", note="read"), exclude=[])
+    folder = RunFolder(paper / "runs" / RUN)
+    manifest = folder.read_json(MANIFEST, RunManifest)
+    folder.write_json(MANIFEST, replace(manifest, state=RunState.SUBMITTED))
+    decide_commands.approve(paper, "", Said(reviewer="Ann", note="read"), exclude=[])
+
+    assert folder.read_json(MANIFEST, RunManifest).state is RunState.SUBMITTED

@@ -79,6 +79,7 @@ def test_an_interrupted_stage_is_recorded_as_failed(journal: RunJournal, folder:
     with pytest.raises(KeyboardInterrupt), journal.stage("snapshot"):
         raise KeyboardInterrupt
     assert on_disk(folder).stages[0].status == "failed"
+    assert on_disk(folder).stages[0].error == "stopped by the person at the terminal"
 
 
 def test_a_stage_run_again_stands_once_and_last(journal: RunJournal, folder: RunFolder) -> None:

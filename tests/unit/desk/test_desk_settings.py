@@ -261,3 +261,26 @@ def test_settings_cannot_be_changed_afterwards(tmp_path: Path) -> None:
 
     with pytest.raises(ValueError, match="frozen"):
         settings.ledger = "sqlite:///other.sqlite"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[broker]\nprot = 7497\n", "broker.prot: there is no such setting; did you mean port?"),
+        ("[sendign]\n", "sendign: there is no such setting; did you mean sending?"),
+        (
+            MODEL.format(name="TF") + "capital_bse = 5\n",
+            "models.0.capital_bse: there is no such setting; did you mean capital_base?",
+        ),
+        ("[desk]\ncolour = 1\n", "desk.colour: there is no such setting"),
+        ("[broker]\nport = 7496\n", "\n  desk.mode is paper but broker.port 7496 is a live port"),
+    ],
+    ids=["key", "section", "key of a model", "nothing like it", "two that disagree"],
+)
+def test_a_misspelled_setting_is_named_with_the_one_that_was_meant(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        desk(tmp_path, text)
+
+    assert said in str(caught.value)

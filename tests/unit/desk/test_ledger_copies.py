@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -20,13 +21,31 @@ from sqlalchemy import text
 from afterclose.adapters.ledger import copies, netted, tables
 from afterclose.adapters.ledger import rows as rows_of
 from afterclose.adapters.ledger.store import SqlLedger
+from afterclose.artifacts import RunFolder
+from afterclose.bootstrap import open_ledger
+from afterclose.doctor import books
+from afterclose.doctor.diagnosis import Health
 from afterclose.domain.history import Acknowledgement
 from afterclose.domain.nav import AccountNav, CashFlow
 from afterclose.domain.netting import Transfer
 from afterclose.domain.orders import Approval
+from afterclose.domain.runs import RunState
 from afterclose.domain.sending import Halt
 from afterclose.errors import LedgerElsewhere, LedgerError, UsageError
-from make import EUR, NOW, SESSION, USD, filled, intent, make_contract, make_order
+from afterclose.journal import MANIFEST
+from afterclose.settings import SETTINGS_FILE, Settings, load
+from make import (
+    ACCOUNT,
+    EUR,
+    NOW,
+    SESSION,
+    USD,
+    filled,
+    intent,
+    make_contract,
+    make_order,
+)
+from unit.report.make_view import make_view
 
 ORDER = make_order("ESZ26", 2, reason="é → 日, with a comma")
 
@@ -309,3 +328,55 @@ def test_a_check_reads_every_table(ledger: SqlLedger, change: str, named: str) -
 
     (problem,) = copies.check(ledger).problems
     assert problem.startswith(named)
+
+
+def decided_desk(home: Path, state: RunState) -> Settings:
+    """A desk with one evening on disk, and no ledger."""
+    (home / SETTINGS_FILE).write_text(f'[desk]\naccount = "{ACCOUNT}"\n', encoding="utf-8")
+    manifest = replace(make_view().manifest, state=state)
+    RunFolder(home / "runs" / manifest.run_id).write_json(MANIFEST, manifest)
+    return load(home)
+
+
+@pytest.mark.parametrize("left", [None, b""], ids=["deleted", "emptied"])
+def test_a_ledger_that_is_gone_is_not_made_anew_under_decided_evenings(
+    tmp_path: Path, left: bytes | None
+) -> None:
+    settings = decided_desk(tmp_path, RunState.SUBMITTED)
+    if left is not None:
+        (tmp_path / "ledger.sqlite").write_bytes(left)
+    with pytest.raises(LedgerError, match=r"ledger.sqlite is gone.*2026-11-20-1") as caught:
+        open_ledger(settings)
+
+    assert "newest backup" in caught.value.hint
+    assert (tmp_path / "ledger.sqlite").exists() is (left is not None)
+
+
+def test_a_desk_that_has_decided_nothing_gets_its_ledger(tmp_path: Path) -> None:
+    with closing(open_ledger(decided_desk(tmp_path, RunState.PREPARED))) as made:
+        assert made.copied_from() is None
+
+
+def test_what_is_wrong_with_a_ledger_s_file_is_said_in_one_line_with_what_to_do(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "Händler desk.sqlite"
+    file.write_bytes(b"no database, but long enough to be read as the head of one" * 20)
+    with pytest.raises(LedgerError) as caught:
+        SqlLedger(f"sqlite:///{file.as_posix()}")
+
+    assert str(caught.value) == f"the ledger {file} cannot be used: file is not a database"
+    assert "newest backup" in caught.value.hint
+
+
+def test_the_doctor_fails_a_copy_into_which_nothing_can_be_written(tmp_path: Path) -> None:
+    settings = decided_desk(tmp_path, RunState.PREPARED)
+    open_ledger(settings).close()
+    file = tmp_path / "ledger.sqlite"
+    shutil.copy(file, tmp_path / "copy")
+    (tmp_path / "copy").replace(file)
+    (line,) = books.check(settings)
+
+    assert line.health is Health.FAILS
+    assert "it is a copy" in line.said
+    assert "afterclose ledger adopt" in line.remedy

@@ -248,3 +248,11 @@ def test_a_basket_that_is_not_certain_is_refused_whole(text: str, error: str) ->
 def test_a_refusal_names_file_and_line() -> None:
     with pytest.raises(UsageError, match=r"my\.csv, line 3: Quantity"):
         read_basket(TWS_HEADER + GOOD_ROW + GOOD_ROW.replace(",2,", ",x,"), source="my.csv")
+
+
+def test_a_basket_with_semicolons_says_how_to_save_it() -> None:
+    text = "\ufeffAction;Quantity;Symbol\r\nBUY;3;ES\r\n"
+    with pytest.raises(UsageError, match="semicolons stand between the columns") as caught:
+        read_basket(text, source="basket.csv")
+
+    assert "commas between columns and points in numbers" in caught.value.hint

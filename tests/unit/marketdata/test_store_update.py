@@ -345,6 +345,13 @@ def test_each_market_owes_the_bar_of_its_own_last_session(tmp_path: Path) -> Non
     assert {a.status for a in ended} == {Freshness.ENDED}
 
 
+def test_an_evening_before_a_market_s_first_bar_is_answered(tmp_path: Path) -> None:
+    store = updated(tmp_path, vendor(), TUESDAY)
+    answers = market_freshness(store, date(1999, 1, 4))
+
+    assert {(a.status, a.behind) for a in answers} == {(Freshness.ENDED, ())}
+
+
 def test_a_later_bar_in_the_store_does_not_make_an_earlier_evening_look_fresh(
     tmp_path: Path,
 ) -> None:

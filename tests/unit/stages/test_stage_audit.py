@@ -238,6 +238,12 @@ def test_clocks_that_disagree_are_said(seconds: int, expected: list[str]) -> Non
     assert codes(report.findings) == expected
 
 
+def test_how_far_two_clocks_are_apart_is_said_in_a_unit_a_person_counts_in() -> None:
+    for seconds, said in ((31, "31 s"), (150, "2 min"), (7_199, "119 min"), (180_026, "2 days")):
+        (finding,) = audited(server_time=NOW + timedelta(seconds=seconds)).findings
+        assert finding.message == f"the gateway's clock is {said} from ours"
+
+
 def test_an_unknown_server_time_is_no_disagreement() -> None:
     assert codes(audited(server_time=None).findings) == ["AC517"]
 

@@ -248,6 +248,17 @@ async def test_a_broken_line_stops_sending_and_a_second_run_goes_on(
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("broken", [0, 1])
+async def test_what_a_broken_line_leaves_here_says_so(ledger: SqlLedger, broken: int) -> None:
+    desk = SmallDesk(answers={ORDERS[broken].order_ref: break_before})
+    known = await send(desk, ledger)
+    left = [life.text for life in known.values() if life.state is OrderState.INTENDED]
+
+    assert len(left) == len(ORDERS) - broken
+    assert set(left) == {"held back: the line broke before the order was written"}
+
+
+@pytest.mark.anyio
 async def test_an_intent_without_a_trace_is_never_sent_again(ledger: SqlLedger) -> None:
     """A crash between the journal and the wire cannot be told from one just after it."""
     ledger.record_orders("run", ORDERS)

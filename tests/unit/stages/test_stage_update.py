@@ -13,7 +13,7 @@ import pytest
 from afterclose.domain.contracts import Currency, FuturesContract, RootSymbol
 from afterclose.domain.findings import Finding, Severity
 from afterclose.domain.market import VendorContract
-from afterclose.errors import StaleBars
+from afterclose.errors import StaleBars, UsageError
 from afterclose.stages import update
 from make import SESSION, codes, make_finding, severities
 
@@ -99,3 +99,25 @@ def test_a_store_without_markets_is_all_late() -> None:
     empty = update.Freshness(session=SESSION, fingerprint="", roots=0, late={})
 
     assert codes(update.blocking(empty, max_late_share=D("0.25"))) == ["AC108"]
+
+
+def test_a_store_that_nobody_updated_for_weeks_is_no_holiday() -> None:
+    """After a month its markets count as ended, and none of them owes a bar."""
+    with pytest.raises(StaleBars, match="the market data ends on") as caught:
+        update.run(Market(newest=SESSION - timedelta(days=90)), SESSION)
+
+    assert "afterclose update" in caught.value.hint
+
+
+def test_an_evening_that_has_not_come_is_refused() -> None:
+    tomorrow = SESSION + timedelta(days=3)
+    with pytest.raises(UsageError, match=f"{tomorrow} is not over.* is {SESSION}") as caught:
+        update.require_closed(Market(), tomorrow, SESSION)
+
+    assert f"--session {SESSION}" in caught.value.hint
+
+
+def test_a_rehearsal_may_be_as_far_ahead_of_the_calendar_as_its_bars() -> None:
+    tomorrow = SESSION + timedelta(days=3)
+    update.require_closed(Market(newest=tomorrow), tomorrow, SESSION)
+    update.require_closed(Market(newest=SESSION), SESSION, SESSION - timedelta(days=1))

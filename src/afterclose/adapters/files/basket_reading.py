@@ -61,6 +61,12 @@ def read_basket(text: str, *, source: str = "basket") -> tuple[BasketRow, ...]:
     for line, cells in _lines(text):
         if "Action" in cells and "Symbol" in cells:
             header = _header(cells, line=line, source=source)
+        elif not header and len(cells) == 1 and cells[0].count(";") > 1:
+            raise UsageError(
+                f"{source}, line {line}: semicolons stand between the columns; TWS reads commas",
+                hint="Excel saved it by the rules of this machine's country: take the file that "
+                "afterclose wrote, or save it with commas between columns and points in numbers",
+            )
         elif not header:
             raise _error(source, line, "the first line must be a header with Action and Symbol")
         else:

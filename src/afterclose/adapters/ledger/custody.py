@@ -14,13 +14,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from afterclose.adapters.ledger import tables
-from afterclose.adapters.ledger.engine import WRITING, is_sqlite
+from afterclose.adapters.ledger.engine import WRITING, file_of, is_sqlite
 from afterclose.adapters.ledger.place import Place, file_id
 from afterclose.errors import LedgerElsewhere, LedgerError
 
@@ -36,7 +35,7 @@ class Custody:
         self.here = here
         self._engine = engine
         self._lease_for = lease_for
-        self._path = _file_of(engine)
+        self._path = file_of(engine.url)
         #: A file is this machine's alone, and its commands take turns by the desk's own lock.
         self._shared = not is_sqlite(engine)
         #: Token of the lease that an ``exclusive`` block holds, and how many such blocks there are.
@@ -173,11 +172,6 @@ class Custody:
             mine = (tables.lease.c.token == token) & (tables.lease.c.holder == self.here.holder)
             now = _now(connection)
             connection.execute(update(tables.lease).where(mine).values(until=now))
-
-
-def _file_of(engine: Engine) -> Path | None:
-    name = engine.url.database if is_sqlite(engine) else None
-    return Path(name) if name and name != ":memory:" else None
 
 
 def _last_home(connection: Connection) -> RowMapping | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -54,6 +55,12 @@ def open_engine(url: str, *, desk: str) -> Engine:
 def is_sqlite(engine: Engine | Connection) -> bool:
     """Whether the database is one file."""
     return engine.dialect.name == _SQLITE
+
+
+def file_of(url: URL) -> Path | None:
+    """Return the file that a ledger lives in; None where it is on a server, or nowhere."""
+    name = url.database if url.get_backend_name() == _SQLITE else None
+    return Path(name) if name and name != ":memory:" else None
 
 
 def queue_for_writing(connection: Connection) -> None:
@@ -118,12 +125,37 @@ def told(engine: Engine) -> Iterator[None]:
         yield
     except ValidationError as error:
         raise LedgerError(
-            f"the ledger at {engine.url!r} holds something this version cannot read: "
+            f"the ledger {_place_of(engine)} holds something this version cannot read: "
             f"{error.errors()[0]['msg']}",
             hint="nothing was sent; use the version that wrote it, or restore a backup",
         ) from error
     except SQLAlchemyError as error:
+        said = str(getattr(error, "orig", None) or error).splitlines()[0]
         raise LedgerError(
-            f"the ledger at {engine.url!r} cannot be used: {error}",
-            hint="nothing was sent; check the file's folder, its rights and the disk",
+            f"the ledger {_place_of(engine)} cannot be used: {said}", hint=_remedy(said)
         ) from error
+
+
+def _place_of(engine: Engine) -> str:
+    """The file's path, or the server's address without its password."""
+    if is_sqlite(engine):
+        return str(engine.url.database)
+    return engine.url.render_as_string(hide_password=True)
+
+
+#: What SQLite says, and what a person does about it; nothing more leaves in any of these cases.
+_REMEDIES = {
+    "locked": "another program holds it open (a viewer, a backup, a copy on a network drive): end "
+    "it, then run the command again",
+    "malformed": "the file is damaged: put the newest backup in its place ('afterclose ledger "
+    "adopt' takes it over), then 'afterclose settle' compares it with the account",
+    "not a database": "the file is no ledger: put the newest backup in its place ('afterclose "
+    "ledger adopt' takes it over), then 'afterclose settle' compares it with the account",
+    "readonly": "let this user write the file and its folder, then run the command again",
+    "full": "make room on the disk, then run the command again",
+}
+
+
+def _remedy(said: str) -> str:
+    known = next((what for word, what in _REMEDIES.items() if word in said), None)
+    return known or "nothing more is sent; check the file's folder, its rights and the disk"

@@ -103,6 +103,8 @@ def _status(newest: date, owed: date, session: date) -> Freshness:
 
 def _behind(chain: Sequence[ContractRecord], newest: date) -> tuple[str, ...]:
     """Contracts with a bar on the market's session before, none on its newest, not yet expired."""
+    if not chain:  # an evening before the market's first bar
+        return ()
     recent = newest - timedelta(days=5)
     return tuple(
         record.symbol

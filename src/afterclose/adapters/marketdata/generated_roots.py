@@ -56,7 +56,10 @@ def generated_roots(roots: Iterable[str] | None = None) -> tuple[GeneratedRoot, 
     wanted = list(table) if roots is None else sorted(set(roots))
     unknown = [root for root in wanted if root not in table]
     if unknown:
-        raise DataError(f"the generated market has no root {', '.join(unknown)}")
+        raise DataError(
+            f"the generated market has no root {', '.join(unknown)}",
+            hint=f"take it out of data.roots; there are {' '.join(table)}",
+        )
     return tuple(table[root] for root in wanted)
 
 

@@ -7,6 +7,7 @@ of that belongs into the process that holds the approval of an evening.
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -24,6 +25,9 @@ WORKER = "afterclose.adapters.zipline.worker"
 LOG_TAIL_LINES = 20
 #: So long the last words of a process that ended are waited for.
 LAST_WORDS_S = 5.0
+
+#: Status of a worker that Ctrl-C ended, too (POSIX, Windows): a terminal tells all that it started.
+_INTERRUPTED = frozenset({-signal.SIGINT, 0xC000013A})
 
 OnProgress = Callable[[str], None]
 
@@ -44,7 +48,8 @@ def run_model(
     ``compare_with``, likewise a folder, ``drift`` says what of the past is no longer what it was.
 
     Raises ModelError when the model fails (with its author's own lines) or exceeds its time limit,
-    and the worker's own error (DataError, ...) when it could not start. The folder keeps the log.
+    and the worker's own error (DataError, ...) when it could not start; KeyboardInterrupt when the
+    person at the terminal stopped the worker, too. The folder keeps the log.
     """
     folder = request.output
     _make_folder(folder)
@@ -60,6 +65,8 @@ def run_model(
             f"model {request.model.name} did not finish in {request.time_limit_s:g} s",
             hint=f"its log is {log_path}; raise the time limit, or make the model faster",
         )
+    if status in _INTERRUPTED:
+        raise KeyboardInterrupt
     if (folder / wire.ERROR_FILE).exists():
         raise _error_of(wire.read_json(folder / wire.ERROR_FILE))
     if status != 0 or not (folder / wire.RESULT_FILE).exists():

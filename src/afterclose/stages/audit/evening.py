@@ -111,7 +111,7 @@ def _clock(snapshot: MarketSnapshot) -> Iterator[Finding]:
             code="AC501",
             severity=Severity.WARN,
             subject="clock",
-            message=f"the gateway's clock is {skew.total_seconds():.0f} s from ours",
+            message=f"the gateway's clock is {length(skew)} from ours",
             hint="set this machine's clock; sessions and expiries depend on it",
         )
 
@@ -275,3 +275,14 @@ def _concentration(
                 hint=f"leave openings out, or raise audit.max_{name}_share if that is meant",
                 evidence={"gross": str(gross), "total": str(total)},
             )
+
+
+#: Units of time with their seconds; the largest of which there are two is written.
+_UNITS = (("days", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+
+
+def length(time: timedelta) -> str:
+    """Write a length of time in the largest unit that leaves at least two: ``50 h``, ``31 s``."""
+    seconds = round(time.total_seconds())
+    unit, size = next(((u, n) for u, n in _UNITS if seconds >= 2 * n), _UNITS[-1])
+    return f"{seconds // size} {unit}"

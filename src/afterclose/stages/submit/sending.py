@@ -57,6 +57,8 @@ IN_FLIGHT = 8
 #: Request not valid: with a read-only API, every order.
 _NOT_VALID = 321
 _HALT_EVERY_S = 0.5
+#: How the word on an order begins that stays here.
+_HELD_BACK = "held back:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,7 +213,7 @@ class _Sending:
         qualified = self._request.qualified.get(order.contract)
         stopped = self._stopped() or self._overtaken(order)
         if stopped is not None or qualified is None:
-            await self._say(order, f"held back: {stopped or 'the gateway does not know it'}")
+            await self._say(order, f"{_HELD_BACK} {stopped or 'the gateway does not know it'}")
         elif await self._room():
             await self._place(order, qualified)
 
@@ -291,7 +293,18 @@ class _Sending:
         A first order that is rejected proves nothing for the next one; one without an answer ends
         it for now.
         """
-        waiting = deque(to_send(self._journal.lives(), self._journal.orders()))
+        await self._send_waiting(deque(to_send(self._journal.lives(), self._journal.orders())))
+        await self._say_why_the_rest_stays()
+
+    async def _say_why_the_rest_stays(self) -> None:
+        """Where the line broke, let every order that it left here say so."""
+        broken, lives = self._journal.broken, self._journal.lives()
+        if isinstance(broken, BrokerError):
+            for order in to_send(lives, self._journal.orders()):
+                if not lives[order.order_ref].text.startswith(_HELD_BACK):
+                    await self._say(order, f"{_HELD_BACK} {broken}")
+
+    async def _send_waiting(self, waiting: deque[BasketOrder]) -> None:
         proven = False
         while waiting and not proven:
             first = waiting.popleft()
@@ -345,11 +358,11 @@ class _Sending:
         caller = Caller(order=order, qualified=qualified, quote=quotes.get(order.contract))
         reason = await self._lonely(order) or self._gate.reason(caller)
         if reason or qualified is None:
-            await self._say(order, f"held back: {reason}")
+            await self._say(order, f"{_HELD_BACK} {reason}")
             return False
         stopped = self._stopped()
         if stopped is not None:
-            await self._say(order, f"held back: {stopped}")
+            await self._say(order, f"{_HELD_BACK} {stopped}")
             await self._journal.break_off(stopped)
             return False
         return await self._place(order, qualified)
