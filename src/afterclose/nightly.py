@@ -463,7 +463,7 @@ async def watch(
         return await submit.run(
             order_desk,
             desk.ledger,
-            submit.SubmitRequest(run_id=run_id, orders=sent, qualified=qualified),
+            submit.SubmitRequest(run_id=run_id, orders=sent, qualified=qualified, sends=False),
             desk.clock,
             on_event=on_event,
             follow=follow,

@@ -81,6 +81,8 @@ class SubmitRequest:
     approved_until: datetime | None = None
     #: How approved rows became these orders, where some carry several or crossed inside.
     netting: Netting = field(default_factory=Netting)
+    #: Whether anything may be sent; without it what is at the broker is followed alone.
+    sends: bool = True
 
 
 class Following(Protocol):
@@ -142,14 +144,14 @@ async def run(
     journal.read_book = sending.read_book
     await sending.read_whole_book()
     worker = Worker(sending, journal, request, clock)
-    waiting = to_send(journal.lives(), journal.orders())
+    waiting = to_send(journal.lives(), journal.orders()) if request.sends else ()
     if waiting:
         require_not_halted(ledger)
     refuse_overtaken(ledger, waiting, request.netting)
     _cross_inside(ledger, request, clock)
     tasks = [asyncio.create_task(sending.listen()), asyncio.create_task(sending.watch_halt())]
     try:
-        await sending.send_all()
+        await sending.send_all(waiting)
         await worker.beside(follow)
         await sending.read_book()  # what the stream told meanwhile is in the journal before it
     finally:
@@ -285,13 +287,13 @@ class _Sending:
 
     # Sending
 
-    async def send_all(self) -> None:
+    async def send_all(self, orders: Sequence[BasketOrder]) -> None:
         """Send one alone until the broker has taken one, then the rest; wait for every answer.
 
         A first order that is rejected proves nothing for the next one; one without an answer ends
         it for now.
         """
-        waiting = deque(to_send(self._journal.lives(), self._journal.orders()))
+        waiting = deque(orders)
         proven = False
         while waiting and not proven:
             first = waiting.popleft()
