@@ -56,6 +56,10 @@ def dry_run(home: Path, run_id: str) -> None:
     for line in crossing_lines(rehearsal, specs):
         screen.print(line, soft_wrap=True)
     going = sum(d.goes for d in leaving)
+    if rehearsal.stopped:
+        screen.print(f"Now none of them would go: {rehearsal.stopped}.", soft_wrap=True)
+        screen.print(f"Else {going} orders, {len(leaving) - going} would stay. Nothing was sent.")
+        return
     screen.print(f"{going} orders would go, {len(leaving) - going} would stay. Nothing was sent.")
 
 

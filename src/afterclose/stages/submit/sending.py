@@ -17,7 +17,6 @@ from datetime import datetime
 from typing import Protocol
 
 from afterclose.domain.contracts import FuturesContract, QualifiedContract
-from afterclose.domain.legs import attempts_at
 from afterclose.domain.market import Quote
 from afterclose.domain.netting import Netting
 from afterclose.domain.order_life import OrderLife, not_sent, sweep_events
@@ -27,7 +26,6 @@ from afterclose.domain.orders import (
     OrderEvent,
     OrderState,
     OrderSweep,
-    TradeKind,
 )
 from afterclose.errors import (
     AfterCloseError,
@@ -44,7 +42,7 @@ from afterclose.stages.submit.door import Caller, Door, Gate, needs_quote
 from afterclose.stages.submit.journal import Journal
 from afterclose.stages.submit.overtaken import refuse_overtaken
 from afterclose.stages.submit.stream import together
-from afterclose.stages.submit.turns import to_send
+from afterclose.stages.submit.turns import TAKEN, closing_leg, lonely, to_send
 from afterclose.stages.submit.working import Worker, with_attempts
 
 #: Asks for the market of contracts at this moment.
@@ -299,7 +297,7 @@ class _Sending:
             first = waiting.popleft()
             if await self._send(first, await self._quotes([first])):
                 state = await self._answered(first)
-                proven = state in _TAKEN
+                proven = state in TAKEN
                 if state in {OrderState.SENT, OrderState.UNKNOWN} or self._read_only(first):
                     return  # one order without an answer is bad enough
             if self._journal.broken is not None:
@@ -386,19 +384,12 @@ class _Sending:
         return True
 
     async def _lonely(self, order: BasketOrder) -> str:
-        """A roll opens the new month only when the broker has taken the order that closes the old.
-
-        Otherwise the desk could hold both months.
-        """
-        pair = attempts_at(self._journal.lives(), order.roll_pair)
-        if order.kind is not TradeKind.ROLL_OPEN or not pair:
+        """Wait until it is known what became of the leg that closes; say why that forbids this."""
+        closing = closing_leg(self._journal.lives(), order)
+        if closing is None:
             return ""
-        closing = pair[-1].order.order_ref
-        await self._journal.answered([closing], self._request.answer_timeout_s)
-        state = self._journal.lives()[closing].state
-        if state in _TAKEN:
-            return ""
-        return f"the leg that closes, {closing}, is {state.value}"
+        await self._journal.answered([closing.order.order_ref], self._request.answer_timeout_s)
+        return lonely(closing_leg(self._journal.lives(), order))
 
     async def _say(self, order: BasketOrder, text: str) -> None:
         await self._journal.write(
@@ -418,16 +409,6 @@ class _Sending:
             return await ask(contracts)
         except BrokerError:
             return {}  # unknown, and the door says what follows from that
-
-
-_TAKEN = frozenset(
-    {
-        OrderState.ACKNOWLEDGED,
-        OrderState.WORKING,
-        OrderState.PARTLY_FILLED,
-        OrderState.FILLED,
-    }
-)
 
 
 def _cross_inside(ledger: Ledger, request: SubmitRequest, clock: Clock) -> None:
