@@ -22,15 +22,8 @@ from afterclose.errors import AfterCloseError
 from afterclose.ports import OrderDesk
 from afterclose.stages import submit
 from integration.ibkr.gateways import GatewayTime
-from integration.sending.evenings import (
-    CrashError,
-    Fuse,
-    MortalDesk,
-    MortalLedger,
-    gateway_of,
-    make_orders,
-    qualify,
-)
+from integration.sending.evenings import gateway_of, make_orders, qualify
+from integration.sending.mortal import CrashError, Fuse, MortalDesk, MortalLedger
 from unit.ibkr.ibkr_values import approval, order
 from unit.tws_sim.sim_market import MONDAY_EVENING, TUESDAY_OPEN, write_market
 
@@ -226,8 +219,8 @@ async def either(one: Coroutine[None, None, None], over: asyncio.Task[None]) -> 
     await asyncio.gather(waiting, return_exceptions=True)
 
 
-#: Around the word that it is worked, the cancellation, its proof and the next attempt.
-QUICK = {8, 9, 11, 12}
+#: The word that it is worked, its cancellation, and intent and bytes of the next attempt.
+QUICK = {6, 7, 11, 12}
 
 
 @pytest.mark.parametrize("after", [False, True])
