@@ -86,7 +86,8 @@ def _folder_in(runs: Path, run_id: str) -> RunFolder:
     if folder is None or not folder.has(MANIFEST):
         raise UsageError(
             f"there is no evening {run_id or 'yet'} in {runs}",
-            hint="prepare one with 'afterclose run'",
+            hint="prepare one with 'afterclose run', or bring its folder here from the machine "
+            "that prepared it",
         )
     return folder
 

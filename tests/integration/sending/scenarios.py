@@ -81,8 +81,9 @@ JOURNAL_POINTS = 20
 DESK_POINTS: Mapping[str, int] = MappingProxyType(
     {"worked": 45, "netted": 40, "other types": 25, "lone legs": 30, "everything": 60}
 )
-#: Evenings of each desk under each fault.
-EACH_DESK = 4
+#: Evenings of each desk under each fault; more where orders fill while they are ended.
+EACH_DESK = 8
+_EACH_WITH_FILLS = 24
 #: Both sendings under a fault may meet a broken line.
 BREAKS = 2
 
@@ -137,7 +138,7 @@ def other_desks() -> Iterator[tuple[str, str, Evening]]:
                 number += 1
                 yield "healthy", desk, of_desk(desk, "", number, crash_at=point, after=after)
         for name, scenario in SCENARIOS.items():
-            for _ in range(EACH_DESK):
+            for _ in range(_EACH_WITH_FILLS if name == "partial fills" else EACH_DESK):
                 number += 1
                 point = number * 7 % (DESK_POINTS[desk] + 1)
                 after = number % 2 == 0
