@@ -182,16 +182,31 @@ def flatten(home: Path, request: by_hand.FlattenRequest, *, send: bool, typed: s
     """Show what would be closed; with ``send`` and the typed confirmation, close it."""
     screen = console()
     with open_for_command(home) as desk:
-        shown = asyncio.run(by_hand.preview(desk, request))
-        screen.print(_flatten_table(shown, title=f"Positions of {desk.settings.desk.account}"))
-        orders = sum(row.order is not None for row in shown)
-        if not request.selection.chosen or not send or not orders:
-            screen.print(_how_to_go_on(request, orders=orders))
+        seen = asyncio.run(by_hand.survey(desk, request))
+        screen.print(_flatten_table(seen.rows, title=f"Positions of {desk.settings.desk.account}"))
+        for order in seen.waiting:
+            screen.print(
+                f"without a position, cancelled too: {order.order_ref} {order.action.value} "
+                f"{order.remaining}",
+                soft_wrap=True,
+            )
+        orders = sum(row.order is not None for row in seen.rows)
+        if not request.selection.chosen or not send or not (orders or seen.waiting):
+            screen.print(_how_to_go_on(request, orders=orders, send=send))
             return
         confirm(desk, orders, typed)
-        done = asyncio.run(by_hand.carry_out(desk, request, shown, on_event=OrderTicker(screen)))
+        done = asyncio.run(
+            by_hand.carry_out(
+                desk, request, seen.rows, on_event=OrderTicker(screen), waiting=seen.waiting
+            )
+        )
+    for one in done.cancelling.still_open:
+        screen.print(f"STILL WORKING: {one.order_ref} {one.action.value} {one.remaining}")
     if len(done.rows) < orders:
-        screen.print(f"{orders - len(done.rows)} contracts were left alone: they changed meanwhile")
+        screen.print(
+            f"{orders - len(done.rows)} contracts were left alone: they changed meanwhile, or an "
+            "order on them has not ended"
+        )
     if done.left is None:
         screen.print("What is left is NOT known: the positions did not come.")
     elif done.left:
@@ -199,13 +214,15 @@ def flatten(home: Path, request: by_hand.FlattenRequest, *, send: bool, typed: s
     else:
         screen.print("Nothing is left of what was chosen.")
     show_orders(tuple(done.lives.values()))
-    if done.left is None or done.left:
+    if done.left is None or done.left or done.cancelling.still_open:
         raise typer.Exit(ExitCode.BLOCKED)
 
 
-def _how_to_go_on(request: by_hand.FlattenRequest, *, orders: int) -> str:
+def _how_to_go_on(request: by_hand.FlattenRequest, *, orders: int, send: bool) -> str:
     if not request.selection.chosen:
         return "A preview. Choose with --all, --symbol, --basket or --model, and add --send."
+    if send:
+        return "There is nothing to close or cancel; nothing was sent."
     return f"A preview: {orders} orders would be sent. Nothing was cancelled or sent; add --send."
 
 
