@@ -12,6 +12,7 @@ from afterclose import tws_sim
 from afterclose.adapters.ledger.store import SqlLedger
 from afterclose.domain.contracts import QualifiedContract
 from afterclose.domain.netting import Netting, Transfer
+from afterclose.domain.order_life import NOT_SENT
 from afterclose.domain.orders import BasketOrder, EventKind, OrderEvent, OrderSweep
 from afterclose.ports import OrderDesk
 
@@ -31,7 +32,8 @@ class Fuse:
     #: Whether the n-th write itself still happened.
     after: bool = False
     seen: int = 0
-    #: The orders on whose intent or bytes it burnt: of these nobody can say whether they left.
+    #: The orders on whose intent, bytes, or word that these never left it burnt: of them nobody can
+    #: say whether they left.
     victims: frozenset[str] = frozenset()
 
     def burnt(self) -> bool:
@@ -39,7 +41,7 @@ class Fuse:
 
     @contextlib.contextmanager
     def write(self, *leaving: str) -> Iterator[None]:
-        """Write once; ``leaving`` names the orders whose intents or bytes it is."""
+        """Write once; ``leaving`` names the orders that it takes out of doubt or into it."""
         if self.burnt():
             raise CrashError
         self.seen += 1
@@ -60,7 +62,9 @@ class MortalLedger(SqlLedger):
         self._fuse = fuse
 
     def append_events(self, run_id: str, events: Sequence[OrderEvent]) -> None:
-        leaving = (e.order_ref for e in events if e.kind is EventKind.INTENT)
+        leaving = (
+            e.order_ref for e in events if e.kind is EventKind.INTENT or e.status == NOT_SENT
+        )
         with self._fuse.write(*leaving):
             super().append_events(run_id, events)
 

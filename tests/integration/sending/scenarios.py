@@ -161,9 +161,9 @@ def of_desk(desk: str, scenario: str, number: int, *, crash_at: int, after: bool
 def doubts(name: str, evening: Evening, outcome: Outcome) -> list[str]:
     """Name every order left in doubt that need not be.
 
-    A crash of ours may leave that one unknown on whose intent or bytes it came. A broken line may
-    leave those that were without an answer. Where the gateway refuses without keeping the order,
-    the refusals that a crash swallowed are also unknown. Nothing else may be.
+    A crash of ours may leave that one unknown on whose intent or bytes it came (``Fuse.victims``).
+    A broken line may leave those that were without an answer. Where the gateway refuses without
+    keeping the order, the refusals that a crash swallowed are also unknown. Nothing else may be.
     """
     found: list[str] = []
     unknown = outcome.unknown - outcome.victims
