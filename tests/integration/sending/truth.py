@@ -58,7 +58,7 @@ def read_told(url: str, rows: Sequence[BasketOrder]) -> Told:
         lives={ref: life for ref, life in every.items() if ref not in inside},
         every=every,
         netting=netting,
-        worked=frozenset(e.order_ref for e in events if e.kind is EventKind.WORKED),
+        worked=frozenset(e.order_ref for e in events if e.kind is EventKind.WORKED and e.status),
     )
 
 

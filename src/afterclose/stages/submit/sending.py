@@ -142,6 +142,7 @@ async def run(
     journal.read_book = sending.read_book
     await sending.read_whole_book()
     worker = Worker(sending, journal, request, clock)
+    await worker.forget_lost()
     waiting = to_send(journal.lives(), journal.orders()) if request.sends else ()
     if waiting:
         require_not_halted(ledger)
