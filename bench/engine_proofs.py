@@ -141,7 +141,30 @@ def pending(outcome: Outcome) -> str:
         str(getattr(outcome.end.order_notes.get(order.id), "reason", "")) == "ROLL"
         for order in orders
     )
-    return f"{len(orders)} orders open, {partly} of them partly filled, {rolls} of a roll"
+    last = outcome.tables.days["session"].iloc[-1].date()
+    following = outcome.bars.axis.day(outcome.bars.axis.at_or_after(last) + 1)
+    closing = sum(asset.auto_close_date.date() == following for asset in outcome.end.positions)
+    return (
+        f"{len(orders)} orders open, {partly} of them partly filled, {rolls} of a roll; "
+        f"{closing} positions close by themselves the day after"
+    )
+
+
+def busiest(tables: RunTables, sessions: list[date]) -> int:
+    """How many sessions before the end most hangs over: partial fills, rolls, automatic closes."""
+    fills = tables.fills.assign(day=tables.fills["close_at"].dt.date)
+    ordered = fills[fills["order_id"] != ""]
+    lives = ordered.groupby("order_id")["day"].agg(["min", "max"])
+    rolled = set(ordered["order_id"][ordered["reason"] == "ROLL"].str[:8])
+    closed = set(fills["day"][fills["order_id"] == ""])
+
+    def hanging(after: int) -> tuple[int, int]:
+        day, following = sessions[-1 - after], sessions[-after]
+        partly = int(((lives["min"] <= day) & (lives["max"] > day)).sum())
+        kinds = bool(partly) + (f"{day:%Y%m%d}" in rolled) + (following in closed)
+        return kinds, partly
+
+    return max(range(1, min(len(sessions), max(CUTS) + 1)), key=hanging)
 
 
 def causal(real: Path | None, first: date | None, last: date | None, noise: float) -> bool:
@@ -162,7 +185,7 @@ def causal(real: Path | None, first: date | None, last: date | None, noise: floa
                 f"{len(full.tables.fills)} fills, {time.process_time() - began:.0f} CPU s",
                 flush=True,
             )
-            for after in CUTS:
+            for after in (*CUTS, busiest(full.tables, sessions)):
                 fine &= one_cut(store, name, start, sessions, after, root / name, full)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"everything equal to the last bit: {fine}; peak {peak:.0f} MB")
@@ -198,7 +221,8 @@ def parity(first: date, last: date, only: Sequence[str]) -> bool:
     fine = True
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder) / "store"
-        write_market(store, first.replace(year=first.year - 2), last, bundle=True)
+        warm = max(GENERATED[0], first.replace(year=first.year - 2))
+        write_market(store, warm, last, bundle=True)
         for name in only or ALGORITHMS:
             entry_point = ALGORITHMS[name]
             stock = one_process("stock", entry_point, store, first, last)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -30,7 +31,7 @@ LEDGER = "ledger.sqlite"
 #: The example models, by the name they get on the desk.
 EXAMPLES: Mapping[str, str] = {"TF": "trend_following.py", "MR": "mean_reversion.py"}
 #: What must not get into version control: secrets, positions, bars.
-_IGNORED = "afterclose.local.toml\nledger.sqlite*\n.afterclose.lock\nmarket/\ngateway/\nruns/\n"
+_IGNORED = "afterclose.local.toml\nledger.sqlite*\n.afterclose*.lock\nmarket/\ngateway/\nruns/\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,27 +80,65 @@ def make_desk(plan: DeskPlan, *, at: datetime) -> tuple[Path, ...]:
     """Make the folder; return what was written. Raises UsageError where a desk already is.
 
     Everything is written beside its place and checked there first. The settings are moved in last:
-    with them the folder is a desk.
+    with them the folder is a desk. What stops it on the way, a person too, leaves nothing behind.
     """
-    _require_free(plan)
-    plan.home.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".init-", dir=plan.home) as made:
-        draft = Path(made)
-        _write(plan, draft)
-        load(draft)  # what contradicts itself is refused before anything is in its place
-        moved = [*_move(draft, plan.home)]
-        ledger = _write_ledger(plan, at=at)
-        shutil.move(draft / SETTINGS_FILE, plan.home / SETTINGS_FILE)
-    return (plan.home / SETTINGS_FILE, *moved, ledger)
+    _require_plan(plan)
+    there = plan.home.is_dir()
+    try:
+        with _taken_back(plan.home, there=there) as placed:
+            plan.home.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".init-", dir=plan.home) as made:
+                draft = Path(made)
+                _write(plan, draft)
+                load(draft)  # what contradicts itself is refused before anything is in its place
+                placed.extend(_move(draft, plan.home))
+                placed.append(plan.home / LEDGER)
+                _write_ledger(plan, at=at)
+                shutil.move(draft / SETTINGS_FILE, plan.home / SETTINGS_FILE)
+    except OSError as error:
+        raise UsageError(
+            f"{plan.home} cannot be made a desk: {error.strerror} ({error.filename})",
+            hint="choose another folder, or give yourself the right to write there",
+        ) from error
+    return (plan.home / SETTINGS_FILE, *placed)
 
 
-def _require_free(plan: DeskPlan) -> None:
-    for name in (SETTINGS_FILE, MAPPING, LEDGER, *(f"models/{f}" for f in _models(plan))):
-        if (plan.home / name).exists():
-            raise UsageError(
-                f"{plan.home / name} is there already; nothing was changed",
-                hint="choose another folder, or move it away",
-            )
+@contextmanager
+def _taken_back(home: Path, *, there: bool) -> Iterator[list[Path]]:
+    """Collect what is put into its place, and take it out again when something stops us."""
+    placed: list[Path] = []
+    try:
+        yield placed
+    except BaseException:
+        for path in placed:
+            for file in (path, *path.parent.glob(f"{path.name}-*")):  # SQLite's companions
+                file.unlink(missing_ok=True)
+        for folder in (home / "models", *(() if there else (home,))):
+            with suppress(OSError):  # not empty: it is the trader's
+                folder.rmdir()
+        raise
+
+
+def require_no_desk(home: Path) -> None:
+    """Refuse a folder that holds a desk, or a part of one. Raises UsageError."""
+    if home.exists() and not home.is_dir():
+        raise UsageError(f"{home} is a file, not a folder", hint="choose another folder")
+    for name in (SETTINGS_FILE, MAPPING, LEDGER):
+        _require_free(home / name)
+
+
+def _require_free(path: Path) -> None:
+    if path.exists():
+        raise UsageError(
+            f"{path} is there already; nothing was changed",
+            hint="choose another folder, or move it away",
+        )
+
+
+def _require_plan(plan: DeskPlan) -> None:
+    require_no_desk(plan.home)
+    for file in _models(plan):
+        _require_free(plan.home / "models" / file)
     unknown = sorted({*plan.adopted} - {*plan.capital})
     if unknown:
         raise UsageError(
@@ -163,7 +202,7 @@ def _model(plan: DeskPlan, name: str) -> dict[str, Value]:
     return entry
 
 
-def _write_ledger(plan: DeskPlan, *, at: datetime) -> Path:
+def _write_ledger(plan: DeskPlan, *, at: datetime) -> None:
     """Make the ledger where it stays: it remembers its place."""
     file = plan.home / LEDGER
     ledger = SqlLedger(
@@ -174,7 +213,6 @@ def _write_ledger(plan: DeskPlan, *, at: datetime) -> Path:
             ledger.adopt(model, positions, at=at, note=f"taken over at inception, {plan.session}")
     finally:
         ledger.close()
-    return file
 
 
 def _move(draft: Path, home: Path) -> Iterator[Path]:

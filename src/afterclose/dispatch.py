@@ -1,24 +1,24 @@
-"""What leaves of an evening, and when: between the approval and ``trade``. Nothing is sent here."""
+"""What leaves of an evening, and when; and what is heard of it after. Nothing is sent here."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from afterclose import clock as calendar
-from afterclose import run_files
+from afterclose import run_files, telling
 from afterclose.artifacts import RunFolder
 from afterclose.books import Books
 from afterclose.domain.audit import AuditReport
 from afterclose.domain.contracts import RootSymbol
 from afterclose.domain.market import MarketSnapshot
 from afterclose.domain.netting import Transfer
-from afterclose.domain.order_life import lives, sweep_events
-from afterclose.domain.orders import Approval, BasketOrder
+from afterclose.domain.order_life import OrderLife, lives, sweep_events
+from afterclose.domain.orders import Approval, BasketOrder, OrderEvent, OrderState
 from afterclose.domain.runs import Mode
 from afterclose.domain.sending import LimitFigure, SendLimits
-from afterclose.errors import LiveNotAllowed
+from afterclose.errors import LiveNotAllowed, NotApproved
 from afterclose.evening import Desk, netted
 from afterclose.rolled import kept_flat
 from afterclose.settings import Settings
@@ -187,3 +187,33 @@ def approved_now(desk: Desk, folder: RunFolder) -> tuple[Approval, submit.Approv
         limits=desk.settings.limits.as_limits(),
         guard=desk.settings.sending.as_guard(),
     )
+
+
+async def watch(
+    desk: Desk,
+    folder: RunFolder,
+    *,
+    on_event: Callable[[OrderEvent], None],
+    follow: submit.Follow = submit.until_final,
+) -> Mapping[str, OrderLife]:
+    """Follow what was sent, and send nothing: after a restart, or when the approval is over.
+
+    Raises NotApproved when nothing of this evening was ever approved.
+    """
+    shown = run_files.read_view(folder)
+    run_id, session = shown.audit.run_id, shown.audit.session
+    approval = desk.ledger.approval(run_id)
+    if approval is None:
+        raise NotApproved(f"the evening {run_id} was not approved: there is nothing to follow")
+    known = lives(desk.ledger.orders(session), desk.ledger.events(session))
+    sent = [k.order for k in known.values() if k.state is not OrderState.INTENDED]
+    qualified = {r.order.contract: r.qualified for r in shown.audit.rows if r.qualified}
+    async with telling.stopping(desk, session), desk.open_order_desk(approval) as order_desk:
+        return await submit.run(
+            order_desk,
+            desk.ledger,
+            submit.SubmitRequest(run_id=run_id, orders=sent, qualified=qualified, sends=False),
+            desk.clock,
+            on_event=on_event,
+            follow=follow,
+        )

@@ -16,6 +16,7 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict
 
+from afterclose.adapters.notify import scrubbed
 from afterclose.artifacts import RunFolder
 from afterclose.domain.findings import Finding, Scalar
 from afterclose.domain.runs import BARRED, RunManifest, RunState, StageRecord
@@ -130,12 +131,18 @@ class RunJournal:
             event["at"] = self._clock.now().astimezone(UTC).isoformat()
             return event
 
+        def without_accounts(_logger: object, _method: str, event: EventDict) -> EventDict:
+            """A log is sent along with questions: as in messages, no account and no key."""
+            account = (self.manifest.account,)
+            return {k: scrubbed(v, account) if isinstance(v, str) else v for k, v in event.items()}
+
         return structlog.wrap_logger(
             structlog.WriteLogger(file),
             processors=[
                 stamped,
                 structlog.processors.add_log_level,
                 structlog.processors.format_exc_info,
+                without_accounts,
                 structlog.processors.JSONRenderer(sort_keys=True),
             ],
             run_id=self.manifest.run_id,

@@ -27,15 +27,15 @@ from afterclose.dispatch import (
     placed,
     require_confirmed,
     restarts,
+    watch,
 )
 from afterclose.domain.audit import AuditReport
 from afterclose.domain.contracts import Session
 from afterclose.domain.market import MarketSnapshot
 from afterclose.domain.netting import with_rows
-from afterclose.domain.order_life import OrderLife, lives
-from afterclose.domain.orders import Action, Approval, OrderEvent, OrderState
+from afterclose.domain.order_life import OrderLife
+from afterclose.domain.orders import Action, Approval, OrderEvent
 from afterclose.domain.runs import ModelResult, RunManifest, RunState
-from afterclose.errors import NotApproved
 from afterclose.evening import (
     Desk,
     ViewParts,
@@ -417,7 +417,11 @@ async def trade(
     submit.require_clear(windows, now, before)
     approved = approved_now(desk, folder)
     with run.stage("submit") as stage:
-        async with desk.open_reader() as reader, desk.open_order_desk(approved[0]) as order_desk:
+        async with (
+            telling.stopping(desk, run.manifest.session),
+            desk.open_reader() as reader,
+            desk.open_order_desk(approved[0]) as order_desk,
+        ):
             asked = await submit.request(reader, approved[1])
             timeout = desk.settings.sending.answer_timeout_s
             known = await submit.run(
@@ -438,36 +442,6 @@ async def trade(
     run.enter(RunState.SUBMITTED, sent=len(known))
     await asyncio.to_thread(telling.sent, desk, run.manifest.session, tuple(known.values()))
     return known
-
-
-async def watch(
-    desk: Desk,
-    folder: RunFolder,
-    *,
-    on_event: Callable[[OrderEvent], None],
-    follow: submit.Follow = submit.until_final,
-) -> Mapping[str, OrderLife]:
-    """Follow what was sent, and send nothing: after a restart, or when the approval is over.
-
-    Raises NotApproved when nothing of this evening was ever approved.
-    """
-    shown = run_files.read_view(folder)
-    run_id, session = shown.audit.run_id, shown.audit.session
-    approval = desk.ledger.approval(run_id)
-    if approval is None:
-        raise NotApproved(f"the evening {run_id} was not approved: there is nothing to follow")
-    known = lives(desk.ledger.orders(session), desk.ledger.events(session))
-    sent = [k.order for k in known.values() if k.state is not OrderState.INTENDED]
-    qualified = {r.order.contract: r.qualified for r in shown.audit.rows if r.qualified}
-    async with desk.open_order_desk(approval) as order_desk:
-        return await submit.run(
-            order_desk,
-            desk.ledger,
-            submit.SubmitRequest(run_id=run_id, orders=sent, qualified=qualified, sends=False),
-            desk.clock,
-            on_event=on_event,
-            follow=follow,
-        )
 
 
 def _start(desk: Desk, session: Session) -> Run:

@@ -8,6 +8,7 @@ is started decides for itself (``decide``). Trading days, too, are the command's
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +22,8 @@ from afterclose.domain.contracts import Session
 
 #: An evening that could only start so near to the end of the session it trades is given up.
 TOO_LATE_BEFORE_CLOSE = timedelta(hours=1)
+#: Below the user's home: what his shell exports and a timer does not have, addresses of channels.
+ENVIRONMENT_FILE = ".config/afterclose/environment"
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _WINDOWS_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 #: Two years hold every combination of the clocks.
@@ -113,6 +116,12 @@ def command(home: Path) -> tuple[str, ...]:
     return (sys.executable, "-m", "afterclose", "tonight", "--desk", str(home.resolve()))
 
 
+def entry_name(desk: str, home: Path) -> str:
+    """Name the entry of one desk: two folders may hold desks of one name, paper and live."""
+    folder = hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:6]
+    return f"afterclose-{desk}-{folder}"
+
+
 def systemd_timer(desk: str, offset: timedelta) -> str:
     """Return a user's timer: systemd knows Chicago's clock, and catches up what it missed."""
     at = datetime.combine(date(2000, 1, 3), calendar.GLOBEX_CLOSE) + offset  # a Monday
@@ -134,6 +143,8 @@ def systemd_service(desk: str, what: Sequence[str]) -> str:
         "[Unit]\n"
         f"Description=afterclose: the evening of desk {desk}\n\n"
         "[Service]\nType=oneshot\n"
+        "# Addresses of channels, which your shell has and a timer has not; may be missing.\n"
+        f"EnvironmentFile=-%h/{ENVIRONMENT_FILE}\n"
         f"ExecStart={' '.join(_systemd_word(w) for w in what)}\n"
     )
 
@@ -147,12 +158,31 @@ def cron_lines(
     desk: str, what: Sequence[str], starts: Mapping[time, Sequence[int]]
 ) -> tuple[str, ...]:
     """Return crontab lines in this machine's time, one for each time that can be right."""
-    words = " ".join(_shell_word(w) for w in what).replace("%", r"\%")
+    words = _cron_words(what)
     return tuple(
         f"{at.minute} {at.hour} * * {','.join(str((d + 1) % 7) for d in days)} "
-        f"{words} # afterclose {desk}"
+        f"{_CRON_ENVIRONMENT} {words}{_CRON_MARK}{desk}"
         for at, days in starts.items()
     )
+
+
+#: Not as a line of the crontab: cron repeats those in the head of every mail that it writes.
+_CRON_ENVIRONMENT = f'set -a; f=~/{ENVIRONMENT_FILE}; test -r "$f" && . "$f";'
+_CRON_MARK = " # afterclose "
+
+
+def crontab_with(old: str, what: Sequence[str], lines: Sequence[str]) -> str:
+    """Return a crontab with the lines of one desk, and everybody else's as they are.
+
+    A line is the desk's by the folder it starts, whichever Python that is started with.
+    """
+    ours = f" {_cron_words(what[1:])}{_CRON_MARK}"
+    kept = [line for line in old.splitlines() if ours not in line]
+    return "".join(f"{line}\n" for line in (*kept, *lines))
+
+
+def _cron_words(what: Sequence[str]) -> str:
+    return " ".join(_shell_word(w) for w in what).replace("%", r"\%")
 
 
 def _shell_word(word: str) -> str:
@@ -165,7 +195,6 @@ def windows_task(desk: str, what: Sequence[str], starts: Mapping[time, Sequence[
     triggers = "".join(
         "    <CalendarTrigger>\n"
         f"      <StartBoundary>2026-01-05T{at:%H:%M}:00</StartBoundary>\n"
-        "      <Enabled>true</Enabled>\n"
         "      <ScheduleByWeek><WeeksInterval>1</WeeksInterval><DaysOfWeek>"
         + "".join(f"<{_WINDOWS_DAYS[day]} />" for day in days)
         + "</DaysOfWeek></ScheduleByWeek>\n"
@@ -180,6 +209,9 @@ def windows_task(desk: str, what: Sequence[str], starts: Mapping[time, Sequence[
         f"  <RegistrationInfo><Description>afterclose: the evening of desk {escape(desk)}"
         "</Description></RegistrationInfo>\n"
         f"  <Triggers>\n{triggers}  </Triggers>\n"
+        # Nobody is named: it is the user who creates the task, and runs while he is logged in.
+        '  <Principals><Principal id="Author"><LogonType>InteractiveToken</LogonType>'
+        "</Principal></Principals>\n"
         "  <Settings>\n"
         "    <MultipleInstancesPolicy>IgnoreNew</MultipleInstancesPolicy>\n"
         "    <DisallowStartIfOnBatteries>false</DisallowStartIfOnBatteries>\n"
@@ -187,7 +219,7 @@ def windows_task(desk: str, what: Sequence[str], starts: Mapping[time, Sequence[
         "    <StartWhenAvailable>true</StartWhenAvailable>\n"
         "    <WakeToRun>true</WakeToRun>\n"
         "  </Settings>\n"
-        "  <Actions>\n"
+        '  <Actions Context="Author">\n'
         f"    <Exec><Command>{escape(program)}</Command>"
         f"<Arguments>{escape(' '.join(_windows_word(w) for w in arguments))}</Arguments></Exec>\n"
         "  </Actions>\n"

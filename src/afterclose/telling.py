@@ -5,8 +5,10 @@ Figures of trades only; no account number, no key, no money of the account.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 
 from afterclose import run_files
 from afterclose.artifacts import RunFolder
@@ -15,6 +17,7 @@ from afterclose.domain.findings import Severity, Verdict
 from afterclose.domain.notices import Notice, Told
 from afterclose.domain.order_life import OrderLife
 from afterclose.domain.orders import OrderState
+from afterclose.errors import AfterCloseError
 from afterclose.evening import Desk
 
 _SHOWN = 12
@@ -143,7 +146,15 @@ def settled(desk: Desk, folder: RunFolder, result: Reconciliation, unsent: str =
     desk.tell(notice)
 
 
-def problem(desk: Desk, session: object, error: Exception, hint: str = "") -> None:
-    """Tell that an act stopped."""
-    text = f"{error}\n{hint}" if hint else str(error)
-    desk.tell(Notice(told=Told.PROBLEM, title=f"{session}: stopped", text=text))
+@asynccontextmanager
+async def stopping(desk: Desk, session: object) -> AsyncIterator[None]:
+    """Tell that sending or following stopped: the person may have gone long ago."""
+    try:
+        yield
+    except AfterCloseError as error:
+        text = f"{error}\n{error.hint}".strip()
+        notice = Notice(
+            told=Told.PROBLEM, title=f"{session}: sending or following stopped", text=text
+        )
+        await asyncio.to_thread(desk.tell, notice)
+        raise

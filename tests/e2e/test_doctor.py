@@ -76,3 +76,5 @@ def test_settings_that_cannot_be_read_are_a_line_too(tmp_path: Path) -> None:
 
     assert_told(afterclose("doctor", home=tmp_path), 1, "desk.nmae", "Tonight would fail")
     assert_told(afterclose("doctor", home=tmp_path / ".."), 2, "no desk", "afterclose init")
+    christmas = afterclose("doctor", "--session", "2026-12-25", home=tmp_path)
+    assert_told(christmas, 2, "no trading session", "2026-12-24")

@@ -48,6 +48,26 @@ def test_every_finding_code_is_on_a_page() -> None:
     assert {c for c in FIXED | CONFIGURABLE if f"| {c} |" not in text} == set()
 
 
+def test_every_page_can_be_reached_from_the_contents() -> None:
+    contents = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:")[2]
+
+    written = {p.name for p in (ROOT / "docs").glob("*.md")}
+    assert written - set(re.findall(r"([\w-]+\.md)$", contents, re.MULTILINE)) == set()
+
+
+def test_every_picture_and_page_that_a_page_points_at_is_there() -> None:
+    made = {"commands.md", "settings.md"}  # by the build
+    pages = [*(ROOT / "docs").glob("*.md"), ROOT / "README.md", ROOT / "ARCHITECTURE.md"]
+    targets = {
+        (page.name, target)
+        for page in pages
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+        if target not in made and not (page.parent / target).exists()
+    }
+
+    assert targets == set()
+
+
 @pytest.mark.slow
 def test_the_documentation_is_built_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
     pytest.importorskip("material")

@@ -103,6 +103,7 @@ def schedule(
     ] = 0,
     *,
     install: Annotated[bool, typer.Option("--install", help="Put the entry in its place.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Take the entry out again.")] = False,
     markets: Annotated[
         bool, typer.Option("--markets", help="Show each market's last and next session.")
     ] = False,
@@ -110,7 +111,9 @@ def schedule(
     """Let evenings start by themselves: entries for systemd, cron or the Windows scheduler."""
     from afterclose.cli import schedule_command  # noqa: PLC0415 - costs time
 
-    schedule_command.show(desk, kind=kind, install=install, count=count, markets=markets)
+    schedule_command.show(
+        desk, kind=kind, install=install, remove=remove, count=count, markets=markets
+    )
 
 
 @desk_app.command()

@@ -14,7 +14,7 @@ import typer
 from rich.table import Table
 
 from afterclose.cli.terminal import console
-from afterclose.clock import SystemClock
+from afterclose.clock import SystemClock, require_session
 from afterclose.doctor.diagnosis import Diagnosis, Health, tonight_would_fail
 from afterclose.doctor.visit import Visit, visit
 from afterclose.errors import ConfigError, ExitCode
@@ -29,12 +29,17 @@ _STYLES = {
 
 
 def look(home: Path, *, session: date | None, as_json: bool, knock: bool) -> None:
-    """Look at everything and say what to do. Exits 1 when tonight would fail."""
+    """Look at everything and say what to do. Exits 1 when tonight would fail.
+
+    Raises ConfigError where no desk is, UsageError for a day that is no session.
+    """
     if not (home / SETTINGS_FILE).is_file():
         raise ConfigError(
             f"{home} is no desk: there is no {SETTINGS_FILE} in it",
             hint="make one with 'afterclose init', or name it with --desk",
         )
+    if session is not None:
+        require_session(session)
     asked = Visit(home=home, clock=SystemClock(), session=session, knock=knock)
     screen = console()
     if as_json:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import typer
+from filelock import FileLock, Timeout
 
 from afterclose import clock as calendar
 from afterclose import schedule, settling, unfinished
@@ -21,23 +22,34 @@ from afterclose.clock import SystemClock
 from afterclose.domain.contracts import Session
 from afterclose.domain.notices import Notice, Told
 from afterclose.domain.runs import RunState
-from afterclose.errors import AfterCloseError, ConfigError
+from afterclose.errors import AfterCloseError, ConfigError, RunAlreadySubmitted
 from afterclose.settings import SETTINGS_FILE, Settings, load
+
+#: In the desk's folder: an evening that waits for late markets holds no other lock.
+TONIGHT_LOCK = ".afterclose.tonight.lock"
 
 
 def run(home: Path) -> None:
-    """Decide whether the evening's time has come; settle, update, prepare, tell. Sends nothing."""
+    """Decide whether the evening's time has come; settle, update, prepare, tell. Sends nothing.
+
+    Raises RunAlreadySubmitted while another one is at work: a timer in local time starts twice.
+    """
     if not (home / SETTINGS_FILE).is_file():
         raise ConfigError(f"{home} is no desk", hint="make one with 'afterclose init'")
-    settings, now = load(home), SystemClock().now()
-    ledger = SqlLedger(settings.ledger_url, desk=settings.desk.name, here=this_place(settings.home))
     try:
-        following = calendar.next_session(calendar.session_at(now))
-        past = unfinished.past_evenings(settings.runs, ledger, following)
-    finally:
-        ledger.close()
-    done = [e.session for e in past if e.manifest.state is not RunState.STARTED]
-    decision = schedule.decide(now, settings.data.start_after_close, prepared=done)
+        with FileLock(home / TONIGHT_LOCK, timeout=0):
+            _run(home)
+    except Timeout:
+        raise RunAlreadySubmitted(
+            f"another 'afterclose tonight' is at work on {home}, or waits for late markets",
+            hint="nothing is to be done; it goes on by itself",
+        ) from None
+
+
+def _run(home: Path) -> None:
+    settings, now = load(home), SystemClock().now()
+    with told(settings, calendar.session_at(now)):  # a ledger that is down is told, too
+        decision, past = decided(settings, now)
     console().print(decision.said, soft_wrap=True)
     if decision.missed:
         _tell(settings, f"{decision.session}: missed", decision.said)
@@ -46,19 +58,46 @@ def run(home: Path) -> None:
         _evening(home, settings, decision.session, earlier)
 
 
+def decided(
+    settings: Settings, now: datetime
+) -> tuple[schedule.Decision, tuple[unfinished.PastEvening, ...]]:
+    """Decide by what the desk has prepared already; return that, too, the newest first."""
+    ledger = SqlLedger(settings.ledger_url, desk=settings.desk.name, here=this_place(settings.home))
+    try:
+        following = calendar.next_session(calendar.session_at(now))
+        past = unfinished.past_evenings(settings.runs, ledger, following)
+    finally:
+        ledger.close()
+    done = [e.session for e in past if e.manifest.state is not RunState.STARTED]
+    return schedule.decide(now, settings.data.start_after_close, prepared=done), past
+
+
 def _evening(
     home: Path, settings: Settings, session: Session, earlier: list[unfinished.PastEvening]
 ) -> None:
     for gone in unfinished.missed(earlier, session):
         console().print(f"{gone.message}; {gone.hint}", soft_wrap=True)
         _tell(settings, f"{gone.subject}: missed", f"{gone.message}\n{gone.hint}")
-    with _told(settings, session):
+    with told(settings, session):
         if settings.data.source is not None:
             with _going_on("some markets are late: their openings are blocked"):
                 data_update.update(home, session, wait=timedelta(hours=settings.data.wait_hours))
+            if not _still(settings, session):
+                return
         for evening in reversed([e for e in earlier if e.open_to_settle]):
             _settle(home, evening)
         desk_commands.run(home, session, full=False)
+
+
+def _still(settings: Settings, session: Session) -> bool:
+    """Whether the evening is still to be prepared: the wait for late markets takes hours."""
+    decision, _ = decided(settings, SystemClock().now())
+    if decision.go and decision.session == session:
+        return True
+    console().print(decision.said, soft_wrap=True)
+    if decision.missed:
+        _tell(settings, f"{session}: missed", f"it waited for late markets; {decision.said}")
+    return False
 
 
 def _settle(home: Path, evening: unfinished.PastEvening) -> None:
@@ -79,12 +118,18 @@ def _going_on(said: str) -> Iterator[None]:
 
 
 @contextmanager
-def _told(settings: Settings, session: Session) -> Iterator[None]:
+def told(settings: Settings, session: Session) -> Iterator[None]:
     """Tell of an evening that stopped. A blocked one was told by the evening itself."""
+    title = f"{session}: the evening stopped"
     try:
         yield
+    except typer.Exit:
+        raise
     except AfterCloseError as error:
-        _tell(settings, f"{session}: the evening stopped", f"{error}\n{error.hint}".strip())
+        _tell(settings, title, f"{error}\n{error.hint}".strip())
+        raise
+    except Exception as error:  # nobody is there to see it: what is told names no value
+        _tell(settings, title, f"an error of ours: {type(error).__name__}")
         raise
 
 

@@ -27,9 +27,9 @@ def check(settings: Settings) -> Iterator[Diagnosis]:
         return
     try:
         halted = ledger.halted()
+        yield _custody(ledger)
     finally:
         ledger.close()
-    yield good(PART, "ledger", "opens, and nobody else is writing it")
     if halted is not None:
         yield fails(
             PART,
@@ -37,6 +37,23 @@ def check(settings: Settings) -> Iterator[Diagnosis]:
             f"halted {halted.at:%Y-%m-%d %H:%M} UTC by {halted.by}: {halted.reason}",
             "nothing leaves until 'afterclose halt --lift'",
         )
+
+
+def _custody(ledger: SqlLedger) -> Diagnosis:
+    """Say whether this machine may write: never into a copy, and one machine at a time."""
+    original, other = ledger.copied_from(), ledger.written_by()
+    if original is not None:
+        return fails(
+            PART,
+            "ledger",
+            f"it is a copy, its own place is {original}: nothing can be sent from here",
+            "go on there; if that one is never used again: 'afterclose ledger adopt'",
+        )
+    if other is not None:
+        return note(
+            PART, "ledger", f"{other} is writing it", "wait: it is free a minute after that ended"
+        )
+    return good(PART, "ledger", "opens, and may be written from here")
 
 
 def mapping(

@@ -25,7 +25,11 @@ def check(settings: Settings, session: Session) -> Iterator[Diagnosis]:
         store = MarketStore.open(path)
         last = store.last_session
     except AfterCloseError as error:
-        yield fails(PART, "store", str(error), error.hint or "fill it with 'afterclose update'")
+        if settings.data.source is not None and not path.exists():
+            said = f"{path.name} is not filled yet"
+            yield note(PART, "store", said, "'afterclose update' fills it; 'tonight' does so, too")
+        else:
+            yield fails(PART, "store", str(error), error.hint or "fill it: 'afterclose update'")
         return
     yield good(PART, "store", f"{len(store.roots())} markets to {last} in {path.name}")
     late = [m for m in market_freshness(store, min(session, last)) if m.status is Freshness.LATE]

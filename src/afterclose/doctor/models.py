@@ -18,12 +18,13 @@ _WITHIN_S = 120.0
 #: Runs in a process of its own: a model is the trader's code, and Zipline costs seconds.
 _IMPORTS = """\
 import contextlib, io, json, sys
-from afterclose.adapters.zipline.strategy import load_strategy
+from afterclose.adapters.zipline.strategy import load_strategy, settle_in
 from afterclose.errors import AfterCloseError
 for entry_point in json.loads(sys.argv[1]):
     said = ["", ""]
     with contextlib.redirect_stdout(io.StringIO()):
         try:
+            settle_in(entry_point)
             load_strategy(entry_point)
         except AfterCloseError as error:
             said = [str(error) or type(error).__name__, error.hint]
@@ -57,6 +58,7 @@ def imports(settings: Settings) -> Mapping[str, tuple[str, str]] | None:
             capture_output=True,
             text=True,
             encoding="utf-8",
+            errors="replace",
             check=False,
             timeout=_WITHIN_S,
         )

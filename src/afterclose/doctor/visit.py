@@ -44,19 +44,20 @@ async def visit(asked: Visit, *, on_part: Callable[[str], None]) -> tuple[Diagno
     on_part("the models")
     found += models.check(settings, session)
     on_part("the gateway")
-    found += await gateway.check(settings, asked.clock, session, table, _roots(settings, table))
+    found += await gateway.check(settings, asked.clock, session, table, markets(settings, table))
     on_part("hours and channels")
     found += hours.check(settings, now)
     found += channels.check(settings, knock=asked.knock)
     return tuple(found)
 
 
-def _roots(settings: Settings, table: Collection[RootSymbol]) -> list[str]:
-    """Markets that tonight can trade: the models', else the store's, else all that are mapped."""
+def markets(settings: Settings, table: Collection[RootSymbol]) -> list[str]:
+    """Markets that tonight can trade: the models', else the store's, else all that are wanted."""
     named = {root for model in settings.models for root in model.roots}
     if named and all(model.roots for model in settings.models):
         return sorted(named)
-    return market_data.stored_roots(settings) or sorted(str(root) for root in table)
+    stored = market_data.stored_roots(settings)
+    return stored or sorted(settings.data.roots) or sorted(str(root) for root in table)
 
 
 def _guarded(part: str, check: Callable[[], Iterable[Diagnosis]]) -> Iterator[Diagnosis]:

@@ -14,7 +14,6 @@ from afterclose.settings.load import (
     Settings,
     channel_address,
     load,
-    real_data_folder,
 )
 from afterclose.settings.models import EngineSettings, ModelSettings
 from afterclose.settings.notify import NotifySettings
@@ -56,5 +55,4 @@ __all__ = [
     "Weight",
     "channel_address",
     "load",
-    "real_data_folder",
 ]

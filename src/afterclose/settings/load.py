@@ -116,6 +116,8 @@ def _refuse_unknown_variables() -> None:
     """A misspelled section in the environment would otherwise be passed over in silence."""
     sections = {name.upper() for name in Settings.model_fields}
     for variable in sorted(os.environ):  # noqa: TID251 - the one place
+        if variable.upper().startswith(CHANNEL_VARIABLE):
+            continue  # a channel's name may have two underscores, too
         section, nested, _ = variable.upper().removeprefix("AFTERCLOSE_").partition("__")
         if variable.upper().startswith("AFTERCLOSE_") and nested and section not in sections:
             raise ConfigError(
@@ -148,9 +150,3 @@ def load(home: Path, overrides: Mapping[str, Any] | None = None) -> Settings:
 def channel_address(name: str) -> str | None:
     """Address of a notification channel in the environment; it is a secret. None: not there."""
     return os.environ.get(f"{CHANNEL_VARIABLE}{name.upper()}") or None  # noqa: TID251 - the one place
-
-
-def real_data_folder() -> Path | None:
-    """Folder with real futures history, for benchmarks and rehearsals; None where there is none."""
-    text = os.environ.get("AFTERCLOSE_REAL_DATA", "")  # noqa: TID251 - the one place
-    return Path(text) if text else None

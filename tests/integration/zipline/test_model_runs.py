@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import signal
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
@@ -229,13 +231,31 @@ def test_an_error_in_a_model_comes_back_with_its_own_line(store: Path, tmp_path:
     assert "zipline" not in str(caught.value).split("ZeroDivisionError", maxsplit=1)[1]
 
 
-def test_a_model_that_does_not_end_is_stopped(store: Path, tmp_path: Path) -> None:
+CHILD = """
+import subprocess, sys
+
+def initialize(context):
+    # It outlives the model and holds its output open; the file lies beside the model.
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    with open("child.pid", "w") as file:
+        file.write(str(child.pid))
+    while True:
+        pass
+"""
+
+
+def test_a_model_that_does_not_end_is_stopped_even_where_a_process_of_its_own_goes_on(
+    store: Path, tmp_path: Path
+) -> None:
     model = tmp_path / "endless.py"
-    model.write_text("def initialize(context):\n    while True:\n        pass\n", encoding="utf-8")
+    model.write_text(CHILD, encoding="utf-8")
     request = replace(request_for(store, tmp_path / "out", str(model)), time_limit_s=10.0)
 
-    with pytest.raises(ModelError, match="did not finish in 10 s"):
-        run_model(request, on_progress=silent)
+    try:
+        with pytest.raises(ModelError, match="did not finish in 10 s"):
+            run_model(request, on_progress=silent)
+    finally:
+        os.kill(int((tmp_path / "child.pid").read_text(encoding="utf-8")), signal.SIGTERM)
 
     assert not (tmp_path / "out" / "result.json").exists()
 
@@ -245,7 +265,11 @@ def test_what_a_model_prints_is_in_its_log_and_not_in_the_progress(
 ) -> None:
     model = tmp_path / "talker.py"
     model.write_text(
-        "def initialize(context):\n    print('hello from the model')\n", encoding="utf-8"
+        "import os\n"
+        "def initialize(context):\n"
+        "    print('hello from the model')\n"
+        "    os.write(1, b'\\xff\\xfe hello\\n[1]\\n')  # past Python, and no text\n",
+        encoding="utf-8",
     )
     request = replace(
         request_for(store, tmp_path / "out", str(model)), first_session=date(2020, 3, 6)

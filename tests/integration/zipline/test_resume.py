@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from zipline import api
 from zipline.finance.execution import StopOrder
@@ -18,8 +20,17 @@ from afterclose.adapters.zipline.results import model_result, write_files
 from afterclose.adapters.zipline.resume import RUNS_IN_A_ROW, StartAnew, read_checkpoint
 from afterclose.adapters.zipline.strategy import Strategy, load_strategy
 from afterclose.adapters.zipline.task import Outcome, run_on_store
-from afterclose.domain.runs import ModelRef, ModelRequest, RollRule
+from afterclose.domain.runs import (
+    CommissionRule,
+    CurrencyRule,
+    ModelRef,
+    ModelRequest,
+    RollRule,
+    SlippageName,
+    SlippageRule,
+)
 from integration.zipline.in_process import request_of, strategy_of
+from integration.zipline.pending import BOTH_LEGS, CLOSING, ONE_LEG, PARTLY, STOP, pending
 from integration.zipline.small_market import MemoryStore, SmallRoot, small_market
 
 pytestmark = pytest.mark.slow
@@ -104,26 +115,43 @@ def run(
     return outcome, digests
 
 
-# A quiet day, a day inside the roll of March, and the evening before an auto-close.
+#: What hangs over the cut, so that the proof is one of something.
+PENDING: dict[tuple[str, date], set[str]] = {
+    ("trend_following", date(2019, 3, 8)): {BOTH_LEGS},
+    ("mean_reversion", date(2019, 3, 8)): {BOTH_LEGS},
+    ("trend_following", date(2019, 3, 11)): {BOTH_LEGS, PARTLY},
+    ("mean_reversion", date(2019, 3, 11)): {BOTH_LEGS, PARTLY},
+    ("trend_following", date(2018, 9, 12)): {ONE_LEG, PARTLY, CLOSING},
+    ("mean_reversion", date(2018, 9, 12)): {ONE_LEG, PARTLY, CLOSING},
+    ("diary", date(2018, 8, 14)): {STOP},
+    ("diary", date(2019, 3, 8)): {STOP},
+    ("diary", date(2019, 3, 11)): {STOP},
+    ("diary", date(2018, 9, 12)): {STOP, CLOSING},
+}
+
+
+# A quiet day, the evening of a roll, the middle of one, and the evening before an auto-close.
 @pytest.mark.parametrize("name", list(STRATEGIES))
 @pytest.mark.parametrize(
     ("cut", "end"),
     [
         (date(2018, 8, 14), date(2018, 8, 15)),
+        (date(2019, 3, 8), date(2019, 3, 11)),
         (date(2019, 3, 11), date(2019, 3, 18)),
         (date(2018, 9, 12), date(2019, 9, 16)),
     ],
-    ids=["1 session", "5 sessions", "252 sessions"],
+    ids=["1 session", "1 session of a roll", "5 sessions", "252 sessions"],
 )
 def test_going_on_gives_the_files_of_a_run_from_inception(
     tmp_path: Path, name: str, cut: date, end: date
 ) -> None:
-    run(market(cut), cut, tmp_path / "earlier", STRATEGIES[name]())
+    before, _ = run(market(cut), cut, tmp_path / "earlier", STRATEGIES[name]())
     later = market(end)
 
     resumed, files = run(later, end, tmp_path / "resumed", STRATEGIES[name](), tmp_path / "earlier")
     full, expected = run(later, end, tmp_path / "full", STRATEGIES[name]())
 
+    assert pending(before) >= PENDING.get((name, cut), set())
     assert resumed.facts["started"] == f"going on from {cut}"
     assert files == expected
     assert len(full.tables.fills) >= 3
@@ -166,6 +194,10 @@ def tonight(**changes: Any) -> ModelRequest:
         ({"base_currency": "EUR"}, "base_currency"),
         ({"first_session": date(2018, 6, 4)}, "first_session"),
         ({"roots": ("ES",)}, "roots"),
+        ({"currency": CurrencyRule.NATIVE}, "currency"),
+        ({"adopt": {"ESU18": 1}}, "adopt"),
+        ({"commission": CommissionRule(per_contract=0.5)}, "commission"),
+        ({"slippage": SlippageRule(model=SlippageName.NONE)}, "slippage"),
         ({"rolls": RollRule.ZIPLINE}, "causal rolls"),
         ({"last_session": CUT}, "already ends on 2018-08-14"),
     ],
@@ -192,41 +224,172 @@ def test_a_changed_model_starts_anew(earlier: Path) -> None:
         read_checkpoint(earlier, market(END), tonight(), changed)
 
 
-def test_a_moved_auto_close_starts_anew(earlier: Path) -> None:
+@pytest.mark.parametrize("fact", ["auto_close", "last_trade", "first_notice"])
+def test_a_moved_date_of_a_contract_starts_anew(earlier: Path, fact: str) -> None:
     store = market(END)
     first, *rest = store.data.contracts
-    moved = replace(first, auto_close=date(2017, 3, 10))
+    change: dict[str, Any] = {fact: date(2017, 3, 10)}
+    moved = replace(first, **change)
     store = replace(store, data=replace(store.data, contracts=(moved, *rest)))
 
     with pytest.raises(StartAnew, match="contracts"):
         read_checkpoint(earlier, store, tonight(), keeps_a_diary())
 
 
-def test_a_damaged_state_starts_anew(earlier: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def copied(earlier: Path, tmp_path: Path) -> Path:
+    """The folder of the earlier run, to be damaged."""
     for path in earlier.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    state = tmp_path / "checkpoint.pickle"
+    return tmp_path
+
+
+def test_a_damaged_state_starts_anew(copied: Path) -> None:
+    state = copied / "checkpoint.pickle"
     state.write_bytes(state.read_bytes()[:-1] + b"!")
 
     with pytest.raises(StartAnew, match="not the one that was written"):
-        read_checkpoint(tmp_path, market(END), tonight(), keeps_a_diary())
+        read_checkpoint(copied, market(END), tonight(), keeps_a_diary())
 
 
-def test_after_a_week_of_going_on_it_starts_anew_by_itself(earlier: Path, tmp_path: Path) -> None:
-    for path in earlier.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    checkpoint = tmp_path / "checkpoint.json"
+@pytest.mark.parametrize("name", ["checkpoint.json", "fills.parquet", "days.parquet"])
+def test_a_file_that_was_being_written_when_the_power_went_starts_anew(
+    copied: Path, name: str
+) -> None:
+    path = copied / name
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+    with pytest.raises(StartAnew, match="does not read back"):
+        read_checkpoint(copied, market(END), tonight(), keeps_a_diary())
+
+
+@pytest.mark.parametrize("text", ["null", "{}", '{"last_session": 3, "made_from": 3}'])
+def test_a_checkpoint_that_is_something_else_starts_anew(copied: Path, text: str) -> None:
+    (copied / "checkpoint.json").write_text(text, encoding="utf-8")
+
+    with pytest.raises(StartAnew, match="does not read back"):
+        read_checkpoint(copied, market(END), tonight(), keeps_a_diary())
+
+
+def test_a_state_that_was_never_written_starts_anew(copied: Path) -> None:
+    (copied / "checkpoint.pickle").unlink()
+
+    with pytest.raises(StartAnew, match="does not read back"):
+        read_checkpoint(copied, market(END), tonight(), keeps_a_diary())
+
+
+def test_tables_of_another_run_start_anew(copied: Path) -> None:
+    days = pd.read_parquet(copied / "days.parquet")
+    days.iloc[:-1].to_parquet(copied / "days.parquet", index=False)
+
+    with pytest.raises(StartAnew, match="tables beside the checkpoint are not those of its run"):
+        read_checkpoint(copied, market(END), tonight(), keeps_a_diary())
+
+
+@pytest.mark.parametrize("library", ["zipline-reloaded", "pandas", "numpy", "python", "engine"])
+def test_another_version_starts_anew(copied: Path, library: str) -> None:
+    path = copied / "checkpoint.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["made_from"][library] = "0.0.1"
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+    with pytest.raises(StartAnew, match=f"changed since the earlier run: {library}$"):
+        read_checkpoint(copied, market(END), tonight(), keeps_a_diary())
+
+
+def test_after_a_week_of_going_on_it_starts_anew_by_itself(copied: Path) -> None:
+    checkpoint = copied / "checkpoint.json"
     text = checkpoint.read_text(encoding="utf-8")
     text = text.replace('"runs_in_a_row": 0', f'"runs_in_a_row": {RUNS_IN_A_ROW}')
     checkpoint.write_text(text, encoding="utf-8")
 
     with pytest.raises(StartAnew, match="5 runs went on since"):
-        read_checkpoint(tmp_path, market(END), tonight(), keeps_a_diary())
+        read_checkpoint(copied, market(END), tonight(), keeps_a_diary())
 
 
-def test_a_model_with_something_that_cannot_be_kept_leaves_no_checkpoint(tmp_path: Path) -> None:
+class NotBack(Exception):  # noqa: N818 - what a broker's library may raise, and a model may keep
+    """Pickles, and does not come back: it is made again without its second argument."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class NotKept:
+    """Raises what it likes when it is to be kept."""
+
+    def __reduce__(self) -> Any:
+        raise ValueError("not me")
+
+
+def test_a_state_that_does_not_come_back_starts_anew_with_the_reason(tmp_path: Path) -> None:
     def initialize(context: Any) -> None:
-        context.rule = lambda: 1
+        context.last_error = NotBack(3, "three")
+
+    strategy = strategy_of(initialize=initialize)
+    run(market(CUT), CUT, tmp_path / "earlier", strategy)
+
+    outcome, _ = run(market(END), END, tmp_path / "tonight", strategy, tmp_path / "earlier")
+
+    started = str(outcome.facts["started"])
+    assert started.startswith("from inception: the state of the model does not read back")
+    assert "NotBack" in started
+    assert len(outcome.tables.days) == 55  # the weekdays from June 1 to August 16
+
+
+def test_what_a_model_took_away_stays_away(tmp_path: Path) -> None:
+    def initialize(context: Any) -> None:
+        context.warming_up = True
+
+    def handle_data(context: Any, data: Any) -> None:
+        if hasattr(context, "warming_up") and data.current_session.date() > FIRST:
+            del context.warming_up
+        api.record(warm=float(hasattr(context, "warming_up")))
+
+    strategy = strategy_of(initialize=initialize, handle_data=handle_data)
+    run(market(CUT), CUT, tmp_path / "earlier", strategy)
+
+    resumed, files = run(market(END), END, tmp_path / "on", strategy, tmp_path / "earlier")
+    _, expected = run(market(END), END, tmp_path / "full", strategy)
+
+    assert resumed.facts["started"] == f"going on from {CUT}"
+    assert files == expected
+    assert resumed.tables.days["recorded_warm"].sum() == 1.0
+
+
+COUNTS = """
+from zipline.api import record
+seen, limit = [], 3
+
+def initialize(context):
+    global limit
+    limit = 5  # made again by every run
+
+def handle_data(context, data):
+    if WHERE == "module":
+        seen.append(1)
+    record(seen=len(seen), limit=limit)
+"""
+
+
+@pytest.mark.parametrize("where", ["module", "nowhere"])
+def test_a_model_that_counts_in_its_module_leaves_no_checkpoint(tmp_path: Path, where: str) -> None:
+    path = tmp_path / f"counts_{where}.py"
+    path.write_text(COUNTS.replace("WHERE", repr(where)), encoding="utf-8")
+
+    outcome, _ = run(market(CUT), CUT, tmp_path, load_strategy(str(path)))
+
+    told = outcome.facts.get("checkpoint", "")
+    assert ("global variable seen" in str(told)) == (where == "module")
+    assert (tmp_path / "checkpoint.json").exists() == (where == "nowhere")
+
+
+@pytest.mark.parametrize("rule", [lambda: 1, NotKept()], ids=["a lambda", "what refuses"])
+def test_a_model_with_something_that_cannot_be_kept_leaves_no_checkpoint(
+    tmp_path: Path, rule: Any
+) -> None:
+    def initialize(context: Any) -> None:
+        context.rule = rule
 
     outcome, _ = run(market(CUT), CUT, tmp_path, strategy_of(initialize=initialize))
 

@@ -15,6 +15,7 @@ from afterclose.adapters.zipline.results import model_result, write_files
 from afterclose.adapters.zipline.strategy import load_strategy
 from afterclose.adapters.zipline.task import Outcome, run_on_store
 from afterclose.domain.runs import ModelRef, ModelRequest
+from integration.zipline.pending import BOTH_LEGS, CLOSING, PARTLY, pending
 
 FOLDER = os.environ.get("AFTERCLOSE_REAL_DATA")
 
@@ -80,3 +81,19 @@ def test_one_five_and_252_sessions_later_it_is_the_run_from_inception(
         assert files == expected
 
     assert len(full.tables.fills) > 50
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_what_hangs_over_the_end_of_a_year_is_carried_over(
+    store: MarketStore, name: str, tmp_path: Path
+) -> None:
+    cut = date(2019, 12, 31)
+    before, _ = run(store, name, cut, tmp_path / "to")
+
+    assert pending(before) == {BOTH_LEGS, CLOSING, *([PARTLY] if name == "MR" else [])}
+    for end in (date(2020, 1, 2), date(2020, 1, 8)):  # one and five sessions later
+        _, expected = run(store, name, end, tmp_path / f"full to {end}")
+        resumed, files = run(store, name, end, tmp_path / f"on to {end}", tmp_path / "to")
+
+        assert resumed.facts["started"] == f"going on from {cut}"
+        assert files == expected

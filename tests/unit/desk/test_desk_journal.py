@@ -133,3 +133,20 @@ def test_a_run_begun_again_starts_its_log_anew(journal: RunJournal, folder: RunF
     RunJournal.start(folder, journal.manifest, ManualClock(NOW))
 
     assert not (folder.path / LOG).exists()
+
+
+def test_a_log_names_no_account_and_no_key(journal: RunJournal, folder: RunFolder) -> None:
+    said = f"{ACCOUNT} is not U7654321; json://h/?token=s3cret, postgresql://me:word@h/desk"
+
+    with journal.stage("audit") as stage:
+        stage.found([make_finding(message=said)])
+    with pytest.raises(DataError), journal.stage("snapshot"):
+        raise DataError(said)
+
+    log = (folder.path / LOG).read_text(encoding="utf-8")
+    assert [line["event"] for line in log_lines(folder)] == [
+        "started", "finding", "done", "started", "failed",
+    ]  # fmt: skip
+    for secret in (ACCOUNT, "U7654321", "s3cret", "me:word"):
+        assert secret not in log
+    assert on_disk(folder).account == ACCOUNT  # the manifest is the desk's own record

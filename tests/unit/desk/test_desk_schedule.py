@@ -94,7 +94,9 @@ def test_a_path_with_blanks_and_signs_stays_one_word() -> None:
     (line,) = schedule.cron_lines("desk", what, {time(23, 5): (0, 4, 6)})
     fields = line.split(" ", 5)
     assert fields[:5] == ["5", "23", "*", "*", "1,5,0"]
-    words, _, mark = fields[5].rpartition(" # ")
+    environment, _, rest = fields[5].rpartition("; ")
+    words, _, mark = rest.rpartition(" # ")
+    assert environment.startswith("set -a; f=~/.config/afterclose/environment; ")
     assert shlex.split(words.replace(r"\%", "%")) == list(what)
     assert mark == "afterclose desk"
 

@@ -11,7 +11,7 @@ import pytest
 
 from afterclose.domain.runs import Mode, TradesFrom
 from afterclose.errors import ConfigError, ExitCode
-from afterclose.settings import LOCAL_FILE, SETTINGS_FILE, Settings, load, real_data_folder
+from afterclose.settings import LOCAL_FILE, SETTINGS_FILE, Settings, channel_address, load
 
 MODEL = '[[models]]\nname = "{name}"\nentry_point = "models/x.py"\n'
 
@@ -213,6 +213,18 @@ def test_a_variable_that_cannot_be_read_is_refused(
     assert "models" in refused(tmp_path)
 
 
+def test_a_channel_whose_name_has_two_underscores_is_no_misspelled_section(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AFTERCLOSE_CHANNEL_MY__PHONE", "json://127.0.0.1:9")
+    (tmp_path / "afterclose.toml").write_text(
+        '[notify]\nchannels = ["my__phone"]\n', encoding="utf-8"
+    )
+
+    assert load(tmp_path).notify.channels == ("my__phone",)
+    assert channel_address("my__phone") == "json://127.0.0.1:9"
+
+
 def test_other_variables_are_none_of_our_business(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,11 +232,6 @@ def test_other_variables_are_none_of_our_business(
     monkeypatch.setenv("BROKER__PORT", "1")
 
     assert load(tmp_path).broker.port == 7497
-    assert real_data_folder() == tmp_path
-
-
-def test_real_data_is_optional() -> None:
-    assert real_data_folder() is None
 
 
 def test_the_scale_is_allocated_over_base(tmp_path: Path) -> None:

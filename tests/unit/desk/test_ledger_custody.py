@@ -60,12 +60,14 @@ def test_a_second_machine_is_refused_while_the_first_writes(machines: Machines) 
     assert raised.value.exit_code is ExitCode.REFUSED
     assert cloud.events(SESSION) == ()
     assert cloud.orders(SESSION) == (ORDER,)  # reading is free
+    assert (home.written_by(), cloud.written_by()) == (None, "home")
 
 
 def test_a_machine_that_fell_silent_is_followed_by_another(machines: Machines) -> None:
     machines.ledger(HOME, lease_for=AT_ONCE).record_orders("run", [ORDER])
 
     cloud = machines.ledger(CLOUD)
+    assert cloud.written_by() is None
     cloud.append_events("run", [intent(ORDER)])
     assert list(cloud.events(SESSION)) == [intent(ORDER)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -10,8 +11,19 @@ from pathlib import Path
 import pytest
 
 from afterclose.adapters.marketdata.freshness import Freshness, MarketFreshness
-from afterclose.doctor import channels, gateway, hours, machine, market_data, models, what_ifs
+from afterclose.doctor import (
+    books,
+    channels,
+    gateway,
+    hours,
+    machine,
+    market_data,
+    models,
+    what_ifs,
+)
 from afterclose.doctor.diagnosis import Diagnosis, Health, tonight_would_fail
+from afterclose.doctor.visit import markets
+from afterclose.domain.contracts import RootSymbol
 from afterclose.domain.margin import MarginImpact
 from afterclose.domain.market import AnswerState, Qualification, QualificationState, QuoteKind
 from afterclose.settings import (
@@ -205,8 +217,48 @@ def test_a_source_that_is_not_there_fails_and_none_is_told() -> None:
     assert market_data.source(settings(), day).health is Health.NOTE
 
 
+def test_a_copy_of_a_ledger_fails_since_nothing_can_be_sent_from_it(tmp_path: Path) -> None:
+    desk, copy = tmp_path / "desk", tmp_path / "copy"
+    desk.mkdir()
+
+    (own,) = books.check(settings(home=desk))
+    shutil.copytree(desk, copy)
+    (copied,) = books.check(settings(home=copy))
+
+    assert (own.health, own.said) == (Health.GOOD, "opens, and may be written from here")
+    assert copied.health is Health.FAILS
+    assert (desk / "ledger.sqlite").as_posix() in copied.said
+    assert "ledger adopt" in copied.remedy
+
+
+def test_a_store_that_tonight_fills_by_itself_is_only_told(tmp_path: Path) -> None:
+    def store_line(source: DataSource | None) -> Diagnosis:
+        data = DataSettings(source=source, store=Path("market"), roots=("ES",))
+        lines = market_data.check(settings(home=tmp_path, data=data), date(2026, 11, 19))
+        return next(line for line in lines if line.what == "store")
+
+    new = store_line(DataSource.GENERATED)
+    by_hand = store_line(None)
+    (tmp_path / "market").mkdir()
+    (tmp_path / "market" / "manifest.json").write_text("torn", encoding="utf-8")
+    torn = store_line(DataSource.GENERATED)
+
+    assert (new.health, "update" in new.remedy) == (Health.NOTE, True)
+    assert (by_hand.health, torn.health) == (Health.FAILS, Health.FAILS)
+
+
+def test_before_the_store_is_filled_the_wanted_markets_are_looked_at(tmp_path: Path) -> None:
+    data = DataSettings(store=Path("market"), roots=("ES", "CL"))
+
+    assert markets(settings(home=tmp_path, data=data), [RootSymbol("ZC")]) == ["CL", "ES"]
+    assert markets(settings(home=tmp_path), [RootSymbol("ZC")]) == ["ZC"]
+
+
 def test_models_are_imported_each_and_an_error_names_its_file(tmp_path: Path) -> None:
-    (tmp_path / "good.py").write_text("def initialize(context): pass\n", encoding="utf-8")
+    (tmp_path / "weights.csv").touch()
+    (tmp_path / "good.py").write_text(
+        "open('weights.csv').close()\ndef initialize(context): pass\n", encoding="utf-8"
+    )
     (tmp_path / "bad.py").write_text("import nowhere_to_be_found\n", encoding="utf-8")
     (tmp_path / "ends.py").write_text("import os\nos._exit(3)\n", encoding="utf-8")
     desk = Settings(

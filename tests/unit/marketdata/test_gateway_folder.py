@@ -44,11 +44,16 @@ def test_the_same_folder_comes_from_the_store_and_from_the_data(tmp_path: Path) 
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
-def test_only_contracts_live_that_evening_and_only_roots_asked_for(tmp_path: Path) -> None:
+def test_bars_of_contracts_live_that_evening_and_the_last_days_of_those_that_ended(
+    tmp_path: Path,
+) -> None:
+    """A gateway's book names contracts that ended since: it must know them, by the same day."""
     expired = replace(contract("ESH20", month="202003"), last_trade=date(2020, 3, 20))
+    long_ago = replace(contract("ESM18", month="201806"), last_trade=date(2018, 6, 15))
     data = market(
-        [expired, contract(JUNE, month="202006"), contract(MAY_OIL, month="202005")],
+        [long_ago, expired, contract(JUNE, month="202006"), contract(MAY_OIL, month="202005")],
         [
+            bars("ESM18", {"2018-06-14": 2700.0}),
             bars("ESH20", {"2020-03-19": 2400.0}),
             bars(JUNE, {"2020-06-18": 3100.0, "2020-06-19": 3097.0, "2020-06-22": 3110.0}),
             bars(MAY_OIL, {"2020-06-19": 1.0}),
@@ -60,6 +65,7 @@ def test_only_contracts_live_that_evening_and_only_roots_asked_for(tmp_path: Pat
     lines = rows(tmp_path / "contracts.csv")
     assert lines == [
         ["root", "contract_month", "last_trade_date"],
+        ["ES", "202003", "2020-03-20"],
         ["ES", "202006", "2020-06-19"],
     ]
     assert [line[2] for line in rows(tmp_path / "bars.csv")[1:]] == [

@@ -69,6 +69,13 @@ class Custody:
         same_file = home["machine"] == self.here.machine and home["file_id"] == file_id(self._path)
         return None if same_file else home
 
+    def written_by(self, connection: Connection) -> str | None:
+        """Return the name of another machine that holds the lease now; nothing is taken."""
+        row = connection.execute(select(tables.lease)).mappings().first() if self._shared else None
+        if row is None or row["holder"] == self.here.holder:
+            return None
+        return str(row["name"]) if _aware(row["until"]) > _now(connection) else None
+
     def _move_in(self, connection: Connection, *, by: str, note: str) -> None:
         if self._path is None:
             return

@@ -120,6 +120,11 @@ class SqlLedger:
             home = self._custody.copied_from(connection)
             return None if home is None else f"{home['path']} on {home['name']}"
 
+    def written_by(self) -> str | None:
+        """Name another machine that is writing now; None when nobody is."""
+        with self._connection() as connection:
+            return self._custody.written_by(connection)
+
     def record_orders(
         self,
         run_id: str,

@@ -13,7 +13,7 @@ import numpy as np
 from afterclose.adapters.marketdata.chain import leads
 from afterclose.adapters.marketdata.freshness import market_freshness
 from afterclose.adapters.marketdata.quality import check_bars
-from afterclose.adapters.marketdata.records import FxSeries
+from afterclose.adapters.marketdata.records import FloatArray, FxSeries, SessionArray
 from afterclose.adapters.marketdata.revisions import revised_roots
 from afterclose.adapters.marketdata.store import MarketStore
 from afterclose.clock import evening_of, session_on_or_before
@@ -25,6 +25,7 @@ from afterclose.errors import DataError
 #: Changes of the close that make a daily move.
 _MOVES = 20
 _DOLLAR = Currency("USD")
+_NO_CLOSES: FloatArray = np.empty(0)
 _BEGINNING = np.datetime64("0001-01-01", "D")
 #: The month with the most volume in these days leads its market.
 _LEADS_OF = timedelta(days=7)
@@ -36,6 +37,7 @@ class DeskMarketData:
     def __init__(self, store: MarketStore) -> None:
         self._store = store
         self._rates: dict[Currency, FxSeries] = {}
+        self._traded: dict[str, tuple[SessionArray, FloatArray]] = {}
         self._months = {(r.root, r.contract_month): r.symbol for r in store.contracts()}
 
     @property
@@ -100,23 +102,28 @@ class DeskMarketData:
     def last_close(self, contract: FuturesContract, session: Session) -> Decimal | None:
         """Last known close up to ``session``, as the shortest text of its float."""
         known = self._closes(contract, session)
-        return Decimal(repr(known[-1])) if known else None
+        return Decimal(repr(float(known[-1]))) if len(known) else None
 
     def daily_move(self, contract: FuturesContract, session: Session) -> Decimal | None:
         """Standard deviation (about zero) of the last twenty changes of the close."""
         closes = self._closes(contract, session)[-(_MOVES + 1) :]
         if len(closes) <= _MOVES:
             return None
-        changes = np.diff(np.array(closes))
+        changes = np.diff(closes)
         return Decimal(repr(float(np.sqrt(np.mean(changes**2)))))
 
-    def _closes(self, contract: FuturesContract, session: Session) -> list[float]:
+    def _closes(self, contract: FuturesContract, session: Session) -> FloatArray:
+        """Known closes up to a session; a contract's are joined from the store's layers once."""
         symbol = self._months.get((contract.root, contract.month.yyyymm))
         if symbol is None:
-            return []
-        bars = self._store.bars(symbol)
-        end = int(np.searchsorted(bars.sessions, np.datetime64(session, "D"), side="right"))
-        return [float(c) for c in bars.close[:end] if isfinite(c)]
+            return _NO_CLOSES
+        known = self._traded.get(symbol)
+        if known is None:
+            bars = self._store.bars(symbol)
+            finite = np.isfinite(bars.close)
+            known = self._traded[symbol] = bars.sessions[finite], bars.close[finite]
+        sessions, closes = known
+        return closes[: int(np.searchsorted(sessions, np.datetime64(session, "D"), side="right"))]
 
     def rate(self, currency: Currency, base: Currency, session: Session) -> Decimal | None:
         """Value of one unit of a currency in another, last known up to ``session``."""

@@ -14,7 +14,7 @@ import csv
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +30,8 @@ from afterclose.errors import DataError
 
 _BAR_FIELDS = ("root", "contract_month", "session", "open", "high", "low", "close", "volume")
 _FX_FIELDS = ("currency", "session", "usd_per_unit")
+#: As long as IB tells of contracts that have ended.
+_ENDED_KEPT = timedelta(days=730)
 _CONTRACT_FIELDS = ("root", "contract_month", "last_trade_date")
 
 
@@ -54,15 +56,18 @@ def write_gateway_folder(
 ) -> GatewayFolder:
     """Write the last ``sessions`` bars, up to ``through``, of every contract live on ``live_on``.
 
+    The contracts that ended in the two years before are named with their last day, without bars: a
+    gateway that is started again knows what is in its book.
+
     ``through`` may lie after ``live_on``: those sessions are what the gateway plays next. A
     contract is live while its last trade (where unknown: its last bar) is not before ``live_on``
     and it has a bar by then. Raises DataError when there is none.
     """
+    wanted = [pair for pair in _contracts(market) if roots is None or pair[0].root in roots]
     chosen = [
-        (record, _until(bars, through, sessions))
-        for record, bars in _contracts(market)
-        if (roots is None or record.root in roots) and _is_live(record, bars, live_on)
+        (r, _until(bars, through, sessions)) for r, bars in wanted if _is_live(r, bars, live_on)
     ]
+    ended = [r for r, _ in wanted if live_on - _ENDED_KEPT <= _ends(r) < live_on]
     if not chosen:
         raise DataError(f"no contract is live on {live_on}")
     path.mkdir(parents=True, exist_ok=True)
@@ -72,9 +77,8 @@ def write_gateway_folder(
     currencies = {record.currency for record, _ in chosen}
     rates = _fx(market, currencies)
     fx_rows = _write(path / "fx.csv", _FX_FIELDS, _fx_rows(rates, through, sessions))
-    _write(
-        path / "contracts.csv", _CONTRACT_FIELDS, (_contract_row(record) for record, _ in chosen)
-    )
+    named = sorted([*ended, *(record for record, _ in chosen)], key=lambda record: record.delivery)
+    _write(path / "contracts.csv", _CONTRACT_FIELDS, (_contract_row(record) for record in named))
     return GatewayFolder(path=path, contracts=len(chosen), bars=bar_rows, rates=fx_rows)
 
 
@@ -90,9 +94,12 @@ def _contracts(market: MarketStore | MarketData) -> Iterator[tuple[ContractRecor
 
 
 def _is_live(record: ContractRecord, bars: ContractBars, day: date) -> bool:
-    ends = record.last_trade or record.last_session
     started = len(bars) > 0 and bool(bars.sessions[0] <= np.datetime64(day, "D"))
-    return started and ends >= day
+    return started and _ends(record) >= day
+
+
+def _ends(record: ContractRecord) -> date:
+    return record.last_trade or record.last_session
 
 
 def _until(bars: ContractBars, through: date, sessions: int) -> ContractBars:

@@ -100,6 +100,8 @@ class DeskAlgorithm(TradingAlgorithm):  # type: ignore[misc]  # Zipline is untyp
         """Base money per unit of an asset's currency at a session."""
         market = self._market
         currency = market.bars.contracts[asset.symbol].currency
+        if currency == market.rates.base:
+            return 1.0
         return market.rates.per_unit(currency, market.bars.axis.at_or_before(session))
 
     def rate_today(self, asset: Any) -> float:

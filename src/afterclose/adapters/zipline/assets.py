@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy.pool import StaticPool
-from zipline.assets import AssetFinder
+from zipline.assets import AssetFinder, Future
 from zipline.assets.asset_db_schema import ASSET_DB_VERSION
 from zipline.assets.asset_db_schema import metadata as asset_tables
 
@@ -25,6 +25,14 @@ ROOT_LENGTH = 5
 _ROOT_DIGITS = "_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #: Zipline writes the ids of continuous futures with a leading 1; ours begin with a 2.
 _ID_BASE = 200_000_000
+_DAYS = (
+    "start_date",
+    "end_date",
+    "first_traded",
+    "notice_date",
+    "expiration_date",
+    "auto_close_date",
+)
 
 
 def contract_id(contract: StoredContract) -> int:
@@ -44,11 +52,40 @@ def contract_id(contract: StoredContract) -> int:
 
 
 class ContractFinder(AssetFinder):  # type: ignore[misc]  # Zipline is untyped
-    """Zipline's finder, minus its one SQL query for every call of ``continuous_future``."""
+    """Zipline's finder, minus its SQL queries for every continuation, contract and symbol.
 
-    def __init__(self, engine: sa.Engine) -> None:
+    ``futures`` are the rows of the contracts in its database; assets are made of them when first
+    asked for, as Zipline makes them of what it reads back.
+    """
+
+    def __init__(self, engine: sa.Engine, futures: Iterable[dict[str, Any]]) -> None:
         super().__init__(engine)
         self._continuous: dict[tuple[Any, ...], Any] = {}
+        self._rows = {row["sid"]: row for row in futures}
+        self._sids = {row["symbol"]: row["sid"] for row in self._rows.values()}
+        self._made: dict[int, Future] = {}
+
+    def retrieve_all(self, sids: Iterable[int], default_none: bool = False) -> list[Any]:  # noqa: FBT001, FBT002 - the library's signature
+        """The assets of these ids. Raises SidsNotFound."""
+        wanted = list(sids)
+        if not self._rows.keys() >= set(wanted):
+            found: list[Any] = super().retrieve_all(wanted, default_none)
+            return found
+        return [self._made.get(sid) or self._make(sid) for sid in wanted]
+
+    def _make(self, sid: int) -> Future:
+        values = dict(self._rows[sid])
+        values["exchange_info"] = self.exchange_info[values.pop("exchange")]
+        for name in _DAYS:
+            day = pd.Timestamp(values[name])
+            values[name] = None if pd.isna(day) else day
+        made = self._made[sid] = Future(**values)
+        return made
+
+    def lookup_future_symbol(self, symbol: str) -> Any:
+        """The contract of a symbol. Raises SymbolNotFound."""
+        sid = self._sids.get(symbol)
+        return super().lookup_future_symbol(symbol) if sid is None else self.retrieve_asset(sid)
 
     def create_continuous_future(
         self, root_symbol: str, offset: int, roll_style: str, adjustment: str | None
@@ -72,12 +109,12 @@ def contract_finder(
     ends with its last bar, as a Zipline bundle has it.
     """
     engine = sa.create_engine("sqlite://", poolclass=StaticPool)
-    chosen = list(contracts)
+    tables = _rows(list(contracts), alive_to_auto_close=alive_to_auto_close)
     with engine.begin() as connection:
         asset_tables.create_all(connection)
-        for table, rows in _rows(chosen, alive_to_auto_close=alive_to_auto_close).items():
+        for table, rows in tables.items():
             connection.execute(asset_tables.tables[table].insert(), rows)
-    return ContractFinder(engine)
+    return ContractFinder(engine, tables["futures_contracts"])
 
 
 def _rows(

@@ -248,14 +248,14 @@ class ExchangeRates:
     def __init__(self, store: BarStore, axis: SessionAxis, *, base: str) -> None:
         self._store = store
         self._axis = axis
-        self._base = base
+        self.base = base
         self._rates: dict[str, FloatArray] = {}
 
     def per_unit(self, currency: str, position: int) -> float:
         """Base money per unit of ``currency`` at a session; NaN when none is known yet."""
-        if currency == self._base:
+        if currency == self.base:
             return 1.0
-        return float(self._dollars(currency)[position] / self._dollars(self._base)[position])
+        return float(self._dollars(currency)[position] / self._dollars(self.base)[position])
 
     def _dollars(self, currency: str) -> FloatArray:
         found = self._rates.get(currency)

@@ -5,7 +5,8 @@ later bar changes what an earlier session saw. The state is everything Zipline a
 from one session to the next: positions, the marks of the ledger, the portfolio, orders (the order
 in which they stand decides the order of fills), recorded values, and the model's own attributes.
 Contracts are kept by symbol. What Zipline can make again (schedules, costs, slippage models) is
-made again by ``initialize``; a state kept in a module's global variables is not seen.
+made again by ``initialize``. A model that writes into global variables of its modules after that
+has a state which is not kept here: it leaves no checkpoint.
 
 A checkpoint knows what it was made from and refuses everything else. The state is a pickle: it is
 read from the desk's own folder only, and only after the rest agrees.
@@ -13,9 +14,11 @@ read from the desk's own folder only, and only after the rest agrees.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
 from zipline.assets import Future
@@ -41,6 +44,10 @@ _PORTFOLIO = (
 
 class StateNotKept(Exception):  # noqa: N818 - an outcome, not a mistake: the next run starts anew
     """The model carries something that cannot be kept (an open file, a lambda, a generator)."""
+
+
+class StateNotRead(Exception):  # noqa: N818 - likewise: this run starts anew
+    """What was kept of the model cannot be made again (a class that pickles, but not back)."""
 
 
 class _ByName(pickle.Pickler):
@@ -71,6 +78,49 @@ def own_names(algorithm: Any) -> frozenset[str]:
     return frozenset(vars(algorithm))
 
 
+#: Per variable of a module (module, name): a digest of its value.
+GlobalValues = Mapping[tuple[str, str], str]
+
+
+class _Hashing:
+    """A file that keeps a digest of what is written."""
+
+    def __init__(self) -> None:
+        self.digest = hashlib.sha256()
+
+    def write(self, content: bytes) -> int:
+        self.digest.update(content)
+        return len(content)
+
+
+def global_values(modules: Iterable[ModuleType]) -> GlobalValues:
+    """Digests of the variables of modules; what cannot be kept (loggers, locks) is left out."""
+    found = {}
+    for module in modules:
+        for name, value in list(vars(module).items()):
+            if name.startswith("__") or isinstance(
+                value, ModuleType | FunctionType | BuiltinFunctionType | type
+            ):
+                continue
+            file = _Hashing()
+            try:
+                pickle.Pickler(file, protocol=pickle.HIGHEST_PROTOCOL).dump(value)
+            except Exception:  # noqa: BLE001, S112 - a class of the model's own may raise anything
+                continue
+            found[module.__name__, name] = file.digest.hexdigest()
+    return found
+
+
+def require_same_globals(before: GlobalValues, after: GlobalValues) -> None:
+    """Raise StateNotKept where a run changed a variable of a module."""
+    changed = sorted(key for key in {*before, *after} if before.get(key) != after.get(key))
+    if changed:
+        module, name = changed[0]
+        raise StateNotKept(
+            f"the model changes the global variable {name} of {module}; keep it on context"
+        )
+
+
 def take_state(algorithm: Any, before: frozenset[str]) -> bytes:
     """The state of an algorithm after its last session.
 
@@ -94,14 +144,27 @@ def take_state(algorithm: Any, before: frozenset[str]) -> bytes:
     buffer = io.BytesIO()
     try:
         _ByName(buffer, protocol=pickle.HIGHEST_PROTOCOL).dump(state)
-    except (pickle.PicklingError, TypeError, AttributeError) as error:
+    except Exception as error:  # a class of the model's own may raise whatever it likes
         raise StateNotKept(f"an attribute of the model cannot be kept: {error}") from error
     return buffer.getvalue()
 
 
-def put_state(algorithm: Any, content: bytes) -> None:
-    """Put a state into an algorithm whose ``initialize`` has just run."""
-    state = _FromNames(content, algorithm.asset_finder).load()
+def read_state(content: bytes, finder: Any) -> Mapping[str, Any]:
+    """Make the kept objects again, with the contracts of a finder. Raises StateNotRead."""
+    try:
+        state: Mapping[str, Any] = _FromNames(content, finder).load()
+    except Exception as error:  # a class of the model's own may raise whatever it likes
+        raise StateNotRead(f"the state of the model does not read back: {error!r}") from error
+    return state
+
+
+def put_state(algorithm: Any, state: Mapping[str, Any], before: frozenset[str]) -> None:
+    """Put a state into an algorithm whose ``initialize`` has just run.
+
+    ``before`` as for ``take_state``: what ``initialize`` set and the model took away later goes.
+    """
+    for name in vars(algorithm).keys() - before - _NOT_THE_MODELS - state["model"].keys():
+        delattr(algorithm, name)
     _put_ledger(algorithm.metrics_tracker._ledger, state)  # noqa: SLF001
     blotter = algorithm.blotter
     blotter.orders.update((order.id, order) for order in state["orders"])

@@ -6,7 +6,7 @@ constructors and through the methods that ``TradingAlgorithm`` calls to make its
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -20,7 +20,15 @@ from afterclose.adapters.zipline.algorithm import DeskAlgorithm, EndState, Marke
 from afterclose.adapters.zipline.assets import ContractFinder, contract_finder, contract_id
 from afterclose.adapters.zipline.bars import BarStore, ExchangeRates, MarketBars
 from afterclose.adapters.zipline.blotter import Adoption, RepeatableBlotter
-from afterclose.adapters.zipline.checkpoint import StateNotKept, own_names, put_state, take_state
+from afterclose.adapters.zipline.checkpoint import (
+    GlobalValues,
+    StateNotKept,
+    global_values,
+    own_names,
+    put_state,
+    require_same_globals,
+    take_state,
+)
 from afterclose.adapters.zipline.costs import set_costs
 from afterclose.adapters.zipline.portal import CausalPortal
 from afterclose.adapters.zipline.reader import StoreBarReader
@@ -105,7 +113,7 @@ def simulate(
     strategy: Strategy,
     *,
     on_session: Progress,
-    state: bytes = b"",
+    state: Mapping[str, Any] | None = None,
     after: pd.Timestamp | None = None,
 ) -> Simulation:
     """Run a model from its inception, or with ``state`` from the session following ``after``.
@@ -115,14 +123,17 @@ def simulate(
     start = _first_session(market, request) if after is None else _next(market, after)
     kept: list[bytes | StateNotKept] = []
     before: list[frozenset[str]] = []
+    variables: list[GlobalValues] = []
 
     def at_start(algorithm: Any) -> None:
         set_costs(algorithm.blotter, market.bars.roots, request.commission, request.slippage)
-        if state:
-            put_state(algorithm, state)
+        variables.append(global_values(strategy.modules))
+        if state is not None:
+            put_state(algorithm, state, before[0])
 
     def at_end(algorithm: Any) -> None:
         try:
+            require_same_globals(variables[0], global_values(strategy.modules))
             kept.append(take_state(algorithm, before[0]))
         except StateNotKept as reason:
             kept.append(reason)
@@ -187,7 +198,7 @@ def _run(algorithm: DeskAlgorithm, request: ModelRequest) -> pd.DataFrame:
         performance: pd.DataFrame = algorithm.run()
     except AfterCloseError:
         raise
-    except Exception as error:  # the border to the user's code: whatever he raises is his to see
+    except (Exception, SystemExit) as error:  # the border to the user's code: his to see
         lines = user_lines(error, request.model.entry_point)
         raise ModelError(f"model {request.model.name} failed: {error!r}\n{lines}") from error
     return performance

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import afterclose
 from afterclose.adapters.zipline import wire
 from afterclose.adapters.zipline.bars import BarStore, StoredContract
 from afterclose.adapters.zipline.rolls import RollHistory
@@ -19,7 +20,6 @@ from afterclose.adapters.zipline.strategy import Strategy
 from afterclose.adapters.zipline.tables import RunTables, read_tables
 from afterclose.domain.runs import ModelRequest, RollRule
 
-CHECKPOINT_FILE = "checkpoint.json"
 STATE_FILE = "checkpoint.pickle"
 LIBRARIES = ("zipline-reloaded", "pandas", "numpy", "exchange-calendars")
 #: After so many runs that went on, one starts from inception again: a week.
@@ -81,6 +81,8 @@ def _contracts_digest(contracts: Iterable[StoredContract], last: date) -> str:
                 contract.point_value,
                 contract.tick_size,
                 contract.first_session,
+                contract.first_notice,
+                contract.last_trade,
                 contract.auto_close,
             )
             digest.update(repr(facts).encode())
@@ -88,10 +90,11 @@ def _contracts_digest(contracts: Iterable[StoredContract], last: date) -> str:
 
 
 def engine_digest() -> str:
-    """A digest of this package's own source."""
+    """A digest of this package's own source, and of the rules that a user's model may import."""
     digest = hashlib.sha256()
-    for source in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(source.read_bytes())
+    for folder in (Path(__file__).parent, Path(afterclose.__file__).parent / "models"):
+        for source in sorted(folder.glob("*.py")):
+            digest.update(source.read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -103,17 +106,19 @@ def write_checkpoint(
     runs_in_a_row: int,
     state: bytes,
     rolls: RollHistory,
+    tables: RunTables,
 ) -> None:
     """Leave a checkpoint beside the tables of a run; the JSON comes last and makes it valid."""
     (folder / STATE_FILE).write_bytes(state)
     wire.write_json(
-        folder / CHECKPOINT_FILE,
+        folder / wire.CHECKPOINT_FILE,
         {
             "made_from": dict(origin),
             "last_session": last.isoformat(),
             "runs_in_a_row": runs_in_a_row,
             "state_sha256": hashlib.sha256(state).hexdigest(),
             "rolls": {root: [list(roll) for roll in history] for root, history in rolls.items()},
+            "tables": _summary(tables),
         },
     )
 
@@ -127,32 +132,50 @@ def read_checkpoint(
     """
     if request.rolls is not RollRule.CAUSAL:
         raise StartAnew("only a run with causal rolls can go on from an earlier one")
-    path = folder / CHECKPOINT_FILE
-    if not path.is_file():
+    if not (folder / wire.CHECKPOINT_FILE).is_file():
         raise StartAnew("there is no checkpoint of an earlier run")
     try:
-        content = wire.read_json(path)
-        last = date.fromisoformat(content["last_session"])
-        state = (folder / STATE_FILE).read_bytes()
-    except (OSError, KeyError, ValueError) as error:
-        raise StartAnew(f"the checkpoint does not read back: {error}") from error
-    if last >= request.last_session:
-        raise StartAnew(f"the earlier run already ends on {last}")
-    if content["runs_in_a_row"] >= RUNS_IN_A_ROW:
+        content = wire.read_json(folder / wire.CHECKPOINT_FILE)
+        checkpoint = _parsed(content, folder)
+    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise StartAnew(f"the checkpoint does not read back: {error!r}") from error
+    if checkpoint.last_session >= request.last_session:
+        raise StartAnew(f"the earlier run already ends on {checkpoint.last_session}")
+    if checkpoint.runs_in_a_row > RUNS_IN_A_ROW:
         raise StartAnew(f"{RUNS_IN_A_ROW} runs went on since the last one from inception")
-    if hashlib.sha256(state).hexdigest() != content["state_sha256"]:
+    if hashlib.sha256(checkpoint.state).hexdigest() != content["state_sha256"]:
         raise StartAnew("the state of the checkpoint is not the one that was written")
-    _require_same(content["made_from"], made_from(store, request, strategy, last))
+    if _summary(checkpoint.tables) != content["tables"]:
+        raise StartAnew("the tables beside the checkpoint are not those of its run")
+    made = made_from(store, request, strategy, checkpoint.last_session)
+    _require_same(content["made_from"], made)
+    return checkpoint
+
+
+def _parsed(content: Mapping[str, Any], folder: Path) -> Checkpoint:
+    """Read the files of a checkpoint; a run that goes on from it is one more in a row."""
+    content["made_from"].keys(), content["state_sha256"], content["tables"]
     return Checkpoint(
-        last_session=last,
-        runs_in_a_row=content["runs_in_a_row"] + 1,
-        state=state,
+        last_session=date.fromisoformat(content["last_session"]),
+        runs_in_a_row=int(content["runs_in_a_row"]) + 1,
+        state=(folder / STATE_FILE).read_bytes(),
         tables=read_tables(folder),
         rolls={
             root: [(symbol, date.fromisoformat(day)) for symbol, day in history]
             for root, history in content["rolls"].items()
         },
     )
+
+
+def _summary(tables: RunTables) -> dict[str, Any]:
+    """What must agree between a checkpoint and the tables beside it."""
+    return {
+        "fills": len(tables.fills),
+        "holdings": len(tables.holdings),
+        "days": len(tables.days),
+        "last": f"{tables.days['session'].iloc[-1]:%Y-%m-%d}",
+        "value": float(tables.days["portfolio_value"].iloc[-1]),
+    }
 
 
 def _require_same(then: Mapping[str, Any], now: Mapping[str, Any]) -> None:

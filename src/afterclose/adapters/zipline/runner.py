@@ -22,6 +22,8 @@ from afterclose.errors import AfterCloseError, ModelError
 
 WORKER = "afterclose.adapters.zipline.worker"
 LOG_TAIL_LINES = 20
+#: So long the last words of a process that ended are waited for.
+LAST_WORDS_S = 5.0
 
 OnProgress = Callable[[str], None]
 
@@ -79,8 +81,9 @@ def read_result(folder: Path) -> ModelResult:
 
 def _make_folder(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (wire.RESULT_FILE, wire.TIMING_FILE, wire.ERROR_FILE):
-        (folder / name).unlink(missing_ok=True)  # an old result must not pass for a new one
+    # What an old run left must not pass for this one's.
+    for name in (wire.RESULT_FILE, wire.TIMING_FILE, wire.ERROR_FILE, wire.CHECKPOINT_FILE):
+        (folder / name).unlink(missing_ok=True)
 
 
 def _watch(folder: Path, log: IO[str], limit_s: float, on_progress: OnProgress) -> tuple[int, bool]:
@@ -91,34 +94,56 @@ def _watch(folder: Path, log: IO[str], limit_s: float, on_progress: OnProgress) 
         stdout=subprocess.PIPE,
         stderr=log,
         encoding="utf-8",
+        errors="replace",  # a library may write bytes past sys.stdout
     )
     expired = threading.Event()
+    broken: list[Exception] = []
 
     def stop() -> None:
         expired.set()
         process.kill()
 
+    # A process that the model started may hold the pipe open when the model's own is gone, so the
+    # pipe's end is not waited for.
+    listener = threading.Thread(target=_listen, args=(process, on_progress, broken), daemon=True)
+    listener.start()
     timer = threading.Timer(limit_s, stop)
     timer.start()
     try:
-        for line in process.stdout or ():
-            _pass_on(line, on_progress)
         status = process.wait()
     finally:
         timer.cancel()
         if process.poll() is None:
             process.kill()
             process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+        listener.join(LAST_WORDS_S)
+    if broken:
+        raise broken[0]
     return status, not expired.is_set()
+
+
+def _listen(
+    process: subprocess.Popen[str], on_progress: OnProgress, broken: list[Exception]
+) -> None:
+    """Pass the worker's progress on; a listener that fails ends the run."""
+    if process.stdout is None:
+        return
+    with process.stdout as lines:
+        try:
+            for line in lines:
+                _pass_on(line, on_progress)
+        except Exception as error:  # noqa: BLE001 - raised again where the run was started
+            broken.append(error)
+            process.kill()
 
 
 def _pass_on(line: str, on_progress: OnProgress) -> None:
     try:
-        on_progress(json.loads(line)["progress"])
-    except (json.JSONDecodeError, KeyError, TypeError):
+        said = json.loads(line)["progress"]
+    except (ValueError, KeyError, TypeError):
         return  # a library that writes past sys.stdout
+    if isinstance(said, str):
+        on_progress(said)
 
 
 def _error_of(content: dict[str, str]) -> AfterCloseError:

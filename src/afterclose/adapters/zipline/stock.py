@@ -193,7 +193,7 @@ def _run(
         )
     except AfterCloseError:
         raise
-    except Exception as error:  # the border to the user's code
+    except (Exception, SystemExit) as error:  # the border to the user's code
         lines = user_lines(error, request.model.entry_point)
         raise ModelError(f"model {request.model.name} failed: {error!r}\n{lines}") from error
     if performance.empty:

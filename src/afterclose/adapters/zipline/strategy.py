@@ -6,10 +6,11 @@ the desk wants; its dates, capital and bundle are the desk's to say.
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.util
 import inspect
+import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from afterclose.adapters.zipline.sources import imported_files, is_authors, source_digest
 from afterclose.errors import ModelError
 
 FUNCTIONS = ("initialize", "handle_data", "before_trading_start", "analyze")
@@ -26,12 +28,16 @@ FUNCTIONS = ("initialize", "handle_data", "before_trading_start", "analyze")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strategy:
-    """Zipline's functions of one algorithm, where they came from, and a digest of the source."""
+    """Zipline's functions of one algorithm, where they came from, and a digest of the source.
+
+    ``modules`` are the model's own and those of the author that it imports.
+    """
 
     entry_point: str
     path: Path
     digest: str
     functions: Mapping[str, Callable[..., Any]]
+    modules: tuple[ModuleType, ...] = ()
 
 
 def load_strategy(entry_point: str) -> Strategy:
@@ -44,15 +50,39 @@ def load_strategy(entry_point: str) -> Strategy:
     functions = handed_over or {
         name: function for name in FUNCTIONS if callable(function := getattr(module, name, None))
     }
+    path = Path(str(module.__file__))
     if "initialize" not in functions:
         raise ModelError(
-            f"{entry_point} has no function initialize(context)",
-            hint="a model is a Zipline algorithm: initialize, and handle_data or schedule_function",
+            f"{entry_point} has no function initialize(context)", hint=_what_is_missing(path)
         )
-    path = Path(str(module.__file__))
-    return Strategy(
-        entry_point=entry_point, path=path, digest=_source_digest(path), functions=functions
+    imported = imported_files(
+        path, folder=_folder(entry_point) or path.parent, package=module.__package__ or ""
     )
+    others = (sys.modules.get(name) for name in imported)
+    return Strategy(
+        entry_point=entry_point,
+        path=path,
+        digest=source_digest(path, imported),
+        functions=functions,
+        modules=(module, *(other for other in others if other is not None)),
+    )
+
+
+def _what_is_missing(path: Path) -> str:
+    if "run_algorithm" in path.read_text(encoding="utf-8", errors="replace"):
+        return (
+            "it calls run_algorithm only when it is run by hand: name its functions initialize, "
+            "handle_data, before_trading_start and analyze, or call run_algorithm outside of any "
+            "'if' (the call is stopped, and what it is given is taken)"
+        )
+    return "a model is a Zipline algorithm: initialize, and handle_data or schedule_function"
+
+
+def settle_in(entry_point: str) -> None:
+    """Make a model file's own folder the process's: there its author runs it, beside its data."""
+    home = Path(entry_point).parent
+    if entry_point.endswith(".py") and home.is_dir():
+        os.chdir(home)
 
 
 class _RunAlgorithmCalled(BaseException):
@@ -77,7 +107,7 @@ def _import(entry_point: str) -> tuple[ModuleType, Mapping[str, Callable[..., An
             f"module {entry_point} calls run_algorithm while it is imported",
             hint="put the call under if __name__ == '__main__', or name the file instead",
         ) from call
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ModelError(
             f"model {entry_point} does not load: {error!r}\n{user_lines(error, entry_point)}"
         ) from error
@@ -106,7 +136,8 @@ def _run_algorithm_caught() -> Iterator[None]:
 def _import_file(path: Path) -> tuple[ModuleType, Mapping[str, Callable[..., Any]]]:
     if not path.is_file():
         raise ModelError(f"there is no model file {path}", hint="check entry_point in the settings")
-    name = f"afterclose_user_model_{path.stem}"
+    # A name without dots: pickle would look for a package.
+    name = "afterclose_user_model_" + re.sub(r"\W", "_", path.stem)
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ModelError(f"{path} is not a Python file")
@@ -120,26 +151,24 @@ def _import_file(path: Path) -> tuple[ModuleType, Mapping[str, Callable[..., Any
     return module, {}
 
 
-def _source_digest(path: Path) -> str:
-    """A digest of the model and of the modules beside it, which it may import."""
-    digest = hashlib.sha256()
-    for source in sorted(path.parent.glob("*.py")):
-        digest.update(source.name.encode())
-        digest.update(source.read_bytes())
-    return digest.hexdigest()[:16]
-
-
 def user_lines(error: BaseException, entry_point: str) -> str:
     """The part of a traceback a model's author can act on: his own lines, then the error."""
     folder = _folder(entry_point)
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if folder and Path(frame.filename).parent == folder]
-    shown = "".join(traceback.format_list(own or list(frames)))
+    own = [frame for frame in frames if folder and is_authors(frame.filename, folder)]
+    if not own and not isinstance(error, SyntaxError):  # which names its line by itself
+        own = list(frames)
+    shown = "".join(traceback.format_list(own))
     return shown + "".join(traceback.format_exception_only(error))
 
 
 def _folder(entry_point: str) -> Path | None:
+    """The folder of the author's code: that of the file, or of the outermost package."""
     if entry_point.endswith(".py"):
         return Path(entry_point).resolve().parent
     module = sys.modules.get(entry_point)
-    return Path(str(module.__file__)).parent if module is not None else None
+    if module is None:
+        return None
+    path = Path(str(module.__file__))
+    inner = (module.__package__ or "").count(".")
+    return path.parents[inner]

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from afterclose.adapters.marketdata.store import MarketStore
-from afterclose.adapters.zipline.algorithm import EndState, Progress
+from afterclose.adapters.zipline.algorithm import EndState, Market, Progress
 from afterclose.adapters.zipline.bars import BarStore, MarketBars
+from afterclose.adapters.zipline.checkpoint import StateNotRead, read_state
 from afterclose.adapters.zipline.drift import (
     PastRun,
     Revised,
@@ -58,6 +60,8 @@ def do_task(task: ModelTask, *, say: Say, on_session: Progress) -> ModelResult:
     say("reading the market store")
     store = MarketStore.open(request.store)
     strategy = load_strategy(request.model.entry_point)
+    if "analyze" in strategy.functions:
+        _draw_without_windows()
     if task.engine is Engine.STOCK:
         outcome = _by_stock(store, request, strategy)
     else:
@@ -79,6 +83,15 @@ def do_task(task: ModelTask, *, say: Say, on_session: Progress) -> ModelResult:
         path = write_changes(changes, request.output)
         files |= {} if path is None else {path.name: path}
     return replace(result, files=files, drift=drift)
+
+
+def _draw_without_windows() -> None:
+    """An ``analyze`` that shows its charts must not wait for a person to close them."""
+    try:
+        import matplotlib as mpl  # noqa: PLC0415 - seconds; most models draw nothing
+    except ImportError:
+        return
+    mpl.use("Agg")
 
 
 def _drift(
@@ -120,20 +133,15 @@ def run_on_store(
     earlier: Path | None = None,
 ) -> Outcome:
     """Simulate on the market store, going on from an earlier run where that is possible."""
-    checkpoint, started = _checkpoint(store, request, strategy, earlier)
+    beginning = _beginning(store, request, strategy, earlier)
+    checkpoint, market, started = beginning.checkpoint, beginning.market, beginning.started
     say(started)
-    market = open_market(
-        store,
-        request,
-        known_rolls=checkpoint.rolls if checkpoint else None,
-        through=checkpoint.last_session if checkpoint else None,
-    )
     run = simulate(
         market,
         request,
         strategy,
         on_session=on_session,
-        state=checkpoint.state if checkpoint else b"",
+        state=beginning.state,
         after=pd.Timestamp(checkpoint.last_session) if checkpoint else None,
     )
     tables = checkpoint.tables.followed_by(run.tables) if checkpoint else run.tables
@@ -146,22 +154,42 @@ def run_on_store(
             runs_in_a_row=checkpoint.runs_in_a_row if checkpoint else 0,
             state=run.state,
             rolls=market.portal.rolls.history(),
+            tables=tables,
         )
     elif run.state_missing:
         facts["checkpoint"] = f"none: {run.state_missing}"
+        say(f"the next run starts from inception: {run.state_missing}")
     return Outcome(tables=tables, end=run.end, bars=market.bars, facts=facts)
 
 
-def _checkpoint(
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Beginning:
+    """Where a run begins: its market, and the checkpoint and state it goes on from."""
+
+    market: Market
+    started: str
+    checkpoint: Checkpoint | None = None
+    state: Mapping[str, Any] | None = None
+
+
+def _beginning(
     store: BarStore, request: ModelRequest, strategy: Strategy, earlier: Path | None
-) -> tuple[Checkpoint | None, str]:
+) -> _Beginning:
     if earlier is None:
-        return None, "from inception"
+        return _Beginning(market=open_market(store, request), started="from inception")
     try:
         checkpoint = read_checkpoint(earlier, store, request, strategy)
-    except StartAnew as reason:
-        return None, f"from inception: {reason}"
-    return checkpoint, f"going on from {checkpoint.last_session}"
+        last = checkpoint.last_session
+        market = open_market(store, request, known_rolls=checkpoint.rolls, through=last)
+        return _Beginning(
+            market=market,
+            started=f"going on from {last}",
+            checkpoint=checkpoint,
+            state=read_state(checkpoint.state, market.finder),
+        )
+    except (StartAnew, StateNotRead) as reason:
+        market = open_market(store, request)
+        return _Beginning(market=market, started=f"from inception: {reason}")
 
 
 def _by_stock(store: BarStore, request: ModelRequest, strategy: Strategy) -> Outcome:

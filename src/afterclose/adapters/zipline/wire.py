@@ -36,6 +36,7 @@ RESULT_FILE = "result.json"
 TIMING_FILE = "timing.json"
 ERROR_FILE = "error.json"
 LOG_FILE = "model.log"
+CHECKPOINT_FILE = "checkpoint.json"
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
-from afterclose.adapters.zipline import wire
+from afterclose.adapters.zipline import strategy, wire
 from afterclose.errors import AfterCloseError
 
 PROGRESS_EVERY_S = 0.5
@@ -33,6 +33,7 @@ def main(folder: Path, progress: TextIO) -> int:
     began = time.perf_counter(), time.process_time()
     try:
         task = wire.task_from_json(wire.read_json(folder / wire.TASK_FILE))
+        strategy.settle_in(task.request.model.entry_point)
         say("starting Zipline")
         # Imported late: it takes seconds, and a broken installation is an error to report.
         from afterclose.adapters.zipline.task import do_task  # noqa: PLC0415
@@ -68,4 +69,4 @@ def _reporter(say: Callable[[str], None]) -> Callable[[int, int, object], None]:
 
 if __name__ == "__main__":
     own_output, sys.stdout = sys.stdout, sys.stderr  # what a model prints belongs to its log
-    sys.exit(main(Path(sys.argv[1]), own_output))
+    sys.exit(main(Path(sys.argv[1]).resolve(), own_output))

@@ -9,12 +9,14 @@ alone is missed again. Prices are in IB units, and the same closes value both si
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date
 from decimal import Decimal
-from itertools import pairwise
+from itertools import pairwise, takewhile
+from operator import itemgetter
+from typing import TypeVar
 
 from afterclose.domain.contracts import Currency, FuturesContract, read_symbol
 from afterclose.domain.nav import (
@@ -28,6 +30,8 @@ from afterclose.domain.nav import (
 )
 from afterclose.stages.nav.inputs import ModelBook, NavInputs, Trade
 
+_At = TypeVar("_At")
+
 
 def compare(inputs: NavInputs) -> NavHistory:
     """Compare every two records between which all models have values. Pure."""
@@ -35,7 +39,8 @@ def compare(inputs: NavInputs) -> NavHistory:
     if not known:
         return NavHistory(reporting=inputs.reporting)
     first = known[0]
-    days = [_day(inputs, before, after) for before, after in pairwise(known)]
+    books = [_Book(model) for model in inputs.models]
+    days = [_day(inputs, books, before, after) for before, after in pairwise(known)]
     return NavHistory(
         reporting=inputs.reporting,
         days=tuple(days),
@@ -72,6 +77,37 @@ class _Pool:
         self.meant += quantity * reference
 
 
+class _Book:
+    """One model's trades and the desk's for it, walked once from record to record."""
+
+    def __init__(self, model: ModelBook) -> None:
+        self.model = model
+        self._model = deque(sorted(model.fills, key=itemgetter(0)))
+        self._desk = deque(sorted(model.desk, key=itemgetter(0)))
+        self.held_model: defaultdict[FuturesContract, Decimal] = defaultdict(Decimal)
+        self.held_desk: defaultdict[FuturesContract, Decimal] = defaultdict(Decimal)
+        self.of_model: Sequence[Trade] = ()
+        self.of_desk: Sequence[Trade] = ()
+
+    def walk(self, before: AccountNav, after: AccountNav) -> None:
+        """Hold what was held at the first record, and set what was traded up to the second.
+
+        A trade of the very instant of a record came after it: the record is of before the sending.
+        """
+        for trade in self._until(self._model, lambda at: at <= before.session):
+            self.held_model[trade.contract] += trade.quantity * self.model.scale
+        for trade in self._until(self._desk, lambda at: at < before.as_of):
+            self.held_desk[trade.contract] += trade.quantity
+        traded = takewhile(lambda fill: fill[0] <= after.session, self._model)
+        self.of_model = [_scaled(trade, self.model.scale) for _, trade in traded]
+        self.of_desk = [t for _, t in takewhile(lambda fill: fill[0] < after.as_of, self._desk)]
+
+    @staticmethod
+    def _until(trades: deque[tuple[_At, Trade]], due: Callable[[_At], bool]) -> Iterator[Trade]:
+        while trades and due(trades[0][0]):
+            yield trades.popleft()[1]
+
+
 @dataclass(slots=True)
 class _Span:
     """One stretch between two records, with what could not be had on the way."""
@@ -103,12 +139,18 @@ class _Span:
         return found
 
 
-def _day(inputs: NavInputs, before: AccountNav, after: AccountNav) -> NavDay:
+def _day(
+    inputs: NavInputs, books: Sequence[_Book], before: AccountNav, after: AccountNav
+) -> NavDay:
     span = _Span(inputs, before, after)
     span.unknown.update(_late(inputs, before), _late(inputs, after))
-    made = [_model_day(span, model) for model in inputs.models]
+    for book in books:
+        book.walk(before, after)
+    made = [_model_day(span, book) for book in books]
     begin, end = settled_money(before.value or ZERO), settled_money(after.value or ZERO)
-    parts = DriftParts(currency=_currency(span), other=_others(span), flows=_flows(span)).rounded()
+    parts = DriftParts(
+        currency=_currency(span), other=_others(span, books), flows=_flows(span)
+    ).rounded()
     for day in made:
         parts = parts.plus(day.parts)
     result = end - begin
@@ -141,39 +183,32 @@ def _point_value(span: _Span, contract: FuturesContract) -> Decimal:
     return span.inputs.specs[contract.root].point_value or ZERO
 
 
-def _model_day(span: _Span, model: ModelBook) -> ModelDay:
-    """One model's own result, the desk's for it, and the parts between.
-
-    A trade of the very instant of a record came after it: the record is of before the sending.
-    """
-    before, after = span.before, span.after
+def _model_day(span: _Span, book: _Book) -> ModelDay:
+    """One model's own result, the desk's for it, and the parts between."""
+    before, after, model = span.before, span.after, book.model
     nav = settled_money(model.values[after.session] * model.scale)
     result = nav - settled_money(model.values[before.session] * model.scale)
-    of_model = [
-        _scaled(t, model.scale) for at, t in model.fills if before.session < at <= after.session
-    ]
-    of_desk = [t for at, t in model.desk if before.as_of <= at < after.as_of]
-    held_model = _held(_scaled(t, model.scale) for at, t in model.fills if at <= before.session)
-    held_desk = _held(t for at, t in model.desk if at < before.as_of)
+    of_model, of_desk = _by_contract(book.of_model), _by_contract(book.of_desk)
     contracts = {
-        *(c for c, q in held_model.items() if q),
-        *(c for c, q in held_desk.items() if q),
-        *(t.contract for t in (*of_model, *of_desk)),
+        *(c for c, q in book.held_model.items() if q),
+        *(c for c, q in book.held_desk.items() if q),
+        *of_model,
+        *of_desk,
     }
     parts, priced, native, desk_priced = DriftParts(), ZERO, ZERO, ZERO
     for contract in sorted(contracts):
         found = _contract_parts(
             span,
             contract,
-            held=(held_desk.get(contract, ZERO), held_model.get(contract, ZERO)),
-            desk=[t for t in of_desk if t.contract == contract],
-            model=[t for t in of_model if t.contract == contract],
+            held=(book.held_desk.get(contract, ZERO), book.held_model.get(contract, ZERO)),
+            desk=of_desk.get(contract, ()),
+            model=of_model.get(contract, ()),
         )
         if found is not None:
             parts, desk_priced = parts.plus(found.parts), desk_priced + found.desk
             priced, native = priced + found.desk - found.parts.total, native + found.model_native
     counted = native if model.native else priced
-    paid, paid_by_model = _commissions(span, of_desk), counted - result
+    paid, paid_by_model = _commissions(span, book.of_desk), counted - result
     parts = parts.plus(DriftParts(commission=paid_by_model - paid, currency=priced - counted))
     return ModelDay(
         model=model.name,
@@ -243,11 +278,11 @@ def _scaled(trade: Trade, scale: Decimal) -> Trade:
     return Trade(contract=trade.contract, quantity=trade.quantity * scale, price=trade.price)
 
 
-def _held(trades: Iterable[Trade]) -> Mapping[FuturesContract, Decimal]:
-    book: defaultdict[FuturesContract, Decimal] = defaultdict(Decimal)
+def _by_contract(trades: Iterable[Trade]) -> Mapping[FuturesContract, Sequence[Trade]]:
+    found: defaultdict[FuturesContract, list[Trade]] = defaultdict(list)
     for trade in trades:
-        book[trade.contract] += trade.quantity
-    return book
+        found[trade.contract].append(trade)
+    return found
 
 
 def _commissions(span: _Span, trades: Iterable[Trade]) -> Decimal:
@@ -274,10 +309,10 @@ def _currency(span: _Span) -> Decimal:
     return moved
 
 
-def _others(span: _Span) -> Decimal:
+def _others(span: _Span, books: Iterable[_Book]) -> Decimal:
     """Result of what the account held before and no model of this desk did."""
     total = ZERO
-    for contract, quantity in _held_by_nobody(span).items():
+    for contract, quantity in _held_by_nobody(span, books).items():
         begin = span.close(contract, span.before.session)
         end = span.close(contract, span.after.session)
         worth = span.money(contract, span.after.session)
@@ -286,12 +321,11 @@ def _others(span: _Span) -> Decimal:
     return total
 
 
-def _held_by_nobody(span: _Span) -> Mapping[FuturesContract, Decimal]:
+def _held_by_nobody(span: _Span, books: Iterable[_Book]) -> Mapping[FuturesContract, Decimal]:
     desk: defaultdict[str, Decimal] = defaultdict(Decimal)
-    for model in span.inputs.models:
-        for at, trade in model.desk:
-            if at < span.before.as_of:
-                desk[trade.contract.symbol] += trade.quantity
+    for book in books:
+        for held, traded in book.held_desk.items():
+            desk[held.symbol] += traded
     strangers: dict[FuturesContract, Decimal] = {}
     for symbol, quantity in (span.before.positions or {}).items():
         if quantity != desk.get(symbol, ZERO):

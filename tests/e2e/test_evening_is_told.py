@@ -1,0 +1,183 @@
+"""What a person hears of an evening, from its preparation to the day after, and what he must not.
+
+Told by the acts themselves, and received by a local server where the channel's would stand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+from typer.testing import CliRunner
+
+from afterclose import nightly
+from afterclose.artifacts import RunFolder
+from afterclose.cli import tonight_command
+from afterclose.cli.app import app
+from afterclose.clock import ManualClock
+from afterclose.domain.notices import Notice, Told
+from afterclose.domain.runs import Mode, RunManifest, RunState, TradesFrom
+from afterclose.errors import (
+    AfterCloseError,
+    BrokerUnavailable,
+    ConfigError,
+    ExitCode,
+    RunAlreadySubmitted,
+)
+from afterclose.evening import Desk
+from afterclose.journal import LOG, MANIFEST
+from afterclose.settings import load
+from e2e.netted_desk import Script, desk_at, gateway_at, make_market
+from e2e.small_desk import ACCOUNT, EVENING, SESSION
+from integration.test_notifications import Channel
+
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+BUYS: dict[str, dict[str, tuple[int, int]]] = {"A": {"ESZ26": (0, 3)}, "B": {}}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    make_market(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def channel(monkeypatch: pytest.MonkeyPatch) -> Iterator[Channel]:
+    """A channel that every desk of this test tells."""
+    served = Channel()
+    monkeypatch.setenv("AFTERCLOSE_CHANNEL_PHONE", served.address)
+    monkeypatch.setenv("AFTERCLOSE_NOTIFY__CHANNELS", '["phone"]')
+    monkeypatch.setenv("AFTERCLOSE_NOTIFY__PAGE", "http://127.0.0.1:8765")
+    yield served
+    served.close()
+
+
+def titles(channel: Channel) -> list[str]:
+    heard = [str(h["title"]) for h in channel.heard]
+    channel.heard.clear()
+    return heard
+
+
+async def test_each_act_tells_what_it_did_and_no_message_or_log_has_account_or_key(
+    home: Path, channel: Channel
+) -> None:
+    texts: list[str] = []
+    with gateway_at(home, "") as gateway:
+        desk = desk_at(home, gateway, Script(home, BUYS))
+        folder = await nightly.prepare(desk, SESSION)
+        texts += [f"{h['title']} {h['message']}" for h in channel.heard]
+        assert titles(channel) == [
+            f"{SESSION}: prepared with 1 orders, 1 flagged",
+            f"{SESSION}: waiting for your approval",
+        ]
+        nightly.approve(desk, folder, reviewer="Ann", note="rehearsal")
+    gone = replace(desk, clock=ManualClock(EVENING))  # the gateway's clock went with it
+    with pytest.raises(BrokerUnavailable):
+        await nightly.trade(gone, folder, on_event=lambda _: None)
+    gone.ledger.close()  # type: ignore[attr-defined]
+    texts += [f"{h['title']} {h['message']}" for h in channel.heard]
+    assert titles(channel) == [f"{SESSION}: sending or following stopped"]
+
+    with gateway_at(home, "") as gateway:
+        desk = desk_at(home, gateway, Script(home, BUYS))
+        await nightly.trade(desk, folder, on_event=lambda _: None)
+        texts += [f"{h['title']} {h['message']}" for h in channel.heard]
+        assert f"{SESSION}: 1 orders sent" in titles(channel)
+        await asyncio.to_thread(gateway.advance_to, EVENING + timedelta(hours=5))
+        await nightly.settle(desk, folder)
+        texts += [f"{h['title']} {h['message']}" for h in channel.heard]
+        assert titles(channel) == [f"{SESSION}: settled, 1 of 1 orders filled"]
+        desk.ledger.close()  # type: ignore[attr-defined]
+
+    log = (folder.path / LOG).read_text(encoding="utf-8")
+    for secret in (ACCOUNT, "s3cret", channel.address):
+        assert secret not in log
+        assert not any(secret in text for text in texts)
+    assert "s3cret" not in (home / "afterclose.toml").read_text(encoding="utf-8")
+    assert all(text.endswith("\nhttp://127.0.0.1:8765") for text in texts)
+
+
+async def test_a_quiet_evening_is_told_as_that(home: Path) -> None:
+    told: list[Notice] = []
+    with gateway_at(home, "") as gateway:
+        desk: Desk = replace(
+            desk_at(home, gateway, Script(home, {"A": {}, "B": {}})), tell=told.append
+        )
+        await nightly.prepare(desk, SESSION)
+        desk.ledger.close()  # type: ignore[attr-defined]
+
+    assert [notice.told for notice in told] == [Told.NOTHING]
+
+
+def desk_folder(home: Path) -> Path:
+    (home / "afterclose.toml").write_text(
+        f'[desk]\naccount = "{ACCOUNT}"\n[data]\nstart_after_close_min = 65\n', encoding="utf-8"
+    )
+    return home
+
+
+def test_an_evening_that_waits_for_late_markets_is_not_begun_a_second_time(tmp_path: Path) -> None:
+    home = desk_folder(tmp_path)
+    with FileLock(home / tonight_command.TONIGHT_LOCK):  # as the first one holds it
+        second = CliRunner().invoke(app, ["tonight", "--desk", str(home)])
+
+    assert isinstance(second.exception, RunAlreadySubmitted)
+    assert second.exception.exit_code is ExitCode.REFUSED
+    assert "waits for late markets" in str(second.exception)
+    assert not (home / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("state", "go"), [(RunState.STARTED, True), (RunState.PREPARED, False)], ids=str
+)
+def test_what_was_prepared_by_hand_in_the_meantime_is_not_prepared_again(
+    tmp_path: Path, state: RunState, *, go: bool
+) -> None:
+    settings = load(desk_folder(tmp_path))
+    session = date(2026, 11, 20)
+    folder = RunFolder(settings.runs / f"{session}-0000aaaa")
+    folder.path.mkdir(parents=True)
+    folder.write_json(
+        MANIFEST,
+        RunManifest(
+            run_id=folder.path.name, session=session, mode=Mode.PAPER, account=ACCOUNT,
+            state=state, code_version="0", inputs_digest="0", trades_from=TradesFrom.ORDERS,
+        ),
+    )  # fmt: skip
+    decision, past = tonight_command.decided(settings, datetime(2026, 11, 21, 1, tzinfo=UTC))
+
+    assert (decision.session, decision.go) == (session, go)
+    assert [e.session for e in past] == [session]
+
+
+def test_an_evening_that_breaks_off_is_told_whatever_it_was(
+    tmp_path: Path, channel: Channel
+) -> None:
+    settings = load(desk_folder(tmp_path))
+    with pytest.raises(ZeroDivisionError), tonight_command.told(settings, SESSION):
+        _ = 1 / 0
+    with pytest.raises(ConfigError), tonight_command.told(settings, SESSION):
+        raise ConfigError(f"account {ACCOUNT}", hint="say which")
+
+    assert [h["message"].splitlines()[:-1] for h in channel.heard] == [
+        ["an error of ours: ZeroDivisionError"], ["account the account", "say which"],
+    ]  # fmt: skip
+
+
+def test_a_ledger_that_is_down_is_told_before_the_evening_begins(
+    tmp_path: Path, channel: Channel
+) -> None:
+    home = desk_folder(tmp_path)
+    (home / "ledger.sqlite").write_text("no database", encoding="utf-8")
+
+    done = CliRunner().invoke(app, ["tonight", "--desk", str(home)])
+
+    assert isinstance(done.exception, AfterCloseError)
+    (heard,) = channel.heard
+    assert "the evening stopped" in heard["title"]
+    assert "ledger" in heard["message"]
