@@ -18,7 +18,7 @@ from afterclose.dispatch import before_restart, restarts
 from afterclose.domain.account import AccountSnapshot
 from afterclose.domain.contracts import FuturesContract
 from afterclose.domain.order_life import OrderLife, filled_by_word, lives, never_arrived
-from afterclose.domain.orders import Approval, OrderEvent, OrderState
+from afterclose.domain.orders import Approval, BrokerOrder, OrderEvent, OrderState
 from afterclose.domain.sending import DESK_MODEL, Halt
 from afterclose.errors import UsageError
 from afterclose.evening import Desk
@@ -132,13 +132,39 @@ class Flattened:
     left: tuple[flatten.FlattenRow, ...] | None
 
 
-async def preview(desk: Desk, request: FlattenRequest) -> tuple[flatten.FlattenRow, ...]:
-    """Show what would be closed, and how. Nothing is cancelled or sent.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """What a flattening would do: the positions, and this desk's orders where there is none.
+
+    Those are cancelled with the others: what is flattened shall not be opened by them later.
+    """
+
+    rows: tuple[flatten.FlattenRow, ...]
+    waiting: tuple[BrokerOrder, ...]
+
+
+async def survey(desk: Desk, request: FlattenRequest) -> Survey:
+    """Show what would be closed and cancelled, and how. Nothing is cancelled or sent.
 
     Raises BrokerTimeout while positions or working orders are unknown.
     """
     async with desk.open_reader() as reader:
-        return await plan(desk, reader, request, doubtful=False)
+        account = await reader.account(desk.settings.desk.account)
+        rows = await _rows(desk, reader, request, account, {})
+    held = {p.con_id for p in account.positions or () if p.quantity}
+    working = [o for o in account.working_orders or () if o.con_id not in held]
+    ours = desk.ledger.named({o.order_ref for o in working if o.order_ref})
+    waiting = [
+        order
+        for order in working
+        if order.order_ref in ours and request.selection.names(ours[order.order_ref].contract)
+    ]
+    return Survey(rows=rows, waiting=tuple(waiting))
+
+
+async def preview(desk: Desk, request: FlattenRequest) -> tuple[flatten.FlattenRow, ...]:
+    """Show what would be closed, and how. Raises BrokerTimeout as ``survey`` does."""
+    return (await survey(desk, request)).rows
 
 
 async def carry_out(
@@ -147,8 +173,11 @@ async def carry_out(
     shown: Sequence[flatten.FlattenRow],
     *,
     on_event: Callable[[OrderEvent], None],
+    waiting: Sequence[BrokerOrder] = (),
 ) -> Flattened:
     """Cancel ours, wait for the proof, and send the orders that were shown.
+
+    ``waiting`` are ours on contracts without a position (``survey``).
 
     Positions are read again after the cancellations: a contract whose order would now be another
     one is left alone. Raises SafetyError while the desk is halted, BrokerTimeout where positions
@@ -162,7 +191,8 @@ async def carry_out(
     yes = yes_to(desk, "flatten", tuple(o.order_ref for o in orders), by=request.by)
     desk.ledger.record_approval(yes)
     async with desk.open_reader() as reader, desk.open_order_desk(yes) as order_desk:
-        meant = frozenset(row.position.con_id for row in shown if row.order is not None)
+        meant = {row.position.con_id for row in shown if row.order is not None}
+        meant |= {order.con_id for order in waiting}
         ended = await cancelling.run(
             order_desk,
             desk.ledger,

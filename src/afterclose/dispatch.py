@@ -76,12 +76,23 @@ class Rehearsal:
     """What ``trade`` would do now.
 
     ``crossing`` is what rows would buy of each other inside the desk; what crossed already is left
-    out. ``models`` names the model of each of those rows.
+    out. ``models`` names the model of each of those rows. While ``stopped`` says why, nothing at
+    all would go: a halt stands, or the gateway restarts.
     """
 
     leaving: tuple[submit.Departure, ...]
     crossing: tuple[Transfer, ...]
     models: Mapping[str, str]
+    stopped: str = ""
+
+
+def _stopped(desk: Desk) -> str:
+    """Say what forbids to begin anything now, as ``trade`` would; empty when nothing does."""
+    halt, now = desk.ledger.halted(), desk.clock.now()
+    if halt is not None:
+        return f"this desk was halted at {halt.at:%Y-%m-%d %H:%M} UTC by {halt.by}: {halt.reason}"
+    window = submit.standing(restarts(desk.settings, now), now, before_restart(desk.settings))
+    return "" if window is None else window.text
 
 
 def require_nothing_left(ledger: Ledger, audited: AuditReport) -> AuditReport:
@@ -96,21 +107,28 @@ def require_nothing_left(ledger: Ledger, audited: AuditReport) -> AuditReport:
 
 
 async def rehearse(desk: Desk, folder: RunFolder) -> Rehearsal:
-    """Say exactly what ``trade`` would send now. No order desk is opened. Raises SafetyError."""
+    """Say exactly what ``trade`` would send now. No order desk is opened.
+
+    Raises SafetyError as ``trade`` would: where nothing is approved, or where the desk traded
+    since.
+    """
     _, approved = approved_now(desk, folder)
     session = approved.rows[0].order.session
     async with desk.open_reader() as reader:
         asked = await submit.request(reader, approved)
+        asked = replace(asked, orders=submit.with_attempts(asked.orders, desk.ledger))
         book = await reader.sweep()
         orders = {o.order_ref: o for o in (*desk.ledger.orders(session), *approved.orders)}
         known = lives(orders.values(), desk.ledger.events(session))
         known = lives(orders.values(), (*desk.ledger.events(session), *sweep_events(known, book)))
+        submit.refuse_overtaken(desk.ledger, submit.to_send(known, asked.orders), asked.netting)
         leaving = await submit.rehearse(reader, asked, known)
     crossed = {(t.bought, t.sold) for t in desk.ledger.netting(session).transfers}
     return Rehearsal(
         leaving=leaving,
         crossing=tuple(t for t in approved.netting.transfers if (t.bought, t.sold) not in crossed),
         models=approved.netting.models(),
+        stopped=_stopped(desk),
     )
 
 
@@ -206,7 +224,7 @@ async def watch(
         return await submit.run(
             order_desk,
             desk.ledger,
-            submit.SubmitRequest(run_id=run_id, orders=sent, qualified=qualified),
+            submit.SubmitRequest(run_id=run_id, orders=sent, qualified=qualified, sends=False),
             desk.clock,
             on_event=on_event,
             follow=follow,

@@ -140,6 +140,9 @@ async def test_the_dry_run_says_what_crosses_inside_until_it_has_crossed(
         before = await dispatch.rehearse(desk, folder)
         assert gateway.orders() == ()
         shown = tuple(crossing_lines(before, desk.specs))
+        by_hand.halt(desk, by="Ann", reason="a holiday")
+        halted = await dispatch.rehearse(desk, folder)
+        by_hand.lift(desk, by="Ann", reason="back")
         await nightly.trade(desk, folder, on_event=lambda _: None)
         after = await dispatch.rehearse(desk, folder)
 
@@ -151,6 +154,8 @@ async def test_the_dry_run_says_what_crosses_inside_until_it_has_crossed(
     assert "inside the desk, without an order: A buys 2 ZNZ26 of B at 128.515625" in shown
     assert any(": A buys 1 HGZ26 of B at " in line for line in shown)
     assert (after.leaving, after.crossing) == ((), ())
+    assert halted.stopped.endswith(" UTC by Ann: a holiday")
+    assert before.stopped == after.stopped == ""
 
 
 async def test_a_part_that_fills_is_shared_and_the_next_evening_closes_exactly_that(

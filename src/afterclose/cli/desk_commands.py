@@ -102,7 +102,8 @@ def _folder_in(runs: Path, run_id: str) -> RunFolder:
             f"there is no evening {run_id or 'yet'} in {runs}",
             hint=f"the newest is {newest.path.name}: leave --run away, or name one of the folder's"
             if newest
-            else "prepare one with 'afterclose run'",
+            else "prepare one with 'afterclose run', or bring its folder here from the machine "
+            "that prepared it",
         )
     return folder
 
@@ -233,33 +234,54 @@ def standing_line(manifest: RunManifest, decision: Approval | None, now: datetim
 
 
 def status(home: Path, run_id: str) -> None:
-    """Show the newest evening as the journal has it, also while another command is at work."""
+    """Show the newest evening as the journal has it, also while another command is at work.
+
+    With it what was ordered by hand since; all that is known where no evening was prepared yet.
+    """
     require_desk(home)
     settings = load(home)
-    folder = _folder_in(settings.runs, run_id)
-    manifest = folder.read_json(MANIFEST, RunManifest)
+    none_yet = not run_id and latest_run(settings.runs) is None
+    manifest = None
+    if not none_yet:
+        manifest = _folder_in(settings.runs, run_id).read_json(MANIFEST, RunManifest)
     ledger = open_ledger(settings)
     try:
         halted = ledger.halted()
-        known, netting = session_lives(ledger, manifest.session), ledger.netting(manifest.session)
-        approval = ledger.approval(manifest.run_id)
+        approval = ledger.approval(manifest.run_id) if manifest else None
+        books = [
+            (session_lives(ledger, session), ledger.netting(session))
+            for session in _sessions_to_tell(ledger, manifest, newest=not run_id)
+        ]
     finally:
         ledger.close()
     screen = console()
-    screen.print(
-        f"{manifest.run_id}: {manifest.state.words}, {manifest.mode.value} {manifest.account}"
-    )
-    screen.print(standing_line(manifest, approval, SystemClock().now()), soft_wrap=True)
+    if manifest is None:
+        screen.print(f"no evening was prepared yet: {settings.desk.mode} {settings.desk.account}")
+    else:
+        state, mode = manifest.state.words, manifest.mode.value
+        screen.print(f"{manifest.run_id}: {state}, {mode} {manifest.account}")
+        screen.print(standing_line(manifest, approval, SystemClock().now()), soft_wrap=True)
     if halted is not None:
         screen.print(f"HALTED {halted.at:%Y-%m-%d %H:%M} UTC by {halted.by}: {halted.reason}")
-    for stage in manifest.stages:
+    for stage in manifest.stages if manifest else ():
         screen.print(
             f"  {stage.name:<13} {stage.status:<7} {stage.findings:>3} findings {stage.error}",
             soft_wrap=True,
         )
-    _show_rows(known, netting)
-    market = in_market(known, netting)
+    for known, netting in books:
+        _show_rows(known, netting)
+    market = [life for known, netting in books for life in in_market(known, netting)]
     for pair in lone_pairs({life.order.order_ref: life for life in market}):
         screen.print(pair.text(SystemClock().now()), style="bold red")
     if market:
         show_orders(market)
+
+
+def _sessions_to_tell(
+    ledger: SqlLedger, manifest: RunManifest | None, *, newest: bool
+) -> Sequence[date]:
+    """The evening's own session and, of the newest one, those in which somebody sent since."""
+    if manifest is None:
+        return ledger.sessions()[-1:]
+    since = [s for s in ledger.sessions() if newest and s > manifest.session]
+    return [manifest.session, *since]

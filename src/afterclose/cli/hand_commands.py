@@ -71,10 +71,13 @@ def rehearsal_shown(
             yield f"{staying.order.order_ref} stays: {staying.reason}"
     yield from crossing_lines(rehearsal, specs)
     going = sum(d.goes for d in leaving)
-    if leaving:
-        yield f"{going} orders would go, {len(leaving) - going} would stay. Nothing was sent."
-    else:
+    if not leaving:
         yield "Nothing would go: every approved order has left before. Nothing was sent."
+    elif rehearsal.stopped:
+        yield f"Now none of them would go: {rehearsal.stopped}."
+        yield f"Else {going} orders, {len(leaving) - going} would stay. Nothing was sent."
+    else:
+        yield f"{going} orders would go, {len(leaving) - going} would stay. Nothing was sent."
 
 
 def crossing_lines(
@@ -215,16 +218,34 @@ def flatten(home: Path, request: by_hand.FlattenRequest, *, send: bool, typed: s
     """Show what would be closed; with ``send`` and the typed confirmation, close it."""
     screen = console()
     with orders_may_be_out(), open_for_command(home) as desk:
-        shown = asyncio.run(by_hand.preview(desk, request))
-        screen.print(_flatten_table(shown, title=f"Positions of {desk.settings.desk.account}"))
-        orders = sum(row.order is not None for row in shown)
-        if not request.selection.chosen or not send or not orders:
-            screen.print(_how_to_go_on(request, rows=len(shown), orders=orders))
+        seen = asyncio.run(by_hand.survey(desk, request))
+        screen.print(_flatten_table(seen.rows, title=f"Positions of {desk.settings.desk.account}"))
+        for order in seen.waiting:
+            screen.print(
+                f"without a position, cancelled too: {order.order_ref} {order.action.value} "
+                f"{order.remaining}",
+                soft_wrap=True,
+            )
+        orders = sum(row.order is not None for row in seen.rows)
+        if not request.selection.chosen or not send or not (orders or seen.waiting):
+            said = _how_to_go_on(
+                request, rows=len(seen.rows), orders=orders, waiting=len(seen.waiting)
+            )
+            screen.print(said)
             return
         confirm(desk, orders, typed)
-        done = asyncio.run(by_hand.carry_out(desk, request, shown, on_event=OrderTicker(screen)))
+        done = asyncio.run(
+            by_hand.carry_out(
+                desk, request, seen.rows, on_event=OrderTicker(screen), waiting=seen.waiting
+            )
+        )
+    for one in done.cancelling.still_open:
+        screen.print(f"STILL WORKING: {one.order_ref} {one.action.value} {one.remaining}")
     if len(done.rows) < orders:
-        screen.print(f"{orders - len(done.rows)} contracts were left alone: they changed meanwhile")
+        screen.print(
+            f"{orders - len(done.rows)} contracts were left alone: they changed meanwhile, or an "
+            "order on them has not ended"
+        )
     if done.left is None:
         screen.print("What is left is NOT known: the positions did not come.")
     elif done.left:
@@ -232,16 +253,16 @@ def flatten(home: Path, request: by_hand.FlattenRequest, *, send: bool, typed: s
     else:
         screen.print("Nothing is left of what was chosen.")
     show_orders(tuple(done.lives.values()))
-    if done.left is None or done.left:
+    if done.left is None or done.left or done.cancelling.still_open:
         raise typer.Exit(ExitCode.BLOCKED)
 
 
-def _how_to_go_on(request: by_hand.FlattenRequest, *, rows: int, orders: int) -> str:
+def _how_to_go_on(request: by_hand.FlattenRequest, *, rows: int, orders: int, waiting: int) -> str:
     if not request.selection.chosen:
         return "A preview. Choose with --all, --symbol, --basket or --model, and add --send."
-    if not rows:
+    if not rows and not waiting:
         return "The account holds nothing of that: there is nothing to close. Nothing was sent."
-    if not orders:
+    if not orders and not waiting:
         return "Nothing of that can be closed now; the table says why. Nothing was sent."
     would = counted(orders, "order")
     return f"A preview: {would} would be sent. Nothing was cancelled or sent; add --send."

@@ -181,8 +181,9 @@ def _step(life: OrderLife, event: OrderEvent) -> OrderLife:
     if life.state in {OrderState.FILLED, OrderState.CANCELLED} and not by_word:
         return life  # only executions, above, can still change these
     if event.kind in {EventKind.INTENT, EventKind.SENT}:
-        known = life.state is not OrderState.INTENDED
-        return life if known else replace(life, state=OrderState.SENT)
+        # It goes now: what held it back before is said of it no more.
+        goes = replace(life, state=OrderState.SENT, text="", code=None)
+        return goes if life.state is OrderState.INTENDED else life
     if event.kind is EventKind.STATUS:
         return _with_status(life, event)
     if event.kind is EventKind.ABSENT and not life.state.final:

@@ -262,7 +262,8 @@ class EventKind(StrEnum):
     FILL = "fill"
     COMMISSION = "commission"
     MESSAGE = "message"
-    #: We are about to ask for its end, to go on with what is left under the next attempt.
+    #: We are about to ask for its end, to go on with what is left under the next attempt; without a
+    #: status the opposite: it lives all the same, and whoever ends it now is not us.
     WORKED = "worked"
     #: A complete sweep of open and completed orders and executions did not show the order, or not
     #: the executions of one that it calls filled.

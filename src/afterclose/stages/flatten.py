@@ -66,6 +66,12 @@ class Selection:
         """Whether anything was chosen at all; without it flatten only shows."""
         return self.everything or bool(self.roots or self.contracts or self.listed or self.model)
 
+    def names(self, contract: FuturesContract) -> bool:
+        """Whether a contract is meant in which the account need not hold anything."""
+        if self.everything or not self.chosen:
+            return True
+        return contract.root in self.roots or contract.symbol in self.contracts
+
     def takes(self, contract: FuturesContract, found: QualifiedContract) -> bool:
         """Whether a contract is meant."""
         if self.everything or self.model or any(one.names(found) for one in self.listed):

@@ -166,8 +166,15 @@ class _Work:
             self._carrier[rest.row.order_ref] = name
 
     def _name(self, row: BasketOrder, parts: Mapping[str, int]) -> str:
-        """The name these very parts have already, or the first that nothing else has."""
-        known = [ref for ref, old in self._inputs.recorded.carried.items() if dict(old) == parts]
+        """The name these very parts have already, or the first that nothing else has.
+
+        An attempt that goes on with an order of which nothing filled carries the same: it is not
+        the name of that order.
+        """
+        recorded = self._inputs.recorded
+        further = {order.order_ref for order in recorded.orders if order.replaces}
+        firsts = ((ref, old) for ref, old in recorded.carried.items() if ref not in further)
+        known = [ref for ref, old in firsts if dict(old) == parts]
         if known:
             return known[-1]
         number = 1

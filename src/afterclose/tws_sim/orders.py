@@ -143,6 +143,11 @@ class OrderView:
     filled: Decimal
     remaining: Decimal
     average_price: Decimal
+    #: As the client stated them; ``algo`` is empty where it asked for none.
+    account: str
+    algo: str
+    good_after: datetime | None
+    outside_rth: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +202,10 @@ def order_view(order: Order) -> OrderView:
         filled=order.filled,
         remaining=order.remaining,
         average_price=order.average_price,
+        account=order.ticket.account,
+        algo=order.ticket.algo,
+        good_after=order.ticket.good_after,
+        outside_rth=order.ticket.outside_rth,
     )
 
 

@@ -21,7 +21,6 @@ from integration.sending.evenings import (
     gateway_of,
     hold_against_the_book,
     make_orders,
-    read_lives,
 )
 from integration.sending.sender import send
 from unit.tws_sim.sim_market import MONDAY_EVENING
@@ -113,8 +112,7 @@ def play_killed(
         asyncio.run(send(job))
         gateway.advance_to(AFTER_THE_OPEN)
         asyncio.run(send(job))
-        outcome = Outcome(lives=read_lives(url, evening))
-        hold_against_the_book(evening, gateway, outcome)
+        outcome = hold_against_the_book(evening, gateway, url)
     if outcome.states["unknown"] > int(killed):
         outcome.wrong.append(f"{outcome.states['unknown']} unknown")
     death = "before any" if not reached else "among" if reached < orders else "after all"

@@ -18,7 +18,7 @@ from afterclose.domain.orders import Action, BasketOrder, OrderState
 from afterclose.errors import BrokerTimeout, SafetyError
 from afterclose.stages.flatten import Selection
 from integration.sending.hand_stage import Stage, opened, work
-from unit.ibkr.ibkr_values import ACCOUNT, CL, ES, EVENING, order
+from unit.ibkr.ibkr_values import ACCOUNT, CL, ES, EVENING, ZC, order
 from unit.tws_sim.sim_market import write_market
 
 pytestmark = pytest.mark.anyio
@@ -125,6 +125,33 @@ async def test_our_own_working_order_is_cancelled_first_and_proven_gone(stage: S
     first = stage.gateway.orders()[0]
     assert (first.order_ref, first.status) == (waiting().order_ref, "Cancelled")
     assert stage.positions() == {}
+
+
+async def test_ours_on_a_chosen_market_without_a_position_is_shown_and_cancelled(
+    stage: Stage,
+) -> None:
+    """Else what was flattened would be opened again by it later."""
+    corn = order(ZC, limit_price=Decimal(430))
+    await work(stage, corn, client_id=18)
+    of_corn = Selection(roots=frozenset({"ZC"}), contracts=frozenset({"ZC"}))
+    of_crude = Selection(roots=frozenset({"CL"}), contracts=frozenset({"CL"}))
+    seen = {
+        name: await by_hand.survey(stage.desk, stage.request(chosen))
+        for name, chosen in (("all", EVERYTHING), ("corn", of_corn), ("crude", of_crude))
+    }
+    done = await by_hand.carry_out(
+        stage.desk,
+        stage.request(of_corn),
+        seen["corn"].rows,
+        on_event=lambda _event: None,
+        waiting=seen["corn"].waiting,
+    )
+
+    shown = {name: [o.order_ref for o in one.waiting] for name, one in seen.items()}
+    assert shown == {"all": [corn.order_ref], "corn": [corn.order_ref], "crude": []}
+    assert (done.cancelling.asked, done.cancelling.proven) == ((corn.order_ref,), True)
+    assert [o.status for o in stage.gateway.orders()] == ["Cancelled"]
+    assert stage.positions() == {"CL202601": Decimal(2), "ES202512": Decimal(-1)}
 
 
 async def test_a_strangers_working_order_blocks_its_contract_and_is_named(stage: Stage) -> None:

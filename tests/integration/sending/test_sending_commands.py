@@ -11,17 +11,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import typer
 from filelock import FileLock
 
 from afterclose import tws_sim
 from afterclose.adapters.ledger.store import SqlLedger
 from afterclose.artifacts import RunFolder
+from afterclose.cli import desk_commands
 from afterclose.clock import ManualClock
 from afterclose.domain.orders import EventKind, OrderEvent
 from afterclose.domain.runs import Mode, RunManifest, RunState, TradesFrom
+from afterclose.domain.sending import Halt
 from afterclose.journal import DESK_LOCK, RunJournal
 from afterclose.settings import load
-from e2e.small_desk import ACCOUNT, EVENING, SESSION, SmallDesk, make_small_desk
+from e2e.small_desk import ACCOUNT, EVENING, SESSION, TOMORROW, SmallDesk, make_small_desk
 from make import make_order
 
 pytestmark = pytest.mark.slow
@@ -93,6 +96,35 @@ def test_status_tells_the_truth_while_another_command_is_at_work(desk: SmallDesk
     assert f"{UNKNOWN.order_ref} BUY ESZ26 0 of 2 unknown" in " ".join(
         said.replace("│", " ").split()
     )
+
+
+def test_status_tells_of_a_flattening_and_a_halt_before_any_evening_and_after_the_newest(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = SmallDesk(tmp_path)
+    home.configure(port=7497)
+    by_hand = make_order(order_ref="small-20261022-ESZ26-F1", session=TOMORROW, model="(desk)")
+    with closing(SqlLedger(load(tmp_path).ledger_url)) as ledger:
+        ledger.record_halt(Halt(at=EVENING, by="Ann", reason="strange prices"))
+        ledger.record_orders("flatten", [by_hand])
+        seen = OrderEvent(order_ref=by_hand.order_ref, at=EVENING, kind=EventKind.INTENT)
+        ledger.append_events("flatten", [seen])
+
+    def told() -> str:
+        with pytest.raises(typer.Exit, match="3"):  # its fate is not known
+            desk_commands.status(tmp_path, "")
+        return " ".join(capsys.readouterr().out.replace("│", " ").split())
+
+    before = told()
+    write_evening(tmp_path)
+    after = told()
+
+    assert "no evening was prepared yet" in before
+    assert "2026-10-21-0badcafe: submitted, paper DU1234567" in after
+    for said in (before, after):
+        assert "HALTED 2026-10-21 22:05 UTC by Ann: strange prices" in said
+        assert "small-20261022-ESZ26-F1 BUY ESZ26 0 of 2 sent" in said
+    assert UNKNOWN.order_ref in after
 
 
 @pytest.mark.usefixtures("gateway")

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from afterclose import tws_sim
+from integration.sending.desks import DESKS
 from integration.sending.evenings import Evening, make_orders, play, qualify
-from integration.sending.scenarios import SCENARIOS, doubts
+from integration.sending.scenarios import SCENARIOS, doubts, of_desk
 from unit.tws_sim.sim_market import write_market
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -36,6 +37,18 @@ async def test_whatever_fails_nothing_is_sent_twice_lost_or_told_wrongly(
         crash_after=number % 2 == 0,
         seed=number,
     )
+    outcome = await play(evening, market, await qualify(market), tmp_path / "ledger.sqlite")
+
+    assert outcome.wrong == []
+    assert doubts(name, evening, outcome) == []
+
+
+@pytest.mark.parametrize("desk", DESKS)
+async def test_the_same_holds_where_limits_are_worked_rows_netted_and_legs_alone(
+    desk: str, market: tws_sim.Market, tmp_path: Path
+) -> None:
+    name, number = "partial fills", DESKS.index(desk)
+    evening = of_desk(desk, SCENARIOS[name], number, crash_at=9 + 2 * number, after=number > 2)
     outcome = await play(evening, market, await qualify(market), tmp_path / "ledger.sqlite")
 
     assert outcome.wrong == []

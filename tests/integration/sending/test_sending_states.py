@@ -19,15 +19,13 @@ from afterclose.domain.orders import OrderState
 from afterclose.domain.sending import Halt
 from integration.sending.evenings import (
     Evening,
-    Fuse,
-    Outcome,
     attempt,
     gateway_of,
     hold_against_the_book,
     make_orders,
     qualify,
-    read_lives,
 )
+from integration.sending.mortal import Fuse
 from integration.sending.scenarios import SCENARIOS
 from unit.tws_sim.sim_market import MONDAY_EVENING, TUESDAY_CLOSE, TUESDAY_OPEN, write_market
 
@@ -57,8 +55,10 @@ class Sending(RuleBasedStateMachine):
         if halted and len(self.gateway.orders()) != before:
             raise AssertionError("a halted desk sent")
 
-    def _send(self, fuse: Fuse) -> None:
-        asyncio.run(attempt(self.evening, self.gateway, self.qualified, self.url, fuse))
+    def _send(self, fuse: Fuse, *, healthy: bool = False) -> list[str]:
+        return asyncio.run(
+            attempt(self.evening, self.gateway, self.qualified, self.url, fuse, healthy=healthy)
+        )
 
     @rule(name=st.sampled_from(sorted(SCENARIOS)))
     def fault(self, name: str) -> None:
@@ -100,18 +100,16 @@ class Sending(RuleBasedStateMachine):
         """A healthy gateway, no halt: everything that can be known is known, and nothing waits."""
         self.ledger.record_halt(Halt(at=self.now, by="a person", reason="over", lifted=True))
         self.gateway.switch(_REMEMBERS)
-        self._send(Fuse(0))
-        outcome = Outcome(lives=read_lives(self.url, self.evening))
-        hold_against_the_book(self.evening, self.gateway, outcome)
+        stopped = self._send(Fuse(0), healthy=True)
+        outcome = hold_against_the_book(self.evening, self.gateway, self.url)
         if outcome.wrong:
             raise AssertionError("; ".join(outcome.wrong))
         self.gateway.advance_to(TUESDAY_CLOSE)
-        self._send(Fuse(0))
-        after = Outcome(lives=read_lives(self.url, self.evening))
-        hold_against_the_book(self.evening, self.gateway, after)
+        stopped += self._send(Fuse(0), healthy=True)
+        after = hold_against_the_book(self.evening, self.gateway, self.url)
         open_ = [r for r, life in after.lives.items() if life.state in _NOT_AT_THE_CLOSE]
-        if after.wrong or open_:
-            raise AssertionError(f"{after.wrong}, still open after the close: {open_}")
+        if after.wrong or stopped or open_:
+            raise AssertionError(f"{stopped} {after.wrong}, still open after the close: {open_}")
 
 
 #: Healthy, and asked to show a week of executions: whoever looks only after midnight in New York,

@@ -54,6 +54,15 @@ def test_an_intent_counts_as_sent() -> None:
     assert state(SENT) is OrderState.SENT
 
 
+def test_what_held_an_order_back_is_not_said_of_it_once_it_goes() -> None:
+    held = make_event(BUY, EventKind.MESSAGE, text="held back: the limit", code=201)
+    stays, goes = live(BUY, [held]), live(BUY, [held, SENT])
+
+    assert (stays.state, stays.text) == (OrderState.INTENDED, "held back: the limit")
+    assert (goes.state, goes.text, goes.code) == (OrderState.SENT, "", None)
+    assert not goes.refused
+
+
 @pytest.mark.parametrize(
     ("word", "expected"),
     [

@@ -255,6 +255,27 @@ def test_what_goes_on_with_an_order_carries_what_that_one_left(ledger: SqlLedger
     assert ledger.held("B") == {ES: 2}
 
 
+def test_rows_meet_their_own_order_again_when_it_was_gone_on_with(ledger: SqlLedger) -> None:
+    rule = Repricing(ticks=4, times=1, every_s=60)
+    rows = [replace(row, repricing=rule) for row in (A, B)]
+    made = netted(*rows)
+    (order,) = made.orders
+    ledger.record_netting("run", made)
+    further = replace(
+        order,
+        order_ref="desk-20261119-NET-ESZ26-O2",
+        replaces=order.order_ref,
+        limit_price=order.limit_price + 1,
+        repricing=None,
+    )
+    ledger.record_orders("run", [further])
+
+    recorded = ledger.netting(SESSION)
+    assert recorded.carried[further.order_ref] == recorded.carried[order.order_ref]
+    named = tuple(o.order_ref for o in ledger.orders(SESSION))
+    assert told(netted(*rows, recorded=recorded, named=named)) == [(NET_O1, 5)]
+
+
 def test_a_row_that_left_with_others_does_not_go_again_alone(ledger: SqlLedger) -> None:
     made = netted(A, B)
     (order,) = made.orders

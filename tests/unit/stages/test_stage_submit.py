@@ -13,6 +13,8 @@ from afterclose.adapters.ledger.store import SqlLedger
 from afterclose.clock import ManualClock
 from afterclose.domain.order_life import OrderLife
 from afterclose.domain.orders import BasketOrder, EventKind, OrderEvent, OrderState, TradeKind
+from afterclose.domain.placing import Repricing
+from afterclose.domain.sending import Halt
 from afterclose.errors import ApprovalVoid, BrokerTimeout, LedgerError
 from afterclose.stages import submit
 from make import (
@@ -60,12 +62,14 @@ async def send(
     patience_s: float = 0.05,
     follow: submit.Follow = submit.until_answered,
     seen: list[OrderEvent] | None = None,
+    sends: bool = True,
 ) -> Mapping[str, OrderLife]:
     request = submit.SubmitRequest(
         run_id="run",
         orders=orders,
         qualified={o.contract: make_qualified(o.contract.symbol) for o in orders},
         answer_timeout_s=patience_s,
+        sends=sends,
     )
     told = [] if seen is None else seen
     return await submit.run(
@@ -418,3 +422,22 @@ async def test_a_position_that_changed_meanwhile_voids_the_order(ledger: SqlLedg
     with pytest.raises(ApprovalVoid):
         await send(desk, ledger, [EXIT])
     assert desk.book.placed == []
+
+
+@pytest.mark.anyio
+async def test_who_only_follows_sends_no_attempt_that_never_left_and_minds_no_halt(
+    ledger: SqlLedger,
+) -> None:
+    """A crash came between the name of a further attempt and its intent; the desk is halted."""
+    desk = SmallDesk()
+    worked = replace(ENTRIES[0], repricing=Repricing(ticks=1, times=1, every_s=60))
+    await send(desk, ledger, [worked])
+    further = replace(worked, order_ref=f"{worked.order_ref[:-1]}2", replaces=worked.order_ref)
+    ledger.record_orders("run", [further])
+    ledger.record_halt(Halt(at=NOW, by="a person", reason="enough"))
+
+    known = await send(desk, ledger, [worked], sends=False)
+
+    assert desk.book.placed == [worked.order_ref]
+    assert known[worked.order_ref].state is OrderState.WORKING
+    assert known[further.order_ref].state is OrderState.INTENDED

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from afterclose.domain.order_life import lives
+from collections.abc import Mapping
+from dataclasses import replace
+
+from afterclose.domain.order_life import OrderLife, lives
 from afterclose.domain.orders import TradeKind
-from afterclose.stages.submit import in_sending_order, to_send
-from make import intent, make_order, status
+from afterclose.stages.submit import SubmitRequest, in_sending_order, leaving, to_send
+from make import intent, make_exit, make_order, make_qualified, status
 
 KIND = TradeKind
 ORDERS = [
@@ -35,3 +38,24 @@ def test_an_order_that_may_have_left_is_never_among_those_to_send() -> None:
     refs = {o.order_ref for o in to_send(known, ORDERS)}
 
     assert {o.order_ref for o in ORDERS} - refs == {ORDERS[0].order_ref, ORDERS[2].order_ref}
+
+
+def test_a_dry_run_keeps_a_leg_whose_closing_one_was_rejected_as_a_sending_does() -> None:
+    opens = make_order("ZNZ26", 1, kind=KIND.ROLL_OPEN)
+    close = make_exit("ZNU26", -1, kind=KIND.ROLL_CLOSE, roll_pair=opens.order_ref)
+    opens = replace(opens, roll_pair=close.order_ref)
+    asked = SubmitRequest(
+        run_id="run",
+        orders=[close, opens],
+        qualified={o.contract: make_qualified(o.contract.symbol) for o in (close, opens)},
+    )
+    untouched = lives([close, opens], [])
+    rejected = lives([close, opens], [intent(close), status(close, "Inactive")])
+    taken = lives([close, opens], [intent(close), status(close, "PreSubmitted")])
+
+    def reasons(known: Mapping[str, OrderLife]) -> list[str]:
+        return [one.reason for one in leaving(asked, known, {})]
+
+    assert reasons(untouched) == ["", ""]
+    assert reasons(rejected) == [f"the leg that closes, {close.order_ref}, is rejected"]
+    assert reasons(taken) == [""]

@@ -6,9 +6,10 @@ is, ``sending`` writes its intent and sends it, ``journal`` keeps
 what is known. ``run`` is the stage.
 """
 
-from afterclose.stages.submit.asking import Approved, rehearse, request
+from afterclose.stages.submit.asking import Approved, leaving, rehearse, request
 from afterclose.stages.submit.door import Caller, Departure, Door, departures, needs_quote
 from afterclose.stages.submit.measure import measured
+from afterclose.stages.submit.overtaken import refuse_overtaken
 from afterclose.stages.submit.sending import (
     AskQuotes,
     Follow,
@@ -21,6 +22,7 @@ from afterclose.stages.submit.sending import (
 )
 from afterclose.stages.submit.turns import in_sending_order, to_send
 from afterclose.stages.submit.windows import Window, require_clear, sends_until, standing
+from afterclose.stages.submit.working import with_attempts
 
 __all__ = [
     "Approved",
@@ -34,8 +36,10 @@ __all__ = [
     "Window",
     "departures",
     "in_sending_order",
+    "leaving",
     "measured",
     "needs_quote",
+    "refuse_overtaken",
     "rehearse",
     "request",
     "require_clear",
@@ -46,4 +50,5 @@ __all__ = [
     "to_send",
     "until_answered",
     "until_final",
+    "with_attempts",
 ]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from afterclose.domain.audit import AuditRow
-from afterclose.domain.contracts import QualifiedContract
-from afterclose.domain.market import FxRates, Qualification, QualificationState
+from afterclose.domain.contracts import FuturesContract, QualifiedContract
+from afterclose.domain.market import FxRates, Qualification, QualificationState, Quote
 from afterclose.domain.netting import Netting
 from afterclose.domain.order_life import OrderLife
 from afterclose.domain.orders import BasketOrder, OrderState
@@ -15,7 +15,7 @@ from afterclose.domain.sending import PriceGuard, SendLimits
 from afterclose.ports import BrokerReader
 from afterclose.stages.submit.door import Departure, Door, departures, needs_quote
 from afterclose.stages.submit.sending import SubmitRequest
-from afterclose.stages.submit.turns import to_send
+from afterclose.stages.submit.turns import closing_leg, lonely, to_send
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +70,25 @@ async def rehearse(
     waiting = to_send(known, asked.orders)
     wanted = {o.contract for o in waiting if needs_quote(asked.door, o)}
     contracts = [found for c, found in asked.qualified.items() if c in wanted]
-    quotes = await reader.quotes(contracts) if contracts else {}
-    return departures(asked.door, waiting, asked.qualified, quotes)
+    return leaving(asked, known, await reader.quotes(contracts) if contracts else {})
+
+
+def leaving(
+    asked: SubmitRequest,
+    known: Mapping[str, OrderLife],
+    quotes: Mapping[FuturesContract, Quote],
+) -> tuple[Departure, ...]:
+    """Judge what never left, as a sending would at this moment. Pure."""
+    waiting = to_send(known, asked.orders)
+    legs = {order.order_ref: closing_leg(known, order) for order in waiting}
+    alone = {
+        ref: why
+        for ref, closing in legs.items()  # one that never left itself is judged with the others
+        if closing is not None and closing.state is not OrderState.INTENDED
+        if (why := lonely(closing))
+    }
+    door = replace(asked.door, held_back={**asked.door.held_back, **alone})
+    return departures(door, waiting, asked.qualified, quotes)
 
 
 def _gone(past: Iterable[OrderLife]) -> Iterable[BasketOrder]:

@@ -64,16 +64,12 @@ class Journal:
     def worked(self, order_ref: str) -> str:
         """Return the order type that we wanted to go on with when we asked for its end.
 
-        Empty where we did not, or where the broker showed the order alive again since: an end that
-        comes later is not ours.
+        Empty where we did not, or where it was taken back since (``Worker.forget_lost``): an end
+        that comes later is not ours. Status words in between take nothing back: they may have been
+        on their way when we asked.
         """
-        kind = ""
-        for event in self._events[order_ref]:
-            if event.kind is EventKind.WORKED:
-                kind = event.status
-            elif event.kind is EventKind.STATUS and event.status in _ALIVE:
-                kind = ""
-        return kind
+        words = [e.status for e in self._events[order_ref] if e.kind is EventKind.WORKED]
+        return words[-1] if words else ""
 
     def mine(self, order_ref: str) -> bool:
         """Whether an event of this reference belongs here."""
@@ -163,7 +159,6 @@ class Journal:
         return done()
 
 
-_ALIVE = frozenset({"PreSubmitted", "Submitted"})
 _NOT_AWAITED = frozenset({OrderState.INTENDED, OrderState.UNKNOWN})
 
 

@@ -17,7 +17,6 @@ from datetime import datetime
 from typing import Protocol
 
 from afterclose.domain.contracts import FuturesContract, QualifiedContract
-from afterclose.domain.legs import attempts_at
 from afterclose.domain.market import Quote
 from afterclose.domain.netting import Netting
 from afterclose.domain.order_life import OrderLife, not_sent, sweep_events
@@ -27,7 +26,6 @@ from afterclose.domain.orders import (
     OrderEvent,
     OrderState,
     OrderSweep,
-    TradeKind,
 )
 from afterclose.errors import (
     AfterCloseError,
@@ -44,7 +42,7 @@ from afterclose.stages.submit.door import Caller, Door, Gate, needs_quote
 from afterclose.stages.submit.journal import Journal
 from afterclose.stages.submit.overtaken import refuse_overtaken
 from afterclose.stages.submit.stream import together
-from afterclose.stages.submit.turns import to_send
+from afterclose.stages.submit.turns import TAKEN, closing_leg, lonely, to_send
 from afterclose.stages.submit.working import Worker, with_attempts
 
 #: Asks for the market of contracts at this moment.
@@ -83,6 +81,8 @@ class SubmitRequest:
     approved_until: datetime | None = None
     #: How approved rows became these orders, where some carry several or crossed inside.
     netting: Netting = field(default_factory=Netting)
+    #: Whether anything may be sent; without it what is at the broker is followed alone.
+    sends: bool = True
 
 
 class Following(Protocol):
@@ -144,14 +144,15 @@ async def run(
     journal.read_book = sending.read_book
     await sending.read_whole_book()
     worker = Worker(sending, journal, request, clock)
-    waiting = to_send(journal.lives(), journal.orders())
+    await worker.forget_lost()
+    waiting = to_send(journal.lives(), journal.orders()) if request.sends else ()
     if waiting:
         require_not_halted(ledger)
     refuse_overtaken(ledger, waiting, request.netting)
     _cross_inside(ledger, request, clock)
     tasks = [asyncio.create_task(sending.listen()), asyncio.create_task(sending.watch_halt())]
     try:
-        await sending.send_all()
+        await sending.send_all(waiting)
         await worker.beside(follow)
         await sending.read_book()  # what the stream told meanwhile is in the journal before it
     finally:
@@ -287,20 +288,20 @@ class _Sending:
 
     # Sending
 
-    async def send_all(self) -> None:
+    async def send_all(self, orders: Sequence[BasketOrder]) -> None:
         """Send one alone until the broker has taken one, then the rest; wait for every answer.
 
         A first order that is rejected proves nothing for the next one; one without an answer ends
         it for now.
         """
-        await self._send_waiting(deque(to_send(self._journal.lives(), self._journal.orders())))
-        await self._say_why_the_rest_stays()
+        await self._send_waiting(deque(orders))
+        await self._say_why_the_rest_stays(orders)
 
-    async def _say_why_the_rest_stays(self) -> None:
+    async def _say_why_the_rest_stays(self, orders: Sequence[BasketOrder]) -> None:
         """Where the line broke, let every order that it left here say so."""
         broken, lives = self._journal.broken, self._journal.lives()
         if isinstance(broken, BrokerError):
-            for order in to_send(lives, self._journal.orders()):
+            for order in to_send(lives, orders):
                 if not lives[order.order_ref].text.startswith(_HELD_BACK):
                     await self._say(order, f"{_HELD_BACK} {broken}")
 
@@ -310,7 +311,7 @@ class _Sending:
             first = waiting.popleft()
             if await self._send(first, await self._quotes([first])):
                 state = await self._answered(first)
-                proven = state in _TAKEN
+                proven = state in TAKEN
                 if state in {OrderState.SENT, OrderState.UNKNOWN} or self._read_only(first):
                     return  # one order without an answer is bad enough
             if self._journal.broken is not None:
@@ -397,19 +398,12 @@ class _Sending:
         return True
 
     async def _lonely(self, order: BasketOrder) -> str:
-        """A roll opens the new month only when the broker has taken the order that closes the old.
-
-        Otherwise the desk could hold both months.
-        """
-        pair = attempts_at(self._journal.lives(), order.roll_pair)
-        if order.kind is not TradeKind.ROLL_OPEN or not pair:
+        """Wait until it is known what became of the leg that closes; say why that forbids this."""
+        closing = closing_leg(self._journal.lives(), order)
+        if closing is None:
             return ""
-        closing = pair[-1].order.order_ref
-        await self._journal.answered([closing], self._request.answer_timeout_s)
-        state = self._journal.lives()[closing].state
-        if state in _TAKEN:
-            return ""
-        return f"the leg that closes, {closing}, is {state.value}"
+        await self._journal.answered([closing.order.order_ref], self._request.answer_timeout_s)
+        return lonely(closing_leg(self._journal.lives(), order))
 
     async def _say(self, order: BasketOrder, text: str) -> None:
         await self._journal.write(
@@ -429,16 +423,6 @@ class _Sending:
             return await ask(contracts)
         except BrokerError:
             return {}  # unknown, and the door says what follows from that
-
-
-_TAKEN = frozenset(
-    {
-        OrderState.ACKNOWLEDGED,
-        OrderState.WORKING,
-        OrderState.PARTLY_FILLED,
-        OrderState.FILLED,
-    }
-)
 
 
 def _cross_inside(ledger: Ledger, request: SubmitRequest, clock: Clock) -> None:

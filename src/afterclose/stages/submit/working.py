@@ -130,6 +130,25 @@ class Worker:
         self._given_up: set[str] = set()
         self._stopping = False
 
+    async def forget_lost(self) -> None:
+        """Take back our word on orders that the book, just read whole, shows alive all the same.
+
+        The cancellation of an earlier process did not arrive; whoever ends them now is not us.
+        """
+        for ref, life in self._journal.lives().items():
+            if self._journal.worked(ref) and life.state in _WAITING:
+                await self._take_back(life.order)
+
+    async def _take_back(self, order: BasketOrder) -> None:
+        await self._journal.write(
+            OrderEvent(
+                order_ref=order.order_ref,
+                at=self._clock.now(),
+                kind=EventKind.WORKED,
+                text="it was not ended",
+            )
+        )
+
     async def beside(self, follow: Follow) -> None:
         """Work orders while somebody follows; a round that was begun is ended."""
         if self._request.approved_until is None:
@@ -240,6 +259,8 @@ class Worker:
         if doubt:
             if last_look:
                 self._given_up.add(order.order_ref)
+                if life.state in _WAITING:
+                    await self._take_back(order)
                 await self._hands.say(order, f"not worked any more: {doubt}")
             return False
         if _left(life):
