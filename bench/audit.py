@@ -23,11 +23,12 @@ from decimal import Decimal
 from itertools import count, islice
 from pathlib import Path
 
-from afterclose import nightly_mapping, tws_sim
+from afterclose import tws_sim
 from afterclose.adapters.files.contract_table import packaged_specs
 from afterclose.adapters.ibkr import open_margin_preview
 from afterclose.domain.contracts import ContractSpec, MappedContract, QualifiedContract
 from afterclose.domain.orders import BasketOrder, TradeKind
+from afterclose.evening import mapping_check
 from afterclose.models.futures_rules import UNIVERSE
 from afterclose.stages import mapping
 from integration.audit.evenings import (
@@ -132,7 +133,7 @@ async def ours(gateway: tws_sim.RunningGateway, orders: list[BasketOrder]) -> tu
     return took, [(r.order, r.qualified) for r in report.rows if r.qualified is not None]
 
 
-async def mapping_check(
+async def timed_mapping_check(
     gateway: tws_sim.RunningGateway, market: tws_sim.Market, orders: list[BasketOrder]
 ) -> float:
     """Return the seconds that the mapping check adds: one contract per root, none traded."""
@@ -146,7 +147,7 @@ async def mapping_check(
     async with reader_of(gateway) as reader:
         live = await snapshot_of(reader, gateway, orders)
         began = time.perf_counter()
-        tonight = await nightly_mapping.check(reader, question, [], live)
+        tonight = await mapping_check.check(reader, question, [], live)
         took = time.perf_counter() - began
     if tonight.findings:
         raise SystemExit(f"the check did not come out clear: {tonight.findings[0]}")
@@ -218,7 +219,7 @@ def main() -> None:
         print(f"the audit: {took:.2f} s, {took / bound_s(messages):.2f} times that")
         what_ifs = asyncio.run(margins(gateway, asked))
         print(f"{len(asked)} what-ifs apart: {what_ifs:.2f} s")
-        check_took = asyncio.run(mapping_check(gateway, market, orders))
+        check_took = asyncio.run(timed_mapping_check(gateway, market, orders))
         print(f"the mapping check of {ROOTS} roots apart: {check_took:.2f} s")
         if not arguments.no_baseline:
             slow = baseline(gateway, orders)

@@ -36,7 +36,7 @@ from starlette.routing import Route  # noqa: E402
 
 from afterclose.bootstrap import explain_code, open_desk  # noqa: E402
 from afterclose.clock import ManualClock, session_at  # noqa: E402
-from afterclose.evening import Desk  # noqa: E402
+from afterclose.evening.desk import Desk  # noqa: E402
 from afterclose.settings import load  # noqa: E402
 from afterclose.web.access import DeskAccess  # noqa: E402
 from afterclose.web.app import make_app  # noqa: E402

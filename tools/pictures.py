@@ -26,7 +26,7 @@ sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 
 from rich.console import Console  # noqa: E402 - the path comes first
 
-from afterclose import demo, run_files  # noqa: E402
+from afterclose import demo  # noqa: E402
 from afterclose.adapters.ledger.store import SqlLedger  # noqa: E402
 from afterclose.artifacts import RunFolder  # noqa: E402
 from afterclose.cli import decision_tables  # noqa: E402
@@ -34,6 +34,7 @@ from afterclose.clock import ManualClock  # noqa: E402
 from afterclose.domain.findings import Severity  # noqa: E402
 from afterclose.domain.runs import Mode, RunState  # noqa: E402
 from afterclose.domain.sending import Halt  # noqa: E402
+from afterclose.evening import run_files  # noqa: E402
 from afterclose.report.evening import EveningView  # noqa: E402
 from afterclose.report.nav import render_nav  # noqa: E402
 from afterclose.report.render import render_evening  # noqa: E402

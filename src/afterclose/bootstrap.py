@@ -20,7 +20,7 @@ from afterclose.domain.findings import Finding
 from afterclose.domain.notices import Notice
 from afterclose.domain.orders import Approval
 from afterclose.errors import ConfigError, LedgerError, UsageError
-from afterclose.journal import last_decided
+from afterclose.evening.journal import last_decided
 from afterclose.ports import (
     BrokerReader,
     Clock,
@@ -34,7 +34,7 @@ from afterclose.settings import Settings, channel_address
 
 if TYPE_CHECKING:
     from afterclose.adapters.ledger.store import SqlLedger
-    from afterclose.evening import Desk
+    from afterclose.evening.desk import Desk
 
 
 def specs(
@@ -99,7 +99,7 @@ def open_desk(
     from afterclose.adapters.files.tws_baskets import TwsBaskets  # noqa: PLC0415 - see above
     from afterclose.adapters.marketdata.desk_view import DeskMarketData  # noqa: PLC0415
     from afterclose.adapters.marketdata.store import MarketStore  # noqa: PLC0415 - see above
-    from afterclose.evening import Desk  # noqa: PLC0415 - see above
+    from afterclose.evening.desk import Desk  # noqa: PLC0415 - see above
 
     table, findings = specs(
         settings.resolve(settings.mapping) if settings.mapping else None, session=session

@@ -27,7 +27,6 @@ from afterclose.adapters.marketdata.generated import generate
 from afterclose.adapters.marketdata.real_history import RealHistory
 from afterclose.adapters.marketdata.store import MarketData, MarketStore, MarketStoreWriter
 from afterclose.artifacts import RunFolder, write_atomically
-from afterclose.books import read_books
 from afterclose.bootstrap import open_desk
 from afterclose.clock import CHICAGO, ManualClock
 from afterclose.domain.audit import Reconciliation
@@ -35,8 +34,9 @@ from afterclose.domain.contracts import FuturesContract, RootSymbol, Session
 from afterclose.domain.order_life import OrderLife
 from afterclose.domain.orders import Approval, OrderEvent, TradeKind
 from afterclose.domain.runs import ModelRequest, ModelResult, TradesFrom
-from afterclose.evening import Desk
-from afterclose.model_runs import model_requests
+from afterclose.evening.books import read_books
+from afterclose.evening.desk import Desk
+from afterclose.evening.model_runs import model_requests
 from afterclose.settings import Settings, load
 from afterclose.stages import signals, submit
 

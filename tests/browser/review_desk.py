@@ -15,7 +15,7 @@ from afterclose.adapters.ledger.store import SqlLedger
 from afterclose.artifacts import RunFolder, latest_run
 from afterclose.bootstrap import explain_code, open_desk
 from afterclose.clock import ManualClock
-from afterclose.evening import Desk
+from afterclose.evening.desk import Desk
 from afterclose.report.evening import EveningView
 from afterclose.settings import load
 from afterclose.web.access import DeskAccess

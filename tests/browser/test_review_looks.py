@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from afterclose.domain.runs import Mode
-from afterclose.run_files import VIEW
+from afterclose.evening.run_files import VIEW
 from browser.chromium import Page, chromium, find_chromium
 from browser.review_desk import (
     Served,

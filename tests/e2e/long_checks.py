@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from afterclose import tws_sim
-from afterclose.books import session_lives
 from afterclose.domain.audit import Reconciliation
 from afterclose.domain.breaks import Break, BreakCause, BreakKind
 from afterclose.domain.order_life import OrderLife, lives
 from afterclose.domain.orders import OrderState
-from afterclose.evening import Desk
+from afterclose.evening.books import session_lives
+from afterclose.evening.desk import Desk
 
 #: Begins the reference of a trade that is nobody's of the desk; the contract's number follows.
 BY_HAND = "hand-"

@@ -20,7 +20,7 @@ from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from afterclose import by_hand, nightly, run_files, tws_sim, unfinished
+from afterclose import by_hand, nightly, tws_sim
 from afterclose import clock as calendar
 from afterclose.adapters.ledger.store import SqlLedger
 from afterclose.adapters.marketdata.gateway_folder import write_gateway_folder
@@ -40,7 +40,8 @@ from afterclose.domain.order_life import lives
 from afterclose.domain.orders import EventKind, OrderState
 from afterclose.domain.runs import ModelRequest, ModelResult
 from afterclose.errors import AfterCloseError, NotApproved
-from afterclose.evening import Desk
+from afterclose.evening import run_files, unfinished
+from afterclose.evening.desk import Desk
 from afterclose.settings import load
 from e2e import long_checks
 from integration.ibkr.gateways import desk_of

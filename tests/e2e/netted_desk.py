@@ -15,7 +15,7 @@ from afterclose.artifacts import RunFolder
 from afterclose.bootstrap import open_desk
 from afterclose.domain.contracts import read_symbol
 from afterclose.domain.runs import ModelOrder, ModelPosition, ModelRequest, ModelResult
-from afterclose.evening import Desk
+from afterclose.evening.desk import Desk
 from afterclose.settings import load
 from e2e.small_desk import ACCOUNT, EVENING, ROOTS, SESSION, TOMORROW, cash
 

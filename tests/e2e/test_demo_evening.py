@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from afterclose import demo, run_files
+from afterclose import demo
 from afterclose.domain.audit import AuditRow
 from afterclose.domain.findings import Verdict
 from afterclose.domain.netting import NET_MODEL
 from afterclose.domain.orders import OrderState, TradeKind
+from afterclose.evening import run_files
 from e2e.conftest import play
 
 pytestmark = pytest.mark.slow

@@ -29,8 +29,8 @@ from afterclose.errors import (
     ExitCode,
     RunAlreadySubmitted,
 )
-from afterclose.evening import Desk
-from afterclose.journal import LOG, MANIFEST
+from afterclose.evening.desk import Desk
+from afterclose.evening.journal import LOG, MANIFEST
 from afterclose.settings import load
 from e2e.netted_desk import Script, desk_at, gateway_at, make_market
 from e2e.small_desk import ACCOUNT, EVENING, SESSION

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from afterclose import nightly, run_files, tws_sim
+from afterclose import nightly, tws_sim
 from afterclose.artifacts import RunFolder
 from afterclose.domain.contracts import RootSymbol
 from afterclose.domain.findings import Finding, Severity, Verdict
-from afterclose.evening import Desk
+from afterclose.evening import run_files
+from afterclose.evening.desk import Desk
 from afterclose.settings import CheckMapping
 from e2e.netted_desk import Script, desk_at, gateway_at, make_market
 from e2e.small_desk import SESSION

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from afterclose import by_hand, dispatch, nightly, run_files, tws_sim
-from afterclose.books import read_books, session_lives
+from afterclose import by_hand, nightly, tws_sim
 from afterclose.cli.hand_commands import crossing_lines
 from afterclose.domain.orders import OrderState
 from afterclose.errors import ApprovalVoid
-from afterclose.evening import Desk
+from afterclose.evening import dispatch, run_files
+from afterclose.evening.books import read_books, session_lives
+from afterclose.evening.desk import Desk
 from afterclose.stages.flatten import Selection
 from e2e.netted_desk import (
     Script,

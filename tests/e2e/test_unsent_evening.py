@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from afterclose import nightly, run_files, tws_sim
+from afterclose import nightly, tws_sim
 from afterclose.artifacts import RunFolder
 from afterclose.domain.notices import Notice, Told
 from afterclose.domain.runs import RunManifest, RunState
-from afterclose.evening import Desk
-from afterclose.journal import MANIFEST
-from afterclose.settling import unsent
+from afterclose.evening import run_files
+from afterclose.evening.desk import Desk
+from afterclose.evening.journal import MANIFEST
+from afterclose.evening.settling import unsent
 from e2e.netted_desk import Script, desk_at, gateway_at, make_market
 from e2e.small_desk import EVENING, SESSION
 

@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
 from afterclose.adapters.ledger.store import SqlLedger
-from afterclose.books import read_books
 from afterclose.clock import ManualClock
 from afterclose.domain.contracts import FuturesContract
 from afterclose.domain.order_life import live, lives
@@ -33,6 +32,7 @@ from afterclose.domain.orders import (
 )
 from afterclose.domain.placing import Repricing
 from afterclose.errors import ApprovalVoid
+from afterclose.evening.books import read_books
 from afterclose.stages import submit
 from afterclose.stages.basket import ModelBook, OrderTerms, basket_orders, desk_trades
 from make import ACCOUNT, NOW, SESSION, make_contract, make_mapped, make_qualified, make_trade

@@ -11,8 +11,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from afterclose import demo, run_files
+from afterclose import demo
 from afterclose.adapters.marketdata.store import MarketStore
+from afterclose.evening import run_files
 from e2e.conftest import play
 
 FOLDER = os.environ.get("AFTERCLOSE_REAL_DATA")

@@ -13,15 +13,21 @@ from typing import Any
 import typer
 
 from afterclose import clock as calendar
-from afterclose import run_files
 from afterclose.adapters.recorded import RecordedReader
 from afterclose.artifacts import RunFolder
 from afterclose.bootstrap import broker_reader, margin_preview, specs
+from afterclose.by_file.audit import (
+    FileAudit,
+    FileAuditRequest,
+    Gateway,
+    accounts_of,
+    audit_file,
+)
 from afterclose.cli.terminal import audit_summary, console, findings_table
 from afterclose.clock import ManualClock, SystemClock
 from afterclose.domain.market import MarketSnapshot
 from afterclose.errors import ExitCode, UsageError
-from afterclose.file_audit import FileAudit, FileAuditRequest, Gateway, accounts_of, audit_file
+from afterclose.evening import run_files
 from afterclose.ports import Clock
 from afterclose.settings import PAPER_ACCOUNT, SETTINGS_FILE, Settings, load
 

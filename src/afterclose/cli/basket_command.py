@@ -12,9 +12,14 @@ from afterclose.adapters.files.basket_csv import BasketForm
 from afterclose.adapters.files.contract_table import packaged_specs
 from afterclose.adapters.files.workbook import write_workbook
 from afterclose.bootstrap import specs
+from afterclose.by_file.basket import (
+    FileBasket,
+    FileBasketRequest,
+    LimitTerms,
+    write_file_basket,
+)
 from afterclose.cli.terminal import console, findings_table, order_text
 from afterclose.errors import ExitCode, UsageError
-from afterclose.file_basket import FileBasket, FileBasketRequest, LimitTerms, write_file_basket
 from afterclose.settings import LIVE_ACCOUNT, PAPER_ACCOUNT
 
 

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import typer
 
-from afterclose import dispatch, nightly, run_files
-from afterclose.books import departed
+from afterclose import nightly
 from afterclose.cli.decision_tables import (
     flagged,
     going_table,
@@ -24,7 +23,9 @@ from afterclose.cli.terminal import console
 from afterclose.domain.audit import AuditReport
 from afterclose.domain.runs import Mode
 from afterclose.errors import NotApproved, UsageError
-from afterclose.evening import Desk
+from afterclose.evening import dispatch, run_files
+from afterclose.evening.books import departed
+from afterclose.evening.desk import Desk
 from afterclose.report.words import counted, moment
 from afterclose.stages.review import orders_going
 

@@ -6,7 +6,7 @@ import asyncio
 from datetime import date
 from pathlib import Path
 
-from afterclose import demo, run_files
+from afterclose import demo
 from afterclose.cli.terminal import (
     OrderTicker,
     audit_summary,
@@ -17,6 +17,7 @@ from afterclose.cli.terminal import (
     positions_table,
 )
 from afterclose.domain.findings import Severity
+from afterclose.evening import run_files
 
 
 def show(*, out: Path, seed: int, session: date | None, full: bool, real_data: Path | None) -> None:

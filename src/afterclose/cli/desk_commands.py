@@ -13,10 +13,9 @@ import typer
 from filelock import FileLock, Timeout
 
 from afterclose import clock as calendar
-from afterclose import nightly, run_files, settling
+from afterclose import nightly
 from afterclose.adapters.ledger.store import SqlLedger
 from afterclose.artifacts import RunFolder, latest_run
-from afterclose.books import read_books, session_lives
 from afterclose.bootstrap import model_runner, open_desk, open_ledger
 from afterclose.cli.terminal import (
     OrderTicker,
@@ -38,8 +37,10 @@ from afterclose.domain.order_life import OrderLife
 from afterclose.domain.orders import Approval, OrderState
 from afterclose.domain.runs import SENT, RunManifest, RunState
 from afterclose.errors import ConfigError, ExitCode, RunAlreadySubmitted, Stopped, UsageError
-from afterclose.evening import Desk
-from afterclose.journal import DESK_LOCK, MANIFEST
+from afterclose.evening import run_files, settling
+from afterclose.evening.books import read_books, session_lives
+from afterclose.evening.desk import Desk
+from afterclose.evening.journal import DESK_LOCK, MANIFEST
 from afterclose.report.words import counted, moment
 from afterclose.settings import SETTINGS_FILE, load
 from afterclose.stages import submit, update

@@ -12,11 +12,12 @@ from pathlib import Path
 import typer
 from rich.table import Table
 
-from afterclose import by_hand, by_hand_adopt, dispatch
+from afterclose import by_hand
 from afterclose import clock as calendar
 from afterclose.adapters.files.basket_reading import read_basket
 from afterclose.adapters.ledger.store import SqlLedger
 from afterclose.bootstrap import open_desk
+from afterclose.by_hand import adopting
 from afterclose.cli.desk_commands import (
     folder_of,
     open_for_command,
@@ -37,7 +38,8 @@ from afterclose.errors import (
     RunAlreadySubmitted,
     UsageError,
 )
-from afterclose.evening import Desk
+from afterclose.evening import dispatch
+from afterclose.evening.desk import Desk
 from afterclose.report.words import counted
 from afterclose.settings import load
 from afterclose.stages import submit
@@ -196,7 +198,7 @@ def adopt(home: Path, positions: Sequence[str], *, note: str, by: str) -> None:
         session = calendar.session_at(desk.clock.now())
         for model, changes in adoption(positions, models, on=session).items():
             who = by or getpass.getuser()
-            done = asyncio.run(by_hand_adopt.adopt(desk, model, changes, by=who, why=note))
+            done = asyncio.run(adopting.adopt(desk, model, changes, by=who, why=note))
             for each in done:
                 screen.print(
                     f"{model} {changes[each.contract]:+d} {each.contract.symbol}: the desk holds "

@@ -8,11 +8,11 @@ from pathlib import Path
 import typer
 from rich.table import Table
 
-from afterclose import model_runs
 from afterclose.cli.desk_commands import folder_of, open_for_command
 from afterclose.cli.terminal import console
 from afterclose.domain.history import HistoryDrift
 from afterclose.errors import ExitCode, UsageError
+from afterclose.evening import model_runs
 
 SHOWN = 20
 

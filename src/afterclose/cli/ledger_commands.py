@@ -18,7 +18,7 @@ from afterclose.cli.desk_commands import require_desk
 from afterclose.cli.terminal import console
 from afterclose.clock import SystemClock
 from afterclose.errors import ExitCode, RunAlreadySubmitted, UsageError
-from afterclose.journal import DESK_LOCK
+from afterclose.evening.journal import DESK_LOCK
 from afterclose.settings import load
 
 

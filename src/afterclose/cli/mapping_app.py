@@ -42,8 +42,8 @@ def basket(
     ] = 0,
 ) -> None:
     """A TWS basket from a transactions file: the trades of its last session."""
+    from afterclose.by_file.basket import LimitTerms  # noqa: PLC0415 - costs time
     from afterclose.cli import basket_command  # noqa: PLC0415 - costs time
-    from afterclose.file_basket import LimitTerms  # noqa: PLC0415 - costs time
 
     basket_command.write(
         transactions=transactions,

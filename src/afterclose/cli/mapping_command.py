@@ -15,8 +15,8 @@ from afterclose.clock import session_at
 from afterclose.domain.contracts import ContractSpec, MappedContract, RootSymbol, Session
 from afterclose.domain.findings import Severity
 from afterclose.errors import ExitCode, UsageError
-from afterclose.evening import Desk
-from afterclose.nightly_mapping import question_about
+from afterclose.evening.desk import Desk
+from afterclose.evening.mapping_check import question_about
 from afterclose.stages import mapping
 
 

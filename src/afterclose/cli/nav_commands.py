@@ -8,16 +8,16 @@ from pathlib import Path
 
 from rich.table import Table
 
-from afterclose import run_files
 from afterclose.artifacts import latest_run
 from afterclose.cli.desk_commands import open_for_command
 from afterclose.cli.terminal import console
 from afterclose.domain.contracts import Currency
 from afterclose.domain.nav import PARTS, CashFlow, NavHistory
 from afterclose.errors import UsageError
+from afterclose.evening import run_files
+from afterclose.evening.settling import value_history
 from afterclose.report.nav import nav_csv, nav_performance, nav_rows, render_nav
 from afterclose.report.words import exact, fixed
-from afterclose.settling import value_history
 
 
 def nav(

@@ -14,7 +14,7 @@ from afterclose.bootstrap import explain_code, open_desk
 from afterclose.cli.terminal import console
 from afterclose.clock import SystemClock
 from afterclose.errors import ConfigError
-from afterclose.evening import Desk
+from afterclose.evening.desk import Desk
 from afterclose.settings import SETTINGS_FILE, load
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 from rich.table import Table
 
-from afterclose import by_hand_roll
+from afterclose.by_hand import rolling
 from afterclose.cli.desk_commands import open_for_command, orders_may_be_out, show_orders
 from afterclose.cli.hand_commands import confirm, known_type
 from afterclose.cli.terminal import OrderTicker, console
@@ -19,11 +19,11 @@ from afterclose.domain.placing import at_market
 from afterclose.errors import ExitCode
 
 
-def roll(home: Path, request: by_hand_roll.RollRequest, *, send: bool, typed: str) -> None:
+def roll(home: Path, request: rolling.RollRequest, *, send: bool, typed: str) -> None:
     """Show both orders; with ``send`` and the typed confirmation, send them, the close first."""
     screen = console()
     with orders_may_be_out(), open_for_command(home) as desk:
-        shown = asyncio.run(by_hand_roll.preview(desk, request))
+        shown = asyncio.run(rolling.preview(desk, request))
         screen.print(_table(shown))
         for order in shown.row.working:
             screen.print(f"{order.order_ref} is working and would be cancelled first")
@@ -31,9 +31,7 @@ def roll(home: Path, request: by_hand_roll.RollRequest, *, send: bool, typed: st
             screen.print("A preview: nothing was cancelled or sent; add --send.")
             return
         confirm(desk, 2, typed)
-        done = asyncio.run(
-            by_hand_roll.carry_out(desk, request, shown, on_event=OrderTicker(screen))
-        )
+        done = asyncio.run(rolling.carry_out(desk, request, shown, on_event=OrderTicker(screen)))
         now = desk.clock.now()
     show_orders(tuple(done.lives.values()))
     for pair in lone_pairs(done.lives):
@@ -44,7 +42,7 @@ def roll(home: Path, request: by_hand_roll.RollRequest, *, send: bool, typed: st
     screen.print("Rolled.")
 
 
-def _table(shown: by_hand_roll.Roll) -> Table:
+def _table(shown: rolling.Roll) -> Table:
     table = Table(title=f"Roll of {shown.row.position.quantity:+d} {shown.row.name}")
     for name in ("leg", "side", "quantity", "contract", "conId", "price", "whose"):
         table.add_column(name)
@@ -64,11 +62,9 @@ def _table(shown: by_hand_roll.Roll) -> Table:
     return table
 
 
-def request(
-    symbol: str, *, into: str, order_type: str, ticks: int, by: str
-) -> by_hand_roll.RollRequest:
+def request(symbol: str, *, into: str, order_type: str, ticks: int, by: str) -> rolling.RollRequest:
     """Read how a position shall be rolled. Raises UsageError for a type that is none."""
-    return by_hand_roll.RollRequest(
+    return rolling.RollRequest(
         symbol=symbol,
         into=into.strip().upper(),
         order_type=known_type(order_type),

@@ -12,7 +12,7 @@ import typer
 from filelock import FileLock, Timeout
 
 from afterclose import clock as calendar
-from afterclose import schedule, settling, unfinished
+from afterclose import schedule
 from afterclose.bootstrap import open_ledger, open_notifier
 from afterclose.cli import data_update, desk_commands
 from afterclose.cli.terminal import console
@@ -21,6 +21,7 @@ from afterclose.domain.contracts import Session
 from afterclose.domain.notices import Notice, Told
 from afterclose.domain.runs import RunState
 from afterclose.errors import AfterCloseError, ConfigError, RunAlreadySubmitted
+from afterclose.evening import settling, unfinished
 from afterclose.settings import SETTINGS_FILE, Settings, load
 
 #: In the desk's folder: an evening that waits for late markets holds no other lock.

@@ -18,20 +18,21 @@ import pandas as pd
 from filelock import FileLock
 
 from afterclose import clock as calendar
-from afterclose import nightly, run_files
+from afterclose import nightly
 from afterclose.artifacts import RunFolder
-from afterclose.books import session_lives
 from afterclose.bootstrap import open_desk as open_bootstrapped
 from afterclose.clock import SystemClock
 from afterclose.domain.account import AccountSnapshot
 from afterclose.domain.audit import AuditRow
 from afterclose.domain.runs import RunManifest
 from afterclose.errors import ConfigError, UsageError
-from afterclose.evening import Desk
-from afterclose.journal import DESK_LOCK, MANIFEST
+from afterclose.evening import run_files
+from afterclose.evening.books import session_lives
+from afterclose.evening.desk import Desk
+from afterclose.evening.journal import DESK_LOCK, MANIFEST
+from afterclose.evening.past_evenings import past_evenings
 from afterclose.notebook.charts import order_chart, plotly
 from afterclose.notebook.tables import Audit, number
-from afterclose.past_evenings import past_evenings
 from afterclose.ports import BrokerReader, Ledger
 from afterclose.report import story
 from afterclose.report.evening import EveningView

@@ -2,7 +2,7 @@
 
 A root that is not in the table, or that the table blocks, is a blocked row with its reason; it is
 never dropped and never guessed. ``check`` compares the facts themselves with a gateway, contract by
-contract; ``nightly_mapping`` asks for it every evening.
+contract; ``evening.mapping_check`` asks for it every evening.
 """
 
 from __future__ import annotations

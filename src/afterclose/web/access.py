@@ -9,8 +9,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from afterclose.errors import RunAlreadySubmitted
-from afterclose.evening import Desk
-from afterclose.journal import DESK_LOCK
+from afterclose.evening.desk import Desk
+from afterclose.evening.journal import DESK_LOCK
 from afterclose.ports import Clock, Ledger
 from afterclose.settings import Settings, load
 

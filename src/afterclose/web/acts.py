@@ -10,10 +10,11 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from afterclose import dispatch, nightly
+from afterclose import nightly
 from afterclose.artifacts import RunFolder
 from afterclose.domain.orders import Approval
 from afterclose.errors import ApprovalVoid, NotApproved, UsageError
+from afterclose.evening import dispatch
 from afterclose.report.words import counted, moment
 from afterclose.web import notes
 from afterclose.web.access import DeskAccess

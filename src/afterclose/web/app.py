@@ -29,9 +29,9 @@ from starlette.responses import (
 )
 from starlette.routing import Route
 
-from afterclose import run_files
 from afterclose.artifacts import RunFolder
 from afterclose.errors import AfterCloseError, ExitCode
+from afterclose.evening import run_files
 from afterclose.report.nav import nav_policy
 from afterclose.report.render import page_script, page_style
 from afterclose.web.access import DeskAccess

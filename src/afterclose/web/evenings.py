@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from afterclose import run_files
 from afterclose.artifacts import RunFolder
 from afterclose.domain.netting import Netting, with_rows
 from afterclose.domain.order_life import lives
 from afterclose.domain.orders import BasketOrder
 from afterclose.domain.runs import RunManifest
-from afterclose.evening import netted
-from afterclose.journal import MANIFEST
+from afterclose.evening import run_files
+from afterclose.evening.journal import MANIFEST
+from afterclose.evening.orders import netted
 from afterclose.report.evening import EveningView
 from afterclose.stages.review import shown_digest
 from afterclose.web import notes

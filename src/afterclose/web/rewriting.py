@@ -9,9 +9,10 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from afterclose import nightly, run_files
+from afterclose import nightly
 from afterclose.artifacts import RunFolder
 from afterclose.errors import AfterCloseError
+from afterclose.evening import run_files
 from afterclose.web import notes
 from afterclose.web.access import DeskAccess
 from afterclose.web.evenings import Evenings

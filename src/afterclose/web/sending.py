@@ -17,7 +17,7 @@ from afterclose import nightly
 from afterclose.artifacts import RunFolder
 from afterclose.domain.orders import Approval, OrderEvent
 from afterclose.errors import AfterCloseError, BrokerTimeout, RunAlreadySubmitted
-from afterclose.evening import Desk
+from afterclose.evening.desk import Desk
 from afterclose.ports import OrderDesk
 from afterclose.stages import submit
 from afterclose.web import notes

@@ -5,11 +5,12 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 
-from afterclose import nightly, run_files
+from afterclose import nightly
 from afterclose.artifacts import RunFolder
 from afterclose.domain.orders import BasketOrder, OrderState
 from afterclose.errors import AfterCloseError
-from afterclose.past_evenings import past_evenings
+from afterclose.evening import run_files
+from afterclose.evening.past_evenings import past_evenings
 from afterclose.report.nav import render_nav
 from afterclose.web.access import DeskAccess
 from afterclose.web.acts import Acts, require_shown

@@ -11,16 +11,23 @@ from typing import Any
 
 import pytest
 
-from afterclose import run_files, tws_sim
+from afterclose import tws_sim
 from afterclose.adapters.files.basket_csv import BasketForm, basket_text
 from afterclose.adapters.files.contract_table import packaged_specs
 from afterclose.adapters.ibkr import open_margin_preview
 from afterclose.adapters.recorded import RecordedReader
 from afterclose.artifacts import RunFolder
+from afterclose.by_file.audit import (
+    FileAudit,
+    FileAuditRequest,
+    Gateway,
+    accounts_of,
+    audit_file,
+)
 from afterclose.clock import ManualClock
 from afterclose.domain.orders import BasketOrder, TradeKind
 from afterclose.errors import UsageError
-from afterclose.file_audit import FileAudit, FileAuditRequest, Gateway, accounts_of, audit_file
+from afterclose.evening import run_files
 from afterclose.settings import load
 from e2e.conftest import afterclose
 from integration.audit.evenings import (

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from afterclose import run_files, tws_sim
+from afterclose import tws_sim
 from afterclose.adapters.recorded import RecordedReader
 from afterclose.artifacts import RunFolder, digest_of
 from afterclose.clock import ManualClock
 from afterclose.domain.contracts import Currency
 from afterclose.domain.market import MarketSnapshot, QualificationState
 from afterclose.errors import AccountMismatch, BrokerTimeout, DataError
+from afterclose.evening import run_files
 from afterclose.ports import BrokerReader, Clock
 from afterclose.stages import audit, sizing, snapshot
 from integration.audit.evenings import SESSION, TOMORROW, Start, four_orders, mapped, sized_row

@@ -16,11 +16,11 @@ from pathlib import Path
 
 from afterclose import tws_sim
 from afterclose.adapters.ibkr.desk import open_desk
-from afterclose.books import market_orders
 from afterclose.domain.contracts import FuturesContract, QualifiedContract
 from afterclose.domain.order_life import OrderLife
 from afterclose.domain.orders import BasketOrder, OrderState
 from afterclose.errors import AfterCloseError
+from afterclose.evening.books import market_orders
 from afterclose.stages import review, submit
 from integration.ibkr.gateways import GatewayTime, reader_of
 from integration.sending.desks import CONTRACTS, ESH, make_orders

@@ -16,7 +16,7 @@ from afterclose.adapters.ibkr.desk import open_desk
 from afterclose.adapters.ibkr.reader import open_reader
 from afterclose.adapters.ledger.store import SqlLedger
 from afterclose.domain.orders import BasketOrder
-from afterclose.evening import Desk
+from afterclose.evening.desk import Desk
 from afterclose.settings import load
 from afterclose.stages.flatten import FlattenRow, Selection
 from integration.ibkr.gateways import GatewayTime, desk_of, qualified_by

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from afterclose import by_hand_adopt, tws_sim
+from afterclose import tws_sim
 from afterclose.adapters.ibkr.reader import open_reader
+from afterclose.by_hand import adopting
 from afterclose.domain.contracts import ContractMonth, FuturesContract, RootSymbol
 from afterclose.errors import BrokerUnavailable, UsageError
 from integration.sending.hand_stage import Stage, opened, work
@@ -40,11 +41,11 @@ def stage(market: tws_sim.Market, tmp_path: Path) -> Iterator[Stage]:
 
 
 async def adopt(stage: Stage, model: str, contract: FuturesContract, change: int) -> None:
-    await by_hand_adopt.adopt(stage.desk, model, {contract: change}, by="Ann", why="by hand")
+    await adopting.adopt(stage.desk, model, {contract: change}, by="Ann", why="by hand")
 
 
 async def test_what_the_account_holds_and_no_model_does_is_taken_over(stage: Stage) -> None:
-    (done,) = await by_hand_adopt.adopt(stage.desk, "TF", {CRUDE: 1}, by="Ann", why="by hand")
+    (done,) = await adopting.adopt(stage.desk, "TF", {CRUDE: 1}, by="Ann", why="by hand")
 
     assert (done.before, done.after, done.account) == (1, 2, 2)
     assert stage.ledger.held("TF") == {CRUDE: 2}
@@ -105,5 +106,5 @@ async def test_unknown_positions_are_no_positions_of_zero(stage: Stage) -> None:
     )
 
     with pytest.raises(BrokerUnavailable):
-        await by_hand_adopt.adopt(impatient, "MR", {INDEX: -1}, by="Ann", why="by hand")
+        await adopting.adopt(impatient, "MR", {INDEX: -1}, by="Ann", why="by hand")
     assert stage.ledger.held("MR") == {INDEX: 1}

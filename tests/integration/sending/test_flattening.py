@@ -12,10 +12,10 @@ import pytest
 
 from afterclose import by_hand, tws_sim
 from afterclose.adapters.ibkr.reader import open_reader
-from afterclose.books import read_books
 from afterclose.domain.contracts import ContractMonth, FuturesContract, RootSymbol
 from afterclose.domain.orders import Action, BasketOrder, OrderState
 from afterclose.errors import BrokerTimeout, SafetyError
+from afterclose.evening.books import read_books
 from afterclose.stages.flatten import Selection
 from integration.sending.hand_stage import Stage, opened, work
 from unit.ibkr.ibkr_values import ACCOUNT, CL, ES, EVENING, ZC, order

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from afterclose import by_hand, by_hand_roll, tws_sim
-from afterclose.books import read_books
+from afterclose import by_hand, tws_sim
+from afterclose.by_hand import rolling
 from afterclose.domain.contracts import ContractMonth, FuturesContract, RootSymbol
 from afterclose.domain.orders import OrderState
 from afterclose.errors import ApprovalVoid, SafetyError, UsageError
+from afterclose.evening.books import read_books
 from integration.sending.hand_stage import Stage, opened, work
 from unit.ibkr.ibkr_values import ES, EVENING, order
 from unit.tws_sim.sim_market import write_market
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.anyio
 DECEMBER = FuturesContract(RootSymbol("ES"), ContractMonth(2025, 12))
 MARCH = FuturesContract(RootSymbol("ES"), ContractMonth(2026, 3))
 CRUDE = FuturesContract(RootSymbol("CL"), ContractMonth(2026, 1))
-INDEX = by_hand_roll.RollRequest(symbol="es", by="Ann")
+INDEX = rolling.RollRequest(symbol="es", by="Ann")
 
 
 @pytest.fixture(scope="module")
@@ -39,11 +40,11 @@ def stage(market: tws_sim.Market, tmp_path: Path) -> Iterator[Stage]:
 
 async def roll(
     stage: Stage,
-    request: by_hand_roll.RollRequest = INDEX,
-    shown: by_hand_roll.Roll | None = None,
-) -> by_hand_roll.Rolled:
-    seen = shown or await by_hand_roll.preview(stage.desk, request)
-    return await by_hand_roll.carry_out(stage.desk, request, seen, on_event=lambda _event: None)
+    request: rolling.RollRequest = INDEX,
+    shown: rolling.Roll | None = None,
+) -> rolling.Rolled:
+    seen = shown or await rolling.preview(stage.desk, request)
+    return await rolling.carry_out(stage.desk, request, seen, on_event=lambda _event: None)
 
 
 async def test_a_position_goes_into_the_next_month_and_stays_with_its_models(
@@ -75,7 +76,7 @@ async def test_a_rolled_market_was_not_left_and_its_books_say_so(stage: Stage) -
 
 
 async def test_a_preview_shows_both_orders_and_sends_nothing(stage: Stage) -> None:
-    shown = await by_hand_roll.preview(stage.desk, INDEX)
+    shown = await rolling.preview(stage.desk, INDEX)
 
     assert (shown.legs.close.signed, shown.legs.opens.signed) == (1, -1)
     assert shown.legs.opens.contract == MARCH
@@ -85,7 +86,7 @@ async def test_a_preview_shows_both_orders_and_sends_nothing(stage: Stage) -> No
 async def test_what_cannot_be_rolled_is_said_and_nothing_goes(stage: Stage) -> None:
     async def refused(symbol: str, into: str = "") -> str:
         with pytest.raises(UsageError) as raised:
-            await by_hand_roll.preview(stage.desk, replace(INDEX, symbol=symbol, into=into))
+            await rolling.preview(stage.desk, replace(INDEX, symbol=symbol, into=into))
         return str(raised.value)
 
     assert "holds nothing of ZC" in await refused("ZC")
@@ -107,7 +108,7 @@ async def test_the_new_month_stays_closed_when_the_old_one_is_not_taken(
 
 
 async def test_a_position_that_changed_after_it_was_shown_is_left_alone(stage: Stage) -> None:
-    shown = await by_hand_roll.preview(stage.desk, INDEX)
+    shown = await rolling.preview(stage.desk, INDEX)
     other = order(ES, order_ref="by-hand", quantity=2, order_type="MKT")
     await work(stage, other, client_id=5)
 
@@ -122,11 +123,11 @@ async def test_a_strangers_order_on_the_new_month_blocks_the_roll(stage: Stage) 
     await work(stage, march, client_id=5)
 
     with pytest.raises(UsageError, match="somebody-else"):
-        await by_hand_roll.preview(stage.desk, INDEX)
+        await rolling.preview(stage.desk, INDEX)
 
 
 async def test_a_halted_desk_does_not_roll(stage: Stage) -> None:
-    shown = await by_hand_roll.preview(stage.desk, INDEX)
+    shown = await rolling.preview(stage.desk, INDEX)
     by_hand.halt(stage.desk, by="Ann", reason="test")
 
     with pytest.raises(SafetyError, match="halted"):

@@ -22,7 +22,7 @@ from afterclose.clock import ManualClock
 from afterclose.domain.orders import EventKind, OrderEvent
 from afterclose.domain.runs import Mode, RunManifest, RunState, TradesFrom
 from afterclose.domain.sending import Halt
-from afterclose.journal import DESK_LOCK, RunJournal
+from afterclose.evening.journal import DESK_LOCK, RunJournal
 from afterclose.settings import load
 from e2e.small_desk import ACCOUNT, EVENING, SESSION, TOMORROW, SmallDesk, make_small_desk
 from make import make_order

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from afterclose import run_files
 from afterclose.artifacts import RunFolder
 from afterclose.domain.breaks import Break, BreakCause, BreakKind
+from afterclose.evening import run_files
 from make import NOW, SESSION
 
 MONDAY, TUESDAY = date(2026, 11, 16), date(2026, 11, 17)

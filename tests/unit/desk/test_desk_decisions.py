@@ -19,7 +19,7 @@ from afterclose.cli.decision_tables import going_table, staying_lines, sum_line,
 from afterclose.domain.orders import Approval
 from afterclose.domain.runs import Mode, RunManifest, RunState
 from afterclose.errors import LiveNotAllowed, NotApproved, NotPossible, UsageError
-from afterclose.journal import MANIFEST
+from afterclose.evening.journal import MANIFEST
 from afterclose.settings import load
 from e2e.small_desk import make_small_desk
 from make import intent

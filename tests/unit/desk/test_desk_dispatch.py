@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from afterclose.dispatch import before_restart, restarts
+from afterclose.evening.dispatch import before_restart, restarts
 from afterclose.settings import load
 
 #: Thursday evening, 16:10 in Chicago, 17:10 in New York.

@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 
 from afterclose.adapters.ledger.store import SqlLedger
-from afterclose.allocations import adding_barred
-from afterclose.books import read_books
 from afterclose.domain.findings import Severity
 from afterclose.domain.market import FxRate, FxRates
 from afterclose.domain.orders import OrderState
 from afterclose.domain.runs import TradesFrom
-from afterclose.evening import capital, order_notes, other_rule
+from afterclose.evening.allocations import adding_barred
+from afterclose.evening.books import read_books
+from afterclose.evening.orders import order_notes
+from afterclose.evening.sizes import capital
+from afterclose.evening.view import other_rule
 from afterclose.settings import Settings, load
 from afterclose.stages.basket import Basket
 from afterclose.stages.mapping import ContractMap

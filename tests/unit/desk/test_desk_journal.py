@@ -13,7 +13,7 @@ from afterclose.artifacts import RunFolder
 from afterclose.clock import ManualClock
 from afterclose.domain.runs import Mode, RunManifest, RunState, TradesFrom
 from afterclose.errors import BrokerTimeout, DataError
-from afterclose.journal import LOG, MANIFEST, RunJournal
+from afterclose.evening.journal import LOG, MANIFEST, RunJournal
 from make import ACCOUNT, NOW, SESSION, make_finding
 
 

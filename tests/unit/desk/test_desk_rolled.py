@@ -7,7 +7,7 @@ from decimal import Decimal
 from afterclose.domain.contracts import FuturesContract
 from afterclose.domain.orders import ModelTrade, TradeKind
 from afterclose.domain.runs import TradesFrom
-from afterclose.rolled import after_hand_rolls, kept_flat, still_wanted
+from afterclose.evening.rolled import after_hand_rolls, kept_flat, still_wanted
 from afterclose.stages.signals import ModelTonight
 from make import SESSION, make_contract, make_trade
 

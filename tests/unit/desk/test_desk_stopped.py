@@ -18,10 +18,10 @@ from afterclose.cli.desk_commands import no_trades_line, orders_may_be_out, stan
 from afterclose.cli.hand_commands import rehearsal_shown
 from afterclose.cli.init_command import change_folder
 from afterclose.cli.terminal import console, ctrl_c_at_once
-from afterclose.dispatch import Rehearsal
 from afterclose.domain.orders import Approval
 from afterclose.domain.runs import RunState
 from afterclose.errors import Stopped
+from afterclose.evening.dispatch import Rehearsal
 from make import ACCOUNT, NOW
 from unit.report.make_view import make_view
 

@@ -10,7 +10,7 @@ import pytest
 
 from afterclose.adapters.ledger.store import SqlLedger
 from afterclose.domain.orders import BasketOrder, TradeKind
-from afterclose.half_rolls import half_rolls
+from afterclose.evening.half_rolls import half_rolls
 from make import SESSION, TOMORROW, filled, intent, make_contract, make_exit, make_order, renamed
 
 ESH = make_contract("ESH27")

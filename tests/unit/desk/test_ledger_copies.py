@@ -32,7 +32,7 @@ from afterclose.domain.orders import Approval
 from afterclose.domain.runs import RunState
 from afterclose.domain.sending import Halt
 from afterclose.errors import LedgerElsewhere, LedgerError, UsageError
-from afterclose.journal import MANIFEST
+from afterclose.evening.journal import MANIFEST
 from afterclose.settings import SETTINGS_FILE, Settings, load
 from make import (
     ACCOUNT,

@@ -20,7 +20,7 @@ from afterclose.domain.contracts import (
 from afterclose.domain.findings import Severity, Verdict
 from afterclose.domain.market import BarsAnswer, Qualification, VendorContract
 from afterclose.errors import BrokerUnavailable
-from afterclose.nightly_mapping import MappingTonight, check, with_checked
+from afterclose.evening.mapping_check import MappingTonight, check, with_checked
 from afterclose.stages.audit import AuditInputs, AuditRules, audit
 from afterclose.stages.mapping import MappingQuestion
 from make import (

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from afterclose import settling
 from afterclose.adapters.ledger.store import SqlLedger
 from afterclose.domain.order_life import lives, sweep_events
 from afterclose.domain.orders import EventKind, Fill, OrderSweep
+from afterclose.evening import settling
 from make import NOW, SESSION, make_event, make_fill, make_order
 
 YESTERDAY = date(2026, 11, 18)

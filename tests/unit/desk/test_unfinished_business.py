@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from afterclose import unfinished
 from afterclose.adapters.ledger.store import SqlLedger
 from afterclose.artifacts import RunFolder
 from afterclose.clock import ManualClock
 from afterclose.domain.findings import Severity
 from afterclose.domain.runs import Mode, RunManifest, RunState, StageRecord, TradesFrom
 from afterclose.errors import NotPossible
-from afterclose.journal import MANIFEST, RunJournal
-from afterclose.run_files import RESULT
+from afterclose.evening import unfinished
+from afterclose.evening.journal import MANIFEST, RunJournal
+from afterclose.evening.run_files import RESULT
 from make import codes, intent, make_order, status
 
 TUESDAY, WEDNESDAY, THURSDAY = date(2026, 11, 17), date(2026, 11, 18), date(2026, 11, 19)

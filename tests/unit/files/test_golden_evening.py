@@ -12,9 +12,9 @@ from pathlib import Path
 
 from afterclose.adapters.files.basket_csv import BasketForm, basket_text, read_basket
 from afterclose.adapters.files.transactions import ContractTrade, aggregate, read_transactions
+from afterclose.by_file.basket import FileBasketRequest, LimitTerms, write_file_basket
 from afterclose.domain.contracts import Rounding
 from afterclose.domain.orders import Action, BasketOrder, TradeKind
-from afterclose.file_basket import FileBasketRequest, LimitTerms, write_file_basket
 from unit.files.basket_orders import SESSION, SPECS, make_order
 
 EVENING = Path(__file__).parents[2] / "golden" / "transactions" / "evening"

@@ -22,10 +22,10 @@ SOURCES = (
     "domain/contract_facts.py",
     "adapters/marketdata/quality.py",
     "adapters/marketdata/revisions.py",
-    "model_runs.py",
-    "nightly_mapping.py",
-    "allocations.py",
-    "unfinished.py",
+    "evening/model_runs.py",
+    "evening/mapping_check.py",
+    "evening/allocations.py",
+    "evening/unfinished.py",
 )
 
 

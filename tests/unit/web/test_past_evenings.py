@@ -11,10 +11,10 @@ import pytest
 
 from afterclose.adapters.ledger.store import SqlLedger
 from afterclose.artifacts import RunFolder
-from afterclose.journal import MANIFEST
-from afterclose.past_evenings import past_evenings
+from afterclose.evening.journal import MANIFEST
+from afterclose.evening.past_evenings import past_evenings
+from afterclose.evening.run_files import VIEW
 from afterclose.report.evening import EveningView
-from afterclose.run_files import VIEW
 from unit.report.make_view import make_reconciliation, make_view
 
 

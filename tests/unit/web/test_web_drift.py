@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from afterclose.run_files import write_nav
+from afterclose.evening.run_files import write_nav
 from unit.report.test_report_nav import day, history
 from unit.web.web_site import site
 

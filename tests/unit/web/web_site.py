@@ -15,10 +15,10 @@ from afterclose.adapters.ledger.store import SqlLedger
 from afterclose.artifacts import RunFolder
 from afterclose.bootstrap import explain_code
 from afterclose.clock import ManualClock
-from afterclose.evening import Desk
-from afterclose.journal import MANIFEST
+from afterclose.evening.desk import Desk
+from afterclose.evening.journal import MANIFEST
+from afterclose.evening.run_files import VIEW
 from afterclose.report.evening import EveningView
-from afterclose.run_files import VIEW
 from afterclose.settings import load
 from afterclose.web.access import DeskAccess
 from afterclose.web.app import make_app

@@ -11,7 +11,6 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from afterclose import clock as calendar
-from afterclose.books import record_lives
 from afterclose.domain.account import AccountSnapshot, Position
 from afterclose.domain.contracts import (
     ContractSpec,
@@ -27,6 +26,7 @@ from afterclose.domain.order_life import OrderLife
 from afterclose.domain.orders import Fill
 from afterclose.domain.runs import CurrencyRule, ModelResult
 from afterclose.domain.sending import DESK_MODEL, shares
+from afterclose.evening.books import record_lives
 from afterclose.ports import Ledger, MarketData
 from afterclose.settings import Settings
 from afterclose.stages import nav

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
-from afterclose import run_files
 from afterclose.artifacts import RunFolder
-from afterclose.books import session_lives
 from afterclose.domain.findings import Severity
 from afterclose.domain.orders import OrderState
 from afterclose.domain.runs import RunManifest
 from afterclose.errors import DataError
-from afterclose.journal import MANIFEST
+from afterclose.evening import run_files
+from afterclose.evening.books import session_lives
+from afterclose.evening.journal import MANIFEST
 from afterclose.ports import Ledger
 
 #: How many evenings are listed: a quarter of a year.

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from afterclose import clock as calendar
-from afterclose.books import session_lives
 from afterclose.domain.contracts import FuturesContract, RootSymbol, Session
 from afterclose.domain.order_life import OrderLife
 from afterclose.domain.orders import TradeKind
+from afterclose.evening.books import session_lives
 from afterclose.ports import Ledger
 
 #: How many sessions back a roll is still completed; later it is an entry, and nobody's roll.

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 
-from afterclose import run_files
 from afterclose.artifacts import RunFolder
 from afterclose.domain.audit import AuditReport, Reconciliation
 from afterclose.domain.findings import Severity, Verdict
@@ -18,7 +17,8 @@ from afterclose.domain.notices import Notice, Told
 from afterclose.domain.order_life import OrderLife
 from afterclose.domain.orders import OrderState
 from afterclose.errors import AfterCloseError
-from afterclose.evening import Desk
+from afterclose.evening import run_files
+from afterclose.evening.desk import Desk
 
 _SHOWN = 12
 

@@ -7,9 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from afterclose import clock as calendar
-from afterclose import run_files, telling
 from afterclose.artifacts import RunFolder
-from afterclose.books import Books, departed
 from afterclose.domain.audit import AuditReport
 from afterclose.domain.contracts import RootSymbol
 from afterclose.domain.market import MarketSnapshot
@@ -19,9 +17,12 @@ from afterclose.domain.orders import Approval, BasketOrder, OrderEvent, OrderSta
 from afterclose.domain.runs import BARRED, Mode, RunState
 from afterclose.domain.sending import LimitFigure, SendLimits
 from afterclose.errors import LiveNotAllowed, NotApproved, NotPossible
-from afterclose.evening import Desk, netted
+from afterclose.evening import run_files, telling
+from afterclose.evening.books import Books, departed
+from afterclose.evening.desk import Desk
+from afterclose.evening.orders import netted
+from afterclose.evening.rolled import kept_flat
 from afterclose.ports import Ledger
-from afterclose.rolled import kept_flat
 from afterclose.settings import Settings
 from afterclose.stages import basket, placing, review, submit
 from afterclose.stages.signals import ModelTonight

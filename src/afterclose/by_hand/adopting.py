@@ -16,7 +16,7 @@ from afterclose.domain.market import Qualification, QualificationState
 from afterclose.domain.order_life import lives
 from afterclose.domain.orders import OrderState
 from afterclose.errors import BrokerUnavailable, UsageError
-from afterclose.evening import Desk
+from afterclose.evening.desk import Desk
 from afterclose.ports import BrokerReader
 
 #: Orders of so many sessions back may still be open: their exchange was closed.

@@ -14,13 +14,12 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from afterclose import __version__, run_files
+from afterclose import __version__
 from afterclose import clock as calendar
 from afterclose.adapters.files.basket_csv import BasketRow, read_basket
 from afterclose.adapters.files.tws_baskets import TwsBaskets
 from afterclose.artifacts import RunFolder, digest_of
-from afterclose.basket_rows import NamedRow, as_roll, named_rows
-from afterclose.dispatch import limit_figures
+from afterclose.by_file.rows import NamedRow, as_roll, named_rows
 from afterclose.domain.audit import AuditReport
 from afterclose.domain.contracts import ContractSpec, Currency, RootSymbol, Session
 from afterclose.domain.findings import Finding
@@ -28,13 +27,11 @@ from afterclose.domain.market import MarketSnapshot
 from afterclose.domain.orders import Action, BasketOrder, ExcludedTrade
 from afterclose.domain.runs import RunManifest, RunState, TradesFrom
 from afterclose.errors import UsageError
-from afterclose.evening import (
-    audit_rules,
-    capital,
-    holdings_at_cost,
-    restart_after,
-    sized_rows,
-)
+from afterclose.evening import run_files
+from afterclose.evening.desk import restart_after
+from afterclose.evening.dispatch import limit_figures
+from afterclose.evening.holdings import holdings_at_cost
+from afterclose.evening.sizes import audit_rules, capital, sized_rows
 from afterclose.ports import BrokerReader, Clock, MarginPreview
 from afterclose.report.evening import Capital, DataState, EveningView
 from afterclose.settings import Settings

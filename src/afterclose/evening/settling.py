@@ -13,9 +13,7 @@ from decimal import ROUND_DOWN
 from pathlib import Path
 
 from afterclose import clock as calendar
-from afterclose import nav_book, run_files, telling
 from afterclose.artifacts import RunFolder
-from afterclose.books import Books, read_books
 from afterclose.domain.account import AccountSnapshot
 from afterclose.domain.audit import Reconciliation
 from afterclose.domain.contracts import FuturesContract, Session, read_symbol
@@ -26,8 +24,11 @@ from afterclose.domain.order_life import OrderLife, lives, sweep_events
 from afterclose.domain.orders import Fill, OrderState, OrderSweep
 from afterclose.domain.runs import SENT, ModelResult, RunState
 from afterclose.errors import LedgerElsewhere
-from afterclose.evening import Desk, held_contracts
-from afterclose.journal import RunJournal
+from afterclose.evening import nav_book, run_files, telling
+from afterclose.evening.books import Books, read_books
+from afterclose.evening.desk import Desk
+from afterclose.evening.journal import RunJournal
+from afterclose.evening.orders import held_contracts
 from afterclose.ports import Ledger
 from afterclose.report.evening import EveningView
 from afterclose.stages import breaks, reconcile, signals

@@ -32,7 +32,7 @@ from afterclose.domain.market import (
 )
 from afterclose.domain.orders import BasketOrder
 from afterclose.errors import BrokerError
-from afterclose.evening import Desk
+from afterclose.evening.desk import Desk
 from afterclose.ports import BrokerReader
 from afterclose.settings import CheckMapping
 from afterclose.stages import mapping

@@ -12,16 +12,16 @@ from datetime import date
 from pathlib import Path
 
 from afterclose import clock as calendar
-from afterclose import run_files
 from afterclose.artifacts import RunFolder
-from afterclose.books import session_lives
 from afterclose.domain.contracts import FuturesContract, Session
 from afterclose.domain.findings import Finding, Severity
 from afterclose.domain.order_life import OrderLife
 from afterclose.domain.orders import OrderState
 from afterclose.domain.runs import RunManifest, RunState
 from afterclose.errors import DataError
-from afterclose.journal import MANIFEST
+from afterclose.evening import run_files
+from afterclose.evening.books import session_lives
+from afterclose.evening.journal import MANIFEST
 from afterclose.ports import Ledger
 
 #: How far back is looked: three weeks of evenings.

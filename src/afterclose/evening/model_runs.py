@@ -13,7 +13,7 @@ from afterclose.domain.findings import Finding, Severity
 from afterclose.domain.history import Acknowledgement, HistoryDrift
 from afterclose.domain.runs import ModelRef, ModelRequest, ModelResult
 from afterclose.errors import ConfigError
-from afterclose.evening import Desk
+from afterclose.evening.desk import Desk
 from afterclose.settings import ModelSettings
 
 HISTORY = "15-history.json"

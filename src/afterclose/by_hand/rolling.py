@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from afterclose import by_hand
 from afterclose import clock as calendar
-from afterclose.dispatch import before_restart, restarts
+from afterclose.by_hand import flattening, words
 from afterclose.domain.contracts import MappedContract, QualifiedContract
 from afterclose.domain.market import QualificationState, Quote
 from afterclose.domain.order_life import OrderLife, lives
 from afterclose.domain.orders import OrderEvent
 from afterclose.errors import ApprovalVoid, BrokerError, UsageError
-from afterclose.evening import Desk
+from afterclose.evening.desk import Desk
+from afterclose.evening.dispatch import before_restart, restarts
 from afterclose.ports import BrokerReader
 from afterclose.stages import cancelling, flatten, rolling, submit
 
@@ -75,7 +75,7 @@ async def carry_out(
     windows, before = restarts(desk.settings, now), before_restart(desk.settings)
     submit.require_clear(windows, now, before)
     orders = (shown.legs.close, shown.legs.opens)
-    yes = by_hand.yes_to(desk, "roll", tuple(o.order_ref for o in orders), by=request.by)
+    yes = words.yes_to(desk, "roll", tuple(o.order_ref for o in orders), by=request.by)
     desk.ledger.record_approval(yes)
     async with desk.open_reader() as reader, desk.open_order_desk(yes) as order_desk:
         ended = await cancelling.run(
@@ -107,7 +107,7 @@ async def carry_out(
             ),
             desk.clock,
             on_event=on_event,
-            follow=by_hand.for_a_while,
+            follow=flattening.for_a_while,
         )
     return Rolled(lives=known, cancelling=ended)
 
@@ -115,10 +115,10 @@ async def carry_out(
 async def _plan(desk: Desk, reader: BrokerReader, request: RollRequest, *, doubtful: bool) -> Roll:
     symbol = request.symbol.strip().upper()
     chosen = flatten.Selection(roots=frozenset({symbol}), contracts=frozenset({symbol}))
-    wanted = by_hand.FlattenRequest(
+    wanted = flattening.FlattenRequest(
         selection=chosen, order_type=request.order_type, ticks=request.ticks, by=request.by
     )
-    rows = await by_hand.plan(desk, reader, wanted, doubtful=doubtful)
+    rows = await flattening.plan(desk, reader, wanted, doubtful=doubtful)
     row, left = _one(rows, symbol)
     session = calendar.session_at(desk.clock.now())
     into = rolling.target(request.into, left.contract, left.spec, on=session)
