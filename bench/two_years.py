@@ -26,7 +26,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 
 from afterclose import clock as calendar  # noqa: E402 - the path comes first
-from e2e.long_desk import LongDesk, Tally, play  # noqa: E402
+from e2e.long_desk import LongDesk  # noqa: E402
+from e2e.long_evenings import Tally, play  # noqa: E402
 from postgresql import server  # noqa: E402
 
 FIRST = date(2024, 1, 3)

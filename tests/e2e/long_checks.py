@@ -62,23 +62,30 @@ def recent_orders(desk: Desk) -> Iterator[OrderLife]:
 
 
 def wrong_positions(
-    desk: Desk, result: Reconciliation, gateway: tws_sim.RunningGateway
+    desk: Desk, result: Reconciliation, gateway: tws_sim.RunningGateway, resolved: frozenset[str]
 ) -> Iterator[str]:
-    """Desk and strangers together are the account, contract by contract, or an order is unknown."""
+    """Desk and strangers together are the account, contract by contract, or an order is unknown.
+
+    Of ``resolved`` contracts a person has said more since.
+    """
     truth = {p.con_id: int(p.quantity) for p in gateway.positions() if p.quantity}
     strange = by_hand(gateway)
     doubtful = {
         life.order.contract.symbol
         for life in recent_lives(desk)
         if life.state is OrderState.UNKNOWN
-    }
+    } | resolved
+    #: Ended, and still in the desk's books: that, too, is told.
+    ended = {f.subject for f in result.findings if f.code == "AC609"}
     shown = {check.symbol: check for check in result.positions}
     held: Counter[str] = Counter()
     for model in desk.settings.models:
         for contract, quantity in desk.ledger.held(model.name).items():
             held[contract.symbol] += quantity
     for symbol, quantity in held.items():
-        if quantity and (symbol not in shown or shown[symbol].desk != quantity):
+        if not quantity or symbol in resolved or (symbol not in shown and symbol in ended):
+            continue
+        if symbol not in shown or shown[symbol].desk != quantity:
             yield f"{symbol}: the models hold {quantity} together, settle says {shown.get(symbol)}"
     for check in result.positions:
         there = truth.pop(check.con_id, 0)

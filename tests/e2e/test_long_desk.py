@@ -8,7 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from e2e.long_desk import LongDesk, Tally, play
+from e2e.long_desk import LongDesk
+from e2e.long_evenings import Tally, play
 
 pytestmark = pytest.mark.slow
 

@@ -5,7 +5,7 @@ Gathers; the comparison itself is ``stages/nav``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -21,9 +21,9 @@ from afterclose.domain.contracts import (
     read_symbol,
 )
 from afterclose.domain.nav import AccountNav, NavHistory, StrangersTrade
-from afterclose.domain.netting import INSIDE, NET_MODEL
-from afterclose.domain.order_life import OrderLife
-from afterclose.domain.orders import Fill
+from afterclose.domain.netting import INSIDE, NET_MODEL, SessionRecord
+from afterclose.domain.order_life import OrderLife, lives
+from afterclose.domain.orders import Fill, OrderState
 from afterclose.domain.runs import CurrencyRule, ModelResult
 from afterclose.domain.sending import DESK_MODEL, shares
 from afterclose.evening.books import record_lives
@@ -147,7 +147,8 @@ def history(
     results: Iterable[ModelResult],
 ) -> NavHistory:
     """Compare the account with the models, as far as both are known."""
-    traded = desk_trades(ledger)
+    kept = ledger.records()
+    traded = desk_trades(ledger, kept)
     models = {m.name: m for m in settings.models}
     books = [
         nav.ModelBook(
@@ -173,6 +174,7 @@ def history(
         opens_after=calendar.opens_after,
         flows=ledger.flows(),
         strangers=_each_once(records),
+        doubts=tuple(doubts(kept)),
     )
     compared = nav.compare(inputs)
     last = max((max(b.values) for b in books if b.values), default=None)
@@ -207,10 +209,27 @@ def _adopted(ledger: Ledger, model: str) -> Iterable[Timed]:
         yield at, nav.Trade(contract=contract, quantity=Decimal(quantity), price=None)
 
 
-def desk_trades(ledger: Ledger) -> Mapping[str, Sequence[Timed]]:
+def doubts(kept: Iterable[SessionRecord]) -> Iterator[tuple[datetime, str]]:
+    """Name orders that are unknown when they left, and fills by a person's word also then.
+
+    They may have filled in the stretch in which they left; by a word they count from the word on.
+    """
+    for record in kept:
+        left: dict[str, datetime] = {}
+        for event in record.events:
+            left.setdefault(event.order_ref, event.at)
+        for ref, life in lives(record.orders, record.events).items():
+            told = [fill.at for fill in life.fills if fill.by_word]
+            if life.state is OrderState.UNKNOWN:
+                yield left[ref], f"what became of {ref}"
+            for at in (left[ref], *told) if told else ():
+                yield at, f"when {ref} filled: a person has told it"
+
+
+def desk_trades(ledger: Ledger, kept: Iterable[SessionRecord]) -> Mapping[str, Sequence[Timed]]:
     """Return what the desk traded for each model, by its own orders and its shares of others."""
     found: dict[str, list[Timed]] = {}
-    for record in ledger.records():
+    for record in kept:
         known = record_lives(record)
         whole = [ref for ref, life in known.items() if life.order.model == DESK_MODEL]
         parts = ledger.parts(whole) if whole else {}

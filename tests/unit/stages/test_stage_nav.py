@@ -171,6 +171,16 @@ def test_a_value_with_prices_of_the_next_session_is_named_on_both_sides_of_it() 
     assert friday.unknown == monday.unknown == (LATE_VALUE,)
 
 
+def test_an_order_that_is_unknown_is_named_in_the_stretch_in_which_it_left() -> None:
+    records = [record(0, "5000000"), record(1, "5000700"), record(2, "5000700")]
+    doubt = (in_session(1), "what became of desk-20261119-TF-ESZ26-O1")
+    given = inputs(records, book(["1000000"] * 3), doubts=[doubt])
+    first, second = nav.compare(given).days
+
+    assert (first.parts, first.unknown) == (DriftParts(rest=D(700)), (doubt[1],))
+    assert second.unknown == ()
+
+
 @pytest.mark.parametrize(
     ("minute", "positions", "names"),
     [

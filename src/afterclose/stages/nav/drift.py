@@ -94,6 +94,7 @@ class _Pool:
 def _day(inputs: NavInputs, books: Sequence[Book], before: AccountNav, after: AccountNav) -> NavDay:
     span = Span(inputs, before, after)
     span.unknown.update(_late(inputs, before), _late(inputs, after))
+    span.unknown.update(text for at, text in inputs.doubts if before.as_of <= at < after.as_of)
     for book in books:
         book.walk(before, after)
     begun = _begun(inputs, before.session)

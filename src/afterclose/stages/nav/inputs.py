@@ -53,7 +53,8 @@ class ModelBook:
 class NavInputs:
     """Everything that is known; ``records`` are one per session, oldest first.
 
-    ``strangers`` are the executions of others, each once, that any record was told of.
+    ``strangers`` are the executions of others, each once, that any record was told of. ``doubts``
+    are moments of orders whose fate or price only a person can say, each with its words.
     """
 
     reporting: Currency
@@ -65,3 +66,4 @@ class NavInputs:
     opens_after: OpensAfter
     flows: Sequence[CashFlow] = ()
     strangers: Sequence[StrangersTrade] = ()
+    doubts: Sequence[tuple[datetime, str]] = ()
