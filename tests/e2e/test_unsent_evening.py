@@ -18,7 +18,7 @@ from afterclose.evening import run_files
 from afterclose.evening.desk import Desk
 from afterclose.evening.journal import MANIFEST
 from afterclose.evening.settling import unsent
-from e2e.netted_desk import Script, desk_at, gateway_at, make_market
+from e2e.netted_desk import Script, desk_at, gateway_at, make_market, prepared_and_sent
 from e2e.small_desk import EVENING, SESSION
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -85,6 +85,33 @@ async def test_it_says_so_stays_what_it_was_and_can_be_approved_and_sent_afterwa
     assert unsent(desk, folder) == ""
     assert "NOTHING SENT" not in outcomes(folder)
     assert [(o.action, int(o.quantity)) for o in gateway.orders()] == [("BUY", 3)]
+
+
+async def test_an_order_that_was_held_back_keeps_the_evening_open_until_it_can_leave_no_more(
+    home: Path, gateway: tws_sim.RunningGateway, told: list[Notice]
+) -> None:
+    wishes = {"A": {"ESZ26": (0, 3)}, "B": {"ZCZ26": (0, 1)}}
+    made = desk_at(home, gateway, Script(home, wishes))
+    limits = made.settings.limits.model_copy(update={"quantity_per_order": 2})
+    settings = made.settings.model_copy(update={"limits": limits})
+    desk = replace(made, settings=settings, tell=told.append)
+    folder = await prepared_and_sent(desk, SESSION)
+    assert [o.action for o in gateway.orders()] == ["BUY"], "the three of A are too many"
+    await asyncio.to_thread(gateway.advance_to, EVENING + timedelta(hours=5))
+    early = await nightly.settle(desk, folder)
+    assert not early.settled, "its approval holds: 'afterclose send' looks at it again"
+    assert state(folder) is RunState.SUBMITTED
+
+    await asyncio.to_thread(gateway.advance_to, EVENING + timedelta(hours=24))
+    late = await nightly.settle(desk, folder)
+    desk.ledger.close()  # type: ignore[attr-defined]
+
+    assert late.settled
+    assert state(folder) is RunState.SETTLED
+    (unsent_one,) = [o for o in late.outcomes if o.never_sent]
+    assert "held back" in unsent_one.text
+    assert "held back" in outcomes(folder)
+    assert "never sent" in outcomes(folder)
 
 
 async def test_a_rejected_evening_stays_rejected_and_a_quiet_one_has_no_trades(

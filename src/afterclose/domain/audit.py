@@ -159,6 +159,8 @@ class OrderOutcome:
     #: (negative: better than the limit). None for an order without a limit.
     reference_to_limit_ticks: Decimal | None = None
     limit_to_fill_ticks: Decimal | None = None
+    #: It stayed here, whole or what is left of it, and can leave no more.
+    never_sent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,12 +193,13 @@ class Reconciliation:
 
     @property
     def settled(self) -> bool:
-        """Whether the evening can be closed: every order is final and nothing is unknown.
+        """Whether the evening can be closed: no order can come to anything any more.
 
+        Each is final or can leave no more, and nothing is unknown.
         Positions that differ, by a trade by hand for instance, are findings; they do not keep
         the orders of an evening open.
         """
         return (
-            all(OrderState(o.state).final for o in self.outcomes)
+            all(o.never_sent or OrderState(o.state).final for o in self.outcomes)
             and worst(self.findings) is not Verdict.BLOCKED
         )

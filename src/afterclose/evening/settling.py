@@ -104,6 +104,7 @@ async def settle(desk: Desk, folder: RunFolder) -> Reconciliation:
                     if q.state is QualificationState.FOUND and q.qualified is not None
                 },
                 account=account,
+                closed=_closed(desk, session),
             )
         )
         result = _with_breaks(desk, folder, shown, books, sweep, result, names)
@@ -171,6 +172,19 @@ def _held_before(desk: Desk) -> Iterable[FuturesContract]:
 def _anything_left(books: Books) -> bool:
     """Whether an order of the session left, by whatever run of it, or by hand."""
     return any(state is not OrderState.INTENDED for state in books.states.values())
+
+
+def _closed(desk: Desk, session: Session) -> bool:
+    """Whether what has not left can leave no more, by whatever run of the session.
+
+    Should a person prepare and approve the old session once more, settling again tells the truth.
+    """
+    now = desk.clock.now()
+    if now < calendar.evening_of(calendar.next_session(session)):
+        return False
+    runs = desk.settings.runs.glob(f"{session.isoformat()}-*")
+    decisions = [desk.ledger.approval(run.name) for run in runs]
+    return all(each is None or now >= each.expires_at for each in decisions)
 
 
 def unsent(desk: Desk, folder: RunFolder) -> str:

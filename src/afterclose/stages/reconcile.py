@@ -29,6 +29,8 @@ class ReconcileInputs:
     """``held`` is what the desk's models hold together; ``names`` maps them to the gateway's.
 
     ``lives`` are of every name of the session, ``netting`` says which orders carry which rows.
+    ``closed``: the session that the orders were for is over and no approval of them holds, so that
+    what has not left can leave no more.
     """
 
     run_id: str
@@ -39,19 +41,20 @@ class ReconcileInputs:
     names: Mapping[FuturesContract, QualifiedContract]
     account: AccountSnapshot
     netting: Netting = field(default_factory=Netting)
+    closed: bool = False
 
 
 def reconcile(inputs: ReconcileInputs) -> Reconciliation:
     """Compare. Pure."""
     standing = tuple(_standing(inputs.lives, inputs.netting))
     known = {life.order.order_ref: life for life in standing}
-    outcomes = tuple(_outcome(life) for life in standing)
+    outcomes = tuple(_outcome(life, closed=inputs.closed) for life in standing)
     checks = _positions(inputs)
     findings = (
         *(
             f
             for life in last_attempts(in_market(known, inputs.netting))
-            for f in _order_findings(life)
+            for f in _order_findings(life, closed=inputs.closed)
         ),
         *(f for check in checks for f in _position_findings(check)),
         *_lonely_legs([life for life in standing if life.order.model != NET_MODEL]),
@@ -90,7 +93,7 @@ def _attempt(life: OrderLife) -> tuple[str, int]:
     return stem, int(ref[len(stem) :] or 0)
 
 
-def _outcome(life: OrderLife) -> OrderOutcome:
+def _outcome(life: OrderLife, *, closed: bool) -> OrderOutcome:
     order, average = life.order, life.average_price
     reported = [f for f in life.fills if f.commission is not None]
     complete = bool(life.fills) and len(reported) == len(life.fills)
@@ -117,10 +120,12 @@ def _outcome(life: OrderLife) -> OrderOutcome:
         slippage_money=money,
         reference_to_limit_ticks=reach,
         limit_to_fill_ticks=beyond,
+        # By its state alone: what was sent or is unknown is never called so.
+        never_sent=closed and life.state is OrderState.INTENDED,
     )
 
 
-def _order_findings(life: OrderLife) -> Iterable[Finding]:
+def _order_findings(life: OrderLife, *, closed: bool) -> Iterable[Finding]:
     order, said = life.order, f" ({life.text})" if life.text else ""
     name = order.contract.symbol
 
@@ -140,6 +145,13 @@ def _order_findings(life: OrderLife) -> Iterable[Finding]:
             Severity.BLOCK,
             f"nobody can say what became of it{said}",
             "look in TWS's order and trade windows; it is not sent again by itself",
+        )
+    elif life.state is OrderState.INTENDED and closed:
+        yield finding(
+            "AC607",
+            Severity.WARN,
+            f"it was never sent{said}: its approval and its session are over",
+            "an exit is caught up by itself, an entry only on request",
         )
     elif life.state is OrderState.INTENDED:
         yield finding("AC607", Severity.WARN, "it was not sent", "run 'afterclose send' again")

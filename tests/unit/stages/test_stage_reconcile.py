@@ -47,6 +47,7 @@ def compared(
     held: Mapping[FuturesContract, int] | None = None,
     names: Sequence[QualifiedContract] = (make_qualified(),),
     account: AccountSnapshot | None = None,
+    closed: bool = False,
 ) -> Reconciliation:
     return reconcile(
         ReconcileInputs(
@@ -57,6 +58,7 @@ def compared(
             held=held or {},
             names={n.contract: n for n in names},
             account=account or make_account(),
+            closed=closed,
         )
     )
 
@@ -193,6 +195,42 @@ def test_an_order_that_ended_without_a_fill_is_settled(state: OrderState) -> Non
     assert compared(life(state, 0)).settled
 
 
+def test_what_never_left_and_can_leave_no_more_is_told_and_keeps_no_evening_open() -> None:
+    held_back = life(OrderState.INTENDED, 0, text="held back: the market is beyond its limit")
+    filled = life(order=make_order("NQZ26", 2))
+    result = compared(filled, held_back, names=(), closed=True)
+
+    assert result.settled
+    assert [o.never_sent for o in result.outcomes] == [False, True]
+    (said,) = result.findings
+    assert (said.code, said.severity) == ("AC607", Severity.WARN)
+    assert "never sent (held back: the market is beyond its limit)" in said.message
+    assert "send" not in said.hint, "it is not proposed to send it any more"
+
+
+@pytest.mark.parametrize(
+    "state",
+    [s for s in OrderState if not s.final and s is not OrderState.INTENDED],
+)
+def test_what_left_or_is_unknown_keeps_an_evening_open_however_late_it_is(
+    state: OrderState,
+) -> None:
+    result = compared(life(state, 0), names=(), closed=True)
+
+    assert not result.settled
+    assert not result.outcomes[0].never_sent
+
+
+def test_the_rest_of_an_order_that_was_worked_can_stay_here_for_good() -> None:
+    ended = life(OrderState.CANCELLED, 1)
+    rest = make_order(signed=1, order_ref=f"{BUY.order_ref[:-1]}2", replaces=BUY.order_ref)
+    result = compared(ended, life(OrderState.INTENDED, 0, order=rest), closed=True)
+
+    assert result.settled
+    assert [(o.filled, o.never_sent) for o in result.outcomes] == [(1, False), (0, True)]
+    assert [f.code for f in result.findings] == ["AC607"]
+
+
 def test_counts_that_differ_are_a_break() -> None:
     result = compared(held={ES: 2}, account=make_account(make_position(quantity=3)))
 
@@ -250,6 +288,15 @@ def test_a_roll_on_one_leg_is_told(closed: int, opened: int, lonely: object) -> 
     )
 
     assert ("AC610" in severities(result.findings)) is lonely
+
+
+def test_a_roll_of_which_one_leg_never_left_is_settled_and_told() -> None:
+    result = compared(
+        life(order=CLOSE), life(OrderState.INTENDED, 0, order=OPEN), names=(), closed=True
+    )
+
+    assert result.settled
+    assert sorted(f.code for f in result.findings) == ["AC607", "AC610"]
 
 
 def test_commission_currencies_travel_along() -> None:
