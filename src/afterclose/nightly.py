@@ -21,6 +21,7 @@ from afterclose.domain.netting import with_rows
 from afterclose.domain.order_life import OrderLife
 from afterclose.domain.orders import Approval, OrderEvent
 from afterclose.domain.runs import RunState
+from afterclose.errors import BrokerError
 from afterclose.evening import preparing, run_files, telling
 from afterclose.evening.desk import Desk, next_restart
 from afterclose.evening.dispatch import (
@@ -134,13 +135,15 @@ async def trade(
     folder: RunFolder,
     *,
     on_event: Callable[[OrderEvent], None],
+    on_lost: Callable[[BrokerError], None] = lambda _error: None,
     follow: submit.Follow = submit.until_answered,
     confirmed: str = "",
 ) -> Mapping[str, OrderLife]:
     """Act two: send the approved orders, each exactly once, and follow them.
 
     Raises SafetyError when approval, account or a halt forbid it. ``confirmed`` is what a person
-    typed: a live desk wants its account number.
+    typed: a live desk wants its account number. ``on_lost`` hears it when the gateway was lost on
+    the way: orders that stayed here say so, and sending again goes on.
     """
     run = RunJournal.resume(folder, desk.clock, to=RunState.SUBMITTED)
     require_confirmed(desk, confirmed)
@@ -168,6 +171,7 @@ async def trade(
                 ),
                 desk.clock,
                 on_event=on_event,
+                on_lost=on_lost,
                 follow=follow,
             )
         rows = with_rows(known, approved[1].netting)

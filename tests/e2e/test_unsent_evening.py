@@ -13,7 +13,9 @@ import pytest
 from afterclose import nightly, tws_sim
 from afterclose.artifacts import RunFolder
 from afterclose.domain.notices import Notice, Told
+from afterclose.domain.orders import OrderState
 from afterclose.domain.runs import RunManifest, RunState
+from afterclose.errors import BrokerError
 from afterclose.evening import run_files
 from afterclose.evening.desk import Desk
 from afterclose.evening.journal import MANIFEST
@@ -112,6 +114,20 @@ async def test_an_order_that_was_held_back_keeps_the_evening_open_until_it_can_l
     assert "held back" in unsent_one.text
     assert "held back" in outcomes(folder)
     assert "never sent" in outcomes(folder)
+
+
+async def test_who_sends_hears_of_a_gateway_that_went_in_the_middle(home: Path) -> None:
+    wishes = {"A": {"ESZ26": (0, 3)}, "B": {"ZCZ26": (0, 1)}}
+    lost: list[BrokerError] = []
+    with gateway_at(home, "[orders]\ndrop_after = [1]") as gateway:
+        desk = desk_at(home, gateway, Script(home, wishes))
+        folder = await nightly.prepare(desk, SESSION)
+        nightly.approve(desk, folder, reviewer="Ann", note="rehearsal")
+        known = await nightly.trade(desk, folder, on_event=lambda _: None, on_lost=lost.append)
+        desk.ledger.close()  # type: ignore[attr-defined]
+
+    assert len(lost) == 1
+    assert OrderState.INTENDED in {life.state for life in known.values()}
 
 
 async def test_a_rejected_evening_stays_rejected_and_a_quiet_one_has_no_trades(

@@ -36,7 +36,14 @@ from afterclose.domain.netting import Netting, in_market
 from afterclose.domain.order_life import OrderLife
 from afterclose.domain.orders import Approval, OrderState
 from afterclose.domain.runs import SENT, RunManifest, RunState
-from afterclose.errors import ConfigError, ExitCode, RunAlreadySubmitted, Stopped, UsageError
+from afterclose.errors import (
+    BrokerError,
+    ConfigError,
+    ExitCode,
+    RunAlreadySubmitted,
+    Stopped,
+    UsageError,
+)
 from afterclose.evening import run_files, settling
 from afterclose.evening.books import read_books, session_lives
 from afterclose.evening.desk import Desk
@@ -146,25 +153,47 @@ def no_trades_line(session: date, out: int) -> str:
 
 
 def send(home: Path, run_id: str, *, follow: bool, confirmed: str) -> None:
-    """Send what is approved. Exits 3 when an order's fate is unknown, 1 when one stays here."""
+    """Send what is approved.
+
+    Exits 3 when the gateway was lost or an order's fate is unknown, 1 when an order stays here.
+    """
+    lost: list[BrokerError] = []
     with orders_may_be_out(), open_for_command(home) as desk:
         until = submit.until_final if follow else submit.until_answered
         folder = folder_of(desk, run_id)
         lives = asyncio.run(
             nightly.trade(
-                desk, folder, on_event=OrderTicker(console()), follow=until, confirmed=confirmed
+                desk,
+                folder,
+                on_event=OrderTicker(console()),
+                on_lost=lost.append,
+                follow=until,
+                confirmed=confirmed,
             )
         )
         session = folder.read_json(MANIFEST, RunManifest).session
         rows, netting = session_lives(desk.ledger, session), desk.ledger.netting(session)
     _show_rows(rows, netting)
     show_orders(tuple(lives.values()))
-    staying = sum(life.state is OrderState.INTENDED for life in lives.values())
+    show_what_stays(tuple(lives.values()), lost)
+
+
+def show_what_stays(lives: Sequence[OrderLife], lost: Sequence[BrokerError]) -> None:
+    """Say what was not sent, and whether the gateway was lost. Exits 3 when it was, else 1."""
+    staying = sum(life.state is OrderState.INTENDED for life in lives)
     if staying:
         console().print(
             f"{staying} orders were not sent: held back, see the table, or not reached "
             "any more. 'afterclose send' looks at them again."
         )
+    if lost:
+        console().print(
+            f"The gateway was lost on the way: {lost[0]}. When it is back, "
+            "'afterclose send' goes on.",
+            soft_wrap=True,
+        )
+        raise typer.Exit(ExitCode.OUTSIDE_DOWN)
+    if staying:
         raise typer.Exit(ExitCode.BLOCKED)
 
 

@@ -14,15 +14,21 @@ import pytest
 import typer
 
 from afterclose.cli.app import Commands, disk_text
-from afterclose.cli.desk_commands import no_trades_line, orders_may_be_out, standing_line
+from afterclose.cli.desk_commands import (
+    no_trades_line,
+    orders_may_be_out,
+    show_what_stays,
+    standing_line,
+)
 from afterclose.cli.hand_commands import rehearsal_shown
 from afterclose.cli.init_command import change_folder
 from afterclose.cli.terminal import console, ctrl_c_at_once
-from afterclose.domain.orders import Approval
+from afterclose.domain.order_life import OrderLife
+from afterclose.domain.orders import Approval, OrderState
 from afterclose.domain.runs import RunState
-from afterclose.errors import Stopped
+from afterclose.errors import BrokerError, BrokerUnavailable, Stopped
 from afterclose.evening.dispatch import Rehearsal
-from make import ACCOUNT, NOW
+from make import ACCOUNT, NOW, make_order
 from unit.report.make_view import make_view
 
 MANIFEST = make_view().manifest
@@ -137,3 +143,27 @@ def test_an_evening_prepared_again_after_its_sending_says_what_has_left() -> Non
 
     assert no_trades_line(evening, 0) == "No trades tonight (2026-11-27): nothing to approve."
     assert "4 orders of it left before" in no_trades_line(evening, 4)
+
+
+@pytest.mark.parametrize(
+    ("state", "lost", "code"),
+    [
+        (OrderState.INTENDED, [BrokerUnavailable("the line broke")], 3),
+        (OrderState.WORKING, [BrokerUnavailable("the line broke")], 3),
+        (OrderState.INTENDED, [], 1),
+    ],
+)
+def test_a_sending_that_lost_its_gateway_ends_with_the_code_of_what_is_down(
+    state: OrderState, lost: list[BrokerError], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(typer.Exit) as ended:
+        show_what_stays([OrderLife(order=make_order(), state=state)], lost)
+
+    said = capsys.readouterr().out
+    assert ended.value.exit_code == code
+    assert ("1 orders were not sent" in said) is (state is OrderState.INTENDED)
+    assert ("lost on the way: the line broke" in said) is bool(lost)
+
+
+def test_a_sending_of_which_nothing_stays_ends_well() -> None:
+    show_what_stays([OrderLife(order=make_order(), state=OrderState.WORKING)], [])

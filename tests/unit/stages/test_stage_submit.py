@@ -15,7 +15,7 @@ from afterclose.domain.order_life import OrderLife
 from afterclose.domain.orders import BasketOrder, EventKind, OrderEvent, OrderState, TradeKind
 from afterclose.domain.placing import Repricing
 from afterclose.domain.sending import Halt
-from afterclose.errors import ApprovalVoid, BrokerTimeout, LedgerError
+from afterclose.errors import ApprovalVoid, BrokerError, BrokerTimeout, LedgerError
 from afterclose.stages import submit
 from make import (
     NOW,
@@ -63,6 +63,7 @@ async def send(
     follow: submit.Follow = submit.until_answered,
     seen: list[OrderEvent] | None = None,
     sends: bool = True,
+    lost: list[BrokerError] | None = None,
 ) -> Mapping[str, OrderLife]:
     request = submit.SubmitRequest(
         run_id="run",
@@ -73,7 +74,13 @@ async def send(
     )
     told = [] if seen is None else seen
     return await submit.run(
-        desk, ledger, request, ManualClock(NOW), on_event=told.append, follow=follow
+        desk,
+        ledger,
+        request,
+        ManualClock(NOW),
+        on_event=told.append,
+        on_lost=([] if lost is None else lost).append,
+        follow=follow,
     )
 
 
@@ -260,6 +267,20 @@ async def test_what_a_broken_line_leaves_here_says_so(ledger: SqlLedger, broken:
 
     assert len(left) == len(ORDERS) - broken
     assert set(left) == {"held back: the line broke before the order was written"}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("answer", [break_before, break_after, break_on_the_way])
+async def test_whoever_sends_hears_that_the_gateway_was_lost(
+    ledger: SqlLedger, answer: Answer
+) -> None:
+    lost: list[BrokerError] = []
+    desk = SmallDesk(answers={ORDERS[1].order_ref: answer})
+    await send(desk, ledger, lost=lost)
+    assert len(lost) == 1
+
+    await send(SmallDesk(book=desk.book), ledger, lost=lost)
+    assert len(lost) == 1, "a sending that came to its end has lost nothing"
 
 
 @pytest.mark.anyio

@@ -122,12 +122,14 @@ async def run(
     clock: Clock,
     *,
     on_event: Callable[[OrderEvent], None] = lambda _event: None,
+    on_lost: Callable[[BrokerError], None] = lambda _error: None,
     follow: Follow = until_answered,
 ) -> Mapping[str, OrderLife]:
     """Send what was never sent, follow everything, and return each order's life.
 
     ``follow`` says how long to listen once every order was answered: executions are told to those
-    who listen, and the gateway forgets them at midnight.
+    who listen, and the gateway forgets them at midnight. ``on_lost`` hears it when the gateway was
+    lost on the way, or stopped taking orders: what is returned is then not the end.
 
     Raises, with nothing sent: SafetyError while the desk is halted, BrokerTimeout when the broker's
     book cannot be read whole, ApprovalVoid when the desk traded one of these contracts after the
@@ -155,8 +157,11 @@ async def run(
         await sending.send_all(waiting)
         await worker.beside(follow)
         await sending.read_book()  # what the stream told meanwhile is in the journal before it
+        lost = journal.broken  # by now: our own ending of the stream, below, is no loss
     finally:
         await _end(tasks)
+    if isinstance(lost, BrokerError):
+        on_lost(lost)
     return journal.lives()
 
 
