@@ -12,13 +12,16 @@ import pytest
 
 from afterclose import nightly, tws_sim
 from afterclose.artifacts import RunFolder
+from afterclose.cli.desk_commands import standing_line
+from afterclose.clock import ManualClock
 from afterclose.domain.notices import Notice, Told
 from afterclose.domain.orders import OrderState
 from afterclose.domain.runs import RunManifest, RunState
-from afterclose.errors import BrokerError
+from afterclose.errors import BrokerError, BrokerUnavailable
 from afterclose.evening import run_files
 from afterclose.evening.desk import Desk
-from afterclose.evening.journal import MANIFEST
+from afterclose.evening.dispatch import approved_now
+from afterclose.evening.journal import MANIFEST, RunJournal
 from afterclose.evening.settling import unsent
 from e2e.netted_desk import Script, desk_at, gateway_at, make_market, prepared_and_sent
 from e2e.small_desk import EVENING, SESSION
@@ -128,6 +131,24 @@ async def test_who_sends_hears_of_a_gateway_that_went_in_the_middle(home: Path) 
 
     assert len(lost) == 1
     assert OrderState.INTENDED in {life.state for life in known.values()}
+
+
+async def test_preparing_again_in_vain_takes_no_approval_away(home: Path) -> None:
+    with gateway_at(home, "") as gateway:
+        made = desk_at(home, gateway, Script(home, {"A": {"ESZ26": (0, 3)}, "B": {}}))
+        desk = replace(made, clock=ManualClock(EVENING))  # it goes on without a gateway
+        folder = await nightly.prepare(desk, SESSION)
+        yes = nightly.approve(desk, folder, reviewer="Ann", note="rehearsal")
+    with pytest.raises(BrokerUnavailable):
+        await nightly.prepare(desk, SESSION)  # nobody listens there any more
+    again = RunJournal.resume(folder, desk.clock, to=RunState.SUBMITTED)
+    (held, _) = approved_now(desk, folder)
+    desk.ledger.close()  # type: ignore[attr-defined]
+
+    assert again.manifest.state is RunState.APPROVED
+    assert [s.name for s in again.manifest.stages if s.status == "failed"] == ["snapshot"]
+    assert held.order_refs == yes.order_refs
+    assert standing_line(again.manifest, yes, yes.at).endswith("Next: afterclose send")
 
 
 async def test_a_rejected_evening_stays_rejected_and_a_quiet_one_has_no_trades(

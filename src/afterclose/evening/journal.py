@@ -102,6 +102,11 @@ class RunJournal:
         self.manifest = replace(self.manifest, state=state, notes=merged)
         self.save()
 
+    def prepared(self, state: RunState, **notes: Scalar) -> None:
+        """Move the run to the state that a new report gives it, whatever stood before."""
+        self.manifest = replace(self.manifest, state=state, notes=notes)
+        self.save()
+
     @contextmanager
     def stage(self, name: str) -> Iterator[Stage]:
         """Run one stage; its record is kept whether it ends well or not."""

@@ -17,6 +17,7 @@ from afterclose.domain.contracts import Session
 from afterclose.domain.market import MarketSnapshot
 from afterclose.domain.orders import Action
 from afterclose.domain.runs import ModelResult, RunManifest, RunState
+from afterclose.errors import DataError
 from afterclose.evening import run_files, unfinished
 from afterclose.evening.allocations import adding_barred
 from afterclose.evening.books import Books, read_books
@@ -26,7 +27,7 @@ from afterclose.evening.dispatch import (
     limit_figures,
 )
 from afterclose.evening.holdings import account_holdings
-from afterclose.evening.journal import RunJournal
+from afterclose.evening.journal import MANIFEST, RunJournal
 from afterclose.evening.mapping_check import MappingTonight, check_mapping, with_checked
 from afterclose.evening.model_runs import (
     Histories,
@@ -254,7 +255,7 @@ def write_report(
     report: AuditReport,
     money: Capital,
 ) -> None:
-    run.journal.enter(
+    run.journal.prepared(
         RunState.PREPARED if tonight.orders else RunState.NO_TRADES,
         orders=len(tonight.orders),
         cleared=len(report.cleared_orders()),
@@ -289,21 +290,37 @@ def _late_share(desk: Desk) -> Decimal:
 
 
 def start(desk: Desk, session: Session) -> Run:
-    """Name the run by what goes into it: the same inputs are the same run."""
+    """Name the run by what goes into it: the same inputs are the same run.
+
+    What was prepared and decided of it before stands until the new report is written: a gateway
+    that is down now takes nothing away from it.
+    """
     adopt_stated(desk, session)
     books = read_books(desk.ledger, (m.name for m in desk.settings.models), session)
     inputs = inputs_digest(desk, session, books)
     run_id = f"{session.isoformat()}-{inputs[:8]}"
+    folder = RunFolder(desk.settings.runs / run_id)
+    before = _before(folder)
     manifest = RunManifest(
         run_id=run_id,
         session=session,
         mode=desk.settings.desk.mode,
         account=desk.settings.desk.account,
-        state=RunState.STARTED,
+        state=before.state if before else RunState.STARTED,
         code_version=desk.code_version,
         inputs_digest=inputs,
         trades_from=desk.settings.basket.trades_from,
+        notes=before.notes if before else {},
     )
-    folder = RunFolder(desk.settings.runs / run_id)
     journal = RunJournal.start(folder, manifest, desk.clock)
     return Run(desk=desk, session=session, books=books, journal=journal)
+
+
+def _before(folder: RunFolder) -> RunManifest | None:
+    """What an earlier preparation came to, whose report is in the folder; None without one."""
+    if not folder.has(run_files.VIEW):
+        return None
+    try:
+        return folder.read_json(MANIFEST, RunManifest)
+    except DataError:  # a folder of another version, or half a folder
+        return None

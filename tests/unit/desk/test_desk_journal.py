@@ -98,6 +98,18 @@ def test_a_state_is_entered_with_its_notes(journal: RunJournal, folder: RunFolde
     assert on_disk(folder).notes == {"orders": 3, "reviewer": "Ann"}
 
 
+def test_a_new_report_gives_the_run_its_state_and_notes_anew(
+    journal: RunJournal, folder: RunFolder
+) -> None:
+    journal.enter(RunState.SUBMITTED, orders=3, reviewer="Ann")
+    journal.enter(RunState.PREPARED)
+    assert on_disk(folder).state is RunState.SUBMITTED
+
+    journal.prepared(RunState.PREPARED, orders=2)
+    assert on_disk(folder).state is RunState.PREPARED
+    assert on_disk(folder).notes == {"orders": 2}
+
+
 def test_a_run_is_taken_up_again_where_it_was(
     journal: RunJournal, folder: RunFolder, clock: ManualClock
 ) -> None:
