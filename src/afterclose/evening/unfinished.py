@@ -6,7 +6,7 @@ evening that nobody knows the fate of blocks its own contract: what is held of i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -70,7 +70,7 @@ def past_evenings(runs: Path, ledger: Ledger, before: Session) -> tuple[PastEven
 
     Only the last three weeks are looked at.
     """
-    oldest = calendar.sessions_before(calendar.session_on_or_before(before), _SESSIONS)
+    oldest = _oldest(before)
     by_session: dict[date, list[RunFolder]] = {}
     for path in sorted(runs.glob("????-??-??-*"), key=_written):
         session = _session_of(path)
@@ -78,6 +78,10 @@ def past_evenings(runs: Path, ledger: Ledger, before: Session) -> tuple[PastEven
             by_session.setdefault(session, []).append(RunFolder(path))
     found = (_evening(ledger, s, by_session[s]) for s in sorted(by_session, reverse=True))
     return tuple(evening for evening in found if evening is not None)
+
+
+def _oldest(before: Session) -> Session:
+    return calendar.sessions_before(calendar.session_on_or_before(before), _SESSIONS)
 
 
 def _written(path: Path) -> float:
@@ -108,29 +112,69 @@ def _evening(ledger: Ledger, session: Session, folders: Sequence[RunFolder]) -> 
 
 
 def doubtful(runs: Path, ledger: Ledger, session: Session) -> Mapping[FuturesContract, Finding]:
-    """Contracts with an order of an earlier evening whose fate is not known: AC702, a block."""
-    found: dict[FuturesContract, Finding] = {}
-    for past in past_evenings(runs, ledger, session):
-        for life in past.lives:
-            if life.state in _DOUBTFUL:
-                found[life.order.contract] = Finding(
-                    code="AC702",
-                    severity=Severity.BLOCK,
-                    subject=life.order.contract.symbol,
-                    message=(
-                        f"{life.order.order_ref} of {past.session} is {life.state.value}: what is "
-                        "held of this contract is not known"
-                    ),
-                    hint=f"'afterclose settle --run {past.manifest.run_id}' looks again; one that "
-                    "is nowhere in TWS: 'afterclose resolve'",
-                )
-    return found
+    """Contracts with an order of an earlier session whose fate is not known: AC702, a block.
+
+    By the ledger: what was flattened or rolled by hand has no evening of its own.
+    """
+    evenings = {past.session: past for past in past_evenings(runs, ledger, session)}
+    return {
+        life.order.contract: Finding(
+            code="AC702",
+            severity=Severity.BLOCK,
+            subject=life.order.contract.symbol,
+            message=(
+                f"{life.order.order_ref} of {day} is {life.state.value}: what is held of this "
+                "contract is not known"
+            ),
+            hint=_looks_again(evenings.get(day)),
+        )
+        for day in _sessions(ledger, session)
+        for life in _in_doubt(ledger, day)
+    }
+
+
+def _sessions(ledger: Ledger, before: Session) -> Sequence[Session]:
+    """Sessions of the last three weeks in which this desk named an order, the newest first."""
+    oldest = _oldest(before)
+    return [day for day in reversed(ledger.sessions()) if oldest <= day < before]
+
+
+def _in_doubt(ledger: Ledger, session: Session) -> Sequence[OrderLife]:
+    lives = session_lives(ledger, session).values()
+    return [life for life in lives if life.state in _DOUBTFUL]
+
+
+def _looks_again(evening: PastEvening | None) -> str:
+    settle = "'afterclose settle'"
+    if evening is not None:
+        settle = f"'afterclose settle --run {evening.manifest.run_id}'"
+    return f"{settle} looks again; one that is nowhere in TWS: 'afterclose resolve'"
 
 
 def findings(runs: Path, ledger: Ledger, session: Session) -> tuple[Finding, ...]:
     """What earlier evenings left open, for the evening as a whole."""
     past = past_evenings(runs, ledger, session)
-    return (*_unsettled(past), *_breaks(past), *missed(past, session))
+    return (
+        *_unsettled(past),
+        *_by_hand(ledger, session, {evening.session for evening in past}),
+        *_breaks(past),
+        *missed(past, session),
+    )
+
+
+def _by_hand(ledger: Ledger, session: Session, evenings: Collection[Session]) -> Iterator[Finding]:
+    """Orders in doubt of sessions that have no evening: no settling of one would tell of them."""
+    for day in _sessions(ledger, session):
+        lives = () if day in evenings else _in_doubt(ledger, day)
+        if lives:
+            told = ", ".join(f"{life.order.order_ref} is {life.state.value}" for life in lives)
+            yield Finding(
+                code="AC703",
+                severity=Severity.WARN,
+                subject=str(day),
+                message=f"{told}; no evening of that session was prepared, they were sent by hand",
+                hint=_looks_again(None),
+            )
 
 
 def _unsettled(past: Sequence[PastEvening]) -> Iterator[Finding]:

@@ -75,6 +75,27 @@ def test_an_order_that_nobody_knows_the_fate_of_blocks_its_contract(
     assert unfinished.doubtful(tmp_path, ledger, WEDNESDAY) == {}, "tonight's own are not earlier"
 
 
+def test_an_order_by_hand_that_nobody_knows_the_fate_of_blocks_and_is_said_too(
+    tmp_path: Path, ledger: SqlLedger
+) -> None:
+    evening(tmp_path, TUESDAY, RunState.SETTLED)
+    flattens = make_order("ESZ26", -2, session=WEDNESDAY, order_ref="desk-20261118-X-ESZ26-F1")
+    ledger.record_orders("flatten-1", [flattens])
+    ledger.append_events("flatten-1", [intent(flattens)])
+    (found,) = unfinished.doubtful(tmp_path, ledger, THURSDAY).values()
+    said = {f.code: f for f in unfinished.findings(tmp_path, ledger, THURSDAY)}
+
+    assert (found.code, found.severity, found.subject) == ("AC702", Severity.BLOCK, "ESZ26")
+    assert "afterclose resolve" in found.hint
+    assert said["AC703"].severity is Severity.WARN, "the contract is blocked, not the evening"
+    assert "desk-20261118-X-ESZ26-F1 is sent" in said["AC703"].message
+    assert unfinished.doubtful(tmp_path, ledger, WEDNESDAY) == {}, "tonight's own are not earlier"
+
+    ledger.append_events("flatten-1", [status(flattens, "Cancelled")])
+    assert unfinished.doubtful(tmp_path, ledger, THURSDAY) == {}
+    assert "AC703" not in codes(unfinished.findings(tmp_path, ledger, THURSDAY))
+
+
 def test_an_evening_that_was_sent_and_never_settled_is_named(
     tmp_path: Path, ledger: SqlLedger
 ) -> None:
