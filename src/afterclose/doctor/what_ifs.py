@@ -14,6 +14,7 @@ from afterclose.doctor.diagnosis import Diagnosis, fails, good, note, unknown
 from afterclose.domain.contracts import MappedContract, QualifiedContract, Session
 from afterclose.domain.margin import MarginImpact
 from afterclose.domain.market import Quote
+from afterclose.domain.order_life import NOT_VALID
 from afterclose.domain.orders import Action, BasketOrder, TradeKind
 from afterclose.errors import AfterCloseError
 from afterclose.ports import Clock
@@ -21,7 +22,6 @@ from afterclose.settings import Settings
 
 PART = "gateway"
 _READ_ONLY = "read-only"
-_INVALID = 321
 #: TWS's own limits on size, value and price.
 _PRECAUTIONS = frozenset({109, 163, 382, 383, 451, 10311})
 _PERMISSION = frozenset({203, 460})
@@ -90,7 +90,7 @@ def judged(answers: Mapping[str, MarginImpact]) -> Iterator[Diagnosis]:
 
 def _kind(answer: MarginImpact) -> str:
     text = answer.text.lower()
-    if answer.code == _INVALID and _READ_ONLY in text:
+    if answer.code == NOT_VALID and _READ_ONLY in text:
         return "read-only"
     if answer.code in _PRECAUTIONS:
         return "precautions"

@@ -40,6 +40,8 @@ _STATES = {
 }
 
 
+#: The request is not valid. Under a read-only API, TWS says it to every order.
+NOT_VALID = 321
 #: Errors by which TWS refuses an order at the door, before it exists: no status follows, and the
 #: order is in no part of the book (TWS API, "Message codes", system and order errors).
 REFUSALS = frozenset(
@@ -61,7 +63,7 @@ REFUSALS = frozenset(
             200,
             201,
             203,
-            321,
+            NOT_VALID,
             322,
             382,
         ),

@@ -14,7 +14,7 @@ from afterclose.domain.orders import BasketOrder, OrderState
 from afterclose.domain.sending import PriceGuard, SendLimits
 from afterclose.ports import BrokerReader
 from afterclose.stages.submit.door import Departure, Door, departures, needs_quote
-from afterclose.stages.submit.sending import SubmitRequest
+from afterclose.stages.submit.terms import SubmitRequest
 from afterclose.stages.submit.turns import closing_leg, lonely, to_send
 
 

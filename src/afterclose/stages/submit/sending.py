@@ -10,16 +10,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Protocol
 
 from afterclose.domain.contracts import FuturesContract, QualifiedContract
 from afterclose.domain.market import Quote
-from afterclose.domain.netting import Netting
-from afterclose.domain.order_life import OrderLife, not_sent, sweep_events
+from afterclose.domain.order_life import NOT_VALID, OrderLife, not_sent, sweep_events
 from afterclose.domain.orders import (
     BasketOrder,
     EventKind,
@@ -38,81 +34,24 @@ from afterclose.errors import (
     SafetyError,
 )
 from afterclose.ports import Clock, Ledger, OrderDesk
-from afterclose.stages.submit.door import Caller, Door, Gate, needs_quote
+from afterclose.stages.submit.crossing import cross_inside
+from afterclose.stages.submit.door import Caller, Gate, needs_quote
 from afterclose.stages.submit.journal import Journal
 from afterclose.stages.submit.overtaken import refuse_overtaken
 from afterclose.stages.submit.stream import together
+from afterclose.stages.submit.terms import Follow, SubmitRequest, until_answered
 from afterclose.stages.submit.turns import TAKEN, closing_leg, lonely, to_send
+from afterclose.stages.submit.windows import require_not_halted
 from afterclose.stages.submit.working import Worker, with_attempts
 
-#: Asks for the market of contracts at this moment.
-AskQuotes = Callable[[Collection[QualifiedContract]], Awaitable[Mapping[FuturesContract, Quote]]]
 #: TWS is back after it had lost IBKR's servers: what happened meanwhile is not told again.
 _SERVERS_BACK = frozenset({1101, 1102})
 #: Orders on their way without an answer, at most. Fifty messages a second and an answer within a
 #: seventh of one never fill it.
 IN_FLIGHT = 8
-#: Request not valid: with a read-only API, every order.
-_NOT_VALID = 321
 _HALT_EVERY_S = 0.5
 #: How the word on an order begins that stays here.
 _HELD_BACK = "held back:"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SubmitRequest:
-    """The approved orders and what it takes to send them.
-
-    ``door`` is the last look at each; ``quotes`` asks for its market at that moment. ``parts``
-    says whose positions an order of the whole desk closes (``Ledger.record_orders``).
-    """
-
-    run_id: str
-    orders: Sequence[BasketOrder]
-    qualified: Mapping[FuturesContract, QualifiedContract]
-    #: How long an order may stay without any word before the book is asked for it.
-    answer_timeout_s: float = 30.0
-    door: Door = field(default_factory=Door)
-    quotes: AskQuotes | None = None
-    parts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    #: From this moment on no further order is begun: the gateway restarts. None: it does not.
-    sends_until: datetime | None = None
-    #: Until when orders may be gone on with under a further attempt; None: nothing is worked.
-    approved_until: datetime | None = None
-    #: How approved rows became these orders, where some carry several or crossed inside.
-    netting: Netting = field(default_factory=Netting)
-    #: Whether anything may be sent; without it what is at the broker is followed alone.
-    sends: bool = True
-
-
-class Following(Protocol):
-    """What a follower may wait for."""
-
-    async def final(self) -> None:
-        """Wait until nothing more can happen to any order, or the line is broken."""
-
-
-#: Returns when following shall end.
-Follow = Callable[[Following], Awaitable[None]]
-
-
-async def until_answered(_orders: Following) -> None:
-    """Do not follow: the next sweep tells."""
-
-
-async def until_final(orders: Following) -> None:
-    """Follow until nothing more can happen to any order."""
-    await orders.final()
-
-
-def require_not_halted(ledger: Ledger) -> None:
-    """Refuse while a halt stands. Raises SafetyError."""
-    halt = ledger.halted()
-    if halt is not None:
-        raise SafetyError(
-            f"this desk was halted at {halt.at:%Y-%m-%d %H:%M:%S} UTC by {halt.by}: {halt.reason}",
-            hint="nothing more is sent until 'afterclose halt --lift'",
-        )
 
 
 async def run(
@@ -138,7 +77,7 @@ async def run(
     """
     ledger.record_netting(request.run_id, request.netting)
     if not request.orders:
-        _cross_inside(ledger, request, clock)
+        cross_inside(ledger, request, clock)
         return {}
     ledger.record_orders(request.run_id, request.orders, parts=request.parts)
     journal = Journal(request.run_id, with_attempts(request.orders, ledger), ledger, on_event)
@@ -151,7 +90,7 @@ async def run(
     if waiting:
         require_not_halted(ledger)
     refuse_overtaken(ledger, waiting, request.netting)
-    _cross_inside(ledger, request, clock)
+    cross_inside(ledger, request, clock)
     tasks = [asyncio.create_task(sending.listen()), asyncio.create_task(sending.watch_halt())]
     try:
         await sending.send_all(waiting)
@@ -352,7 +291,7 @@ class _Sending:
     def _read_only(self, order: BasketOrder) -> bool:
         """Whether the gateway takes no orders at all (321), as its settings say."""
         life = self._journal.lives()[order.order_ref]
-        return life.state is OrderState.REJECTED and life.code == _NOT_VALID
+        return life.state is OrderState.REJECTED and life.code == NOT_VALID
 
     async def _all_answered(self) -> None:
         sent = [r for r, life in self._journal.lives().items() if life.state is OrderState.SENT]
@@ -428,17 +367,3 @@ class _Sending:
             return await ask(contracts)
         except BrokerError:
             return {}  # unknown, and the door says what follows from that
-
-
-def _cross_inside(ledger: Ledger, request: SubmitRequest, clock: Clock) -> None:
-    """Write down what rows trade with each other: once, and before the first byte of the rest."""
-    netting, session = request.netting, {t.session for t in request.netting.transfers}
-    done = {(t.bought, t.sold) for day in session for t in ledger.netting(day).transfers}
-    crossing = [t for t in netting.transfers if (t.bought, t.sold) not in done]
-    if not crossing:
-        return
-    require_not_halted(ledger)
-    refs = {ref for t in crossing for ref in (t.bought, t.sold)}
-    rows = [row for row in netting.rows if row.order_ref in refs]
-    refuse_overtaken(ledger, rows, netting)
-    ledger.record_transfers(request.run_id, crossing, at=clock.now())

@@ -1,4 +1,7 @@
-"""When nothing is begun: the gateway restarts every day, and IBKR wants a new login every week."""
+"""When nothing is begun: a person's halt stands, or the gateway is not to be counted on.
+
+It restarts every day, and IBKR wants a new login every week.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from afterclose.errors import BrokerUnavailable
+from afterclose.errors import BrokerUnavailable, SafetyError
+from afterclose.ports import Ledger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,4 +45,14 @@ def require_clear(windows: Iterable[Window], now: datetime, before: timedelta) -
             f"{window.text}: nothing was begun",
             hint="try again after that, or let it wait: 'afterclose send --wait'; the times are "
             "broker.restart, sending.weekly_login and sending.restart_takes_s",
+        )
+
+
+def require_not_halted(ledger: Ledger) -> None:
+    """Refuse while a halt stands. Raises SafetyError."""
+    halt = ledger.halted()
+    if halt is not None:
+        raise SafetyError(
+            f"this desk was halted at {halt.at:%Y-%m-%d %H:%M:%S} UTC by {halt.by}: {halt.reason}",
+            hint="nothing more is sent until 'afterclose halt --lift'",
         )

@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from afterclose.domain.legs import lone_pairs
 from afterclose.domain.market import Quote
@@ -31,9 +31,7 @@ from afterclose.errors import BrokerError
 from afterclose.ports import Clock, Ledger
 from afterclose.stages.submit.door import Caller, in_band
 from afterclose.stages.submit.journal import Journal
-
-if TYPE_CHECKING:
-    from afterclose.stages.submit.sending import Follow, SubmitRequest
+from afterclose.stages.submit.terms import Follow, SubmitRequest
 
 #: How often the clock is looked at where nothing is heard.
 _LOOK_EVERY_S = 1.0
