@@ -7,7 +7,7 @@ root's habit, and the day itself is compared with the gateway's.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -31,6 +31,8 @@ from afterclose.stages import mapping
 #: Orders of a file belong to no model.
 FILE = "FILE"
 _MONTH_DIGITS = 6
+#: How many lines of a file a message names.
+_LINES_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +165,43 @@ def named_rows(
                 notes=known.notes.get(found, ()),
             )
         )
-    return tuple(named), tuple(excluded)
+    return _with_shared_names(named, rows), tuple(excluded)
+
+
+def _with_shared_names(
+    named: Sequence[NamedRow], rows: Sequence[BasketRow]
+) -> tuple[NamedRow, ...]:
+    """Note on each row which others of the file carry its reference (AC319)."""
+    lines: defaultdict[str, list[int]] = defaultdict(list)
+    for row in rows:
+        lines[row.order_ref].append(row.line)
+    trades = Counter((n.row.order_ref, n.mapped.contract, n.row.action) for n in named)
+    noted = []
+    for each in named:
+        row = each.row
+        others = [line for line in lines[row.order_ref] if line != row.line]
+        if not row.order_ref or not others:
+            noted.append(each)
+            continue
+        twice = trades[row.order_ref, each.mapped.contract, row.action] > 1
+        noted.append(replace(each, notes=(*each.notes, _shared(each, others, twice=twice))))
+    return tuple(noted)
+
+
+def _shared(row: NamedRow, others: Sequence[int], *, twice: bool) -> Finding:
+    shown = ", ".join(str(line) for line in others[:_LINES_SHOWN])
+    more = f" and {len(others) - _LINES_SHOWN} more" if len(others) > _LINES_SHOWN else ""
+    same = ", also for this contract and side" if twice else ""
+    return Finding(
+        code="AC319",
+        severity=Severity.WARN if twice else Severity.INFO,
+        subject=row.mapped.contract.symbol,
+        message=(
+            f"line {row.row.line}: the reference {row.row.order_ref} stands on line {shown}{more} "
+            f"as well{same}; here it is called {row.ref}"
+        ),
+        hint="if it is one order twice, take one out; else give every order its own reference",
+    )
 
 
 def _contract(

@@ -26,6 +26,7 @@ SOURCES = (
     "evening/mapping_check.py",
     "evening/allocations.py",
     "evening/unfinished.py",
+    "by_file/rows.py",
 )
 
 
