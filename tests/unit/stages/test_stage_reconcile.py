@@ -290,6 +290,14 @@ def test_a_roll_on_one_leg_is_told(closed: int, opened: int, lonely: object) -> 
     assert ("AC610" in severities(result.findings)) is lonely
 
 
+def test_a_row_that_crossed_in_part_and_whose_rest_never_left_is_settled_and_told() -> None:
+    result = compared(life(OrderState.INTENDED, 1), names=(), closed=True)
+
+    assert result.settled
+    assert [(o.filled, o.never_sent) for o in result.outcomes] == [(1, True)]
+    assert [f.code for f in result.findings] == ["AC607"]
+
+
 def test_a_roll_of_which_one_leg_never_left_is_settled_and_told() -> None:
     result = compared(
         life(order=CLOSE), life(OrderState.INTENDED, 0, order=OPEN), names=(), closed=True
