@@ -40,6 +40,13 @@ class Clock(Protocol):
         """Return the time, aware, in UTC."""
 
 
+class WaitingClock(Clock, Protocol):
+    """A clock that can be waited by."""
+
+    def sleep_until(self, moment: datetime) -> None:
+        """Return when the moment has come; at once when it is past."""
+
+
 class ModelRunner(Protocol):
     """Runs a model and returns what it did and wants."""
 

@@ -244,7 +244,7 @@ def test_the_real_systemd_takes_our_units(tmp_path: Path, minutes: int) -> None:
     if program is None:
         pytest.skip("no systemd on this machine")
     service = schedule.systemd_service("desk", (sys.executable, *STRANGE[1:]))
-    timer = schedule.systemd_timer("desk", timedelta(minutes=minutes))
+    timer = schedule.systemd_timer("desk", (timedelta(minutes=5), timedelta(minutes=minutes)))
     for name, text in (
         ("good", timer),
         ("broken", timer.replace("OnCalendar=", "OnCalendar=Moon,")),
