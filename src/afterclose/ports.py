@@ -75,6 +75,9 @@ class MarketData(Protocol):
     def last_session(self) -> Session:
         """The newest session in the store."""
 
+    def no_close(self, session: Session) -> Mapping[str, Finding]:
+        """Roots that have no close of the session: an American holiday on which they stop early."""
+
     def late(self, session: Session) -> Mapping[str, Finding]:
         """Roots whose bar of ``session`` is not there, each with the reason as a finding."""
 
