@@ -135,3 +135,15 @@ def test_a_gateway_that_is_down_at_the_close_is_told_and_the_start_waited_for(
     assert said.count("It is tried again when the evening is prepared.") == 1
     assert night.waited_for == [STARTS]
     assert recorded(home) == {}
+
+
+def test_a_new_desk_has_nothing_to_settle_and_waits_for_its_first_evening(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "afterclose.toml").write_text(f'[desk]\naccount = "{ACCOUNT}"\n', encoding="utf-8")
+    night = Night(lambda: AT_THE_CLOSE, lambda: prepared_by_hand(tmp_path))
+
+    tonight_command.run(tmp_path, night)
+
+    assert night.waited_for == [STARTS]
+    assert "tried again" not in capsys.readouterr().out

@@ -81,6 +81,8 @@ def _at_the_close(
 
     What does not succeed is told, and tried again when the evening is prepared.
     """
+    if not settings.resolve(settings.data.store).exists():
+        return  # a new desk: its first evening fills the store, and has nothing to settle
     troubles: list[str] = []
     for evening in reversed([e for e in past if e.open_to_settle]):
         with _noted(troubles):
