@@ -6,6 +6,7 @@ is the only module that reads the wall clock.
 
 from __future__ import annotations
 
+import time as time_module
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
@@ -27,6 +28,9 @@ GLOBEX_OPEN = time(17, 0)
 #: Sessions of the product: weekdays on which CME Globex trades, as Zipline's futures calendar.
 SESSION_CALENDAR = "us_futures"
 
+#: So late, at most, a wait is over on a machine that was asleep in the middle of it.
+_LONGEST_SLEEP = timedelta(minutes=2)
+
 
 class SystemClock:
     """The wall clock, in UTC."""
@@ -34,6 +38,14 @@ class SystemClock:
     def now(self) -> datetime:
         """Return the time."""
         return datetime.now(UTC)
+
+    def sleep_until(self, moment: datetime) -> None:
+        """Return when the moment has come; at once when it is past.
+
+        In pieces: while a machine sleeps its timers stand still, and the wall clock does not.
+        """
+        while (left := moment - self.now()) > timedelta(0):
+            time_module.sleep(min(left, _LONGEST_SLEEP).total_seconds())
 
 
 @dataclass(slots=True)
@@ -46,6 +58,11 @@ class ManualClock:
     def now(self) -> datetime:
         """Return the time it was last moved to."""
         return self.at
+
+    def sleep_until(self, moment: datetime) -> None:
+        """Be moved to the moment, where it is not past."""
+        if moment > self.at:
+            self.move(moment)
 
     def move(self, to: datetime) -> None:
         """Go to a later moment. Raises ValueError when asked to go back."""

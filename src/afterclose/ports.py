@@ -40,6 +40,13 @@ class Clock(Protocol):
         """Return the time, aware, in UTC."""
 
 
+class WaitingClock(Clock, Protocol):
+    """A clock that can be waited by."""
+
+    def sleep_until(self, moment: datetime) -> None:
+        """Return when the moment has come; at once when it is past."""
+
+
 class ModelRunner(Protocol):
     """Runs a model and returns what it did and wants."""
 
@@ -67,6 +74,9 @@ class MarketData(Protocol):
 
     def last_session(self) -> Session:
         """The newest session in the store."""
+
+    def no_close(self, session: Session) -> Mapping[str, Finding]:
+        """Roots that have no close of the session: an American holiday on which they stop early."""
 
     def late(self, session: Session) -> Mapping[str, Finding]:
         """Roots whose bar of ``session`` is not there, each with the reason as a finding."""

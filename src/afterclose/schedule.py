@@ -1,8 +1,10 @@
 """When evenings start by themselves: entries for systemd, cron and the Windows Task Scheduler.
 
-16:00 in Chicago names the session; the source's offset says when the evening starts. systemd knows
-Chicago's clock. cron and Windows know this machine's only: they get every local time at which an
-evening can start, so that the changes of the clocks on both sides are covered, and the command that
+16:00 in Chicago names the session; the source's offset says when the evening starts, an earlier one
+when what is open is settled. A timer starts the command at both: the second start is refused while
+the first one waits, wakes a machine that fell asleep, and stands in for a command that was ended.
+systemd knows Chicago's clock. cron and Windows know this machine's only: they get every local time
+that can be right, so that the changes of the clocks on both sides are covered, and the command that
 is started decides for itself (``decide``). Trading days, too, are the command's to know.
 """
 
@@ -47,6 +49,8 @@ class Decision:
     go: bool
     missed: bool
     said: str
+    #: The evening's start, where that is still to come and what is open is to be settled now.
+    waits_until: datetime | None = None
 
 
 def evening_start(session: Session, offset: timedelta) -> EveningStart:
@@ -68,16 +72,32 @@ def next_evenings(now: datetime, offset: timedelta, count: int) -> tuple[Evening
     return tuple(found)
 
 
-def decide(now: datetime, offset: timedelta, *, prepared: Iterable[Session]) -> Decision:
+def decide(
+    now: datetime,
+    offset: timedelta,
+    *,
+    prepared: Iterable[Session],
+    settle: timedelta | None = None,
+) -> Decision:
     """Decide what a command that was started by a timer has to do. Pure.
 
     The evening of the last session whose start has come is prepared once, and only while there is
-    time to trade.
+    time to trade. From ``settle`` after a close until the start of its evening, that start is
+    waited for; an earlier evening that was missed is explained by the one that is waited for.
     """
+    prepared = frozenset(prepared)
     session = calendar.session_at(now - offset)
+    closed = session if settle is None else calendar.session_at(now - settle)
+    if closed > session and closed not in prepared:
+        starts = evening_start(closed, offset).starts
+        said = (
+            f"the evening of {closed} starts {starts:%Y-%m-%d %H:%M} UTC; what is open is settled "
+            "now, and the account's value taken"
+        )
+        return Decision(session=closed, go=False, missed=False, said=said, waits_until=starts)
     start = evening_start(session, offset)
     ends = calendar.evening_of(start.trades)
-    if session in set(prepared):
+    if session in prepared:
         begins = evening_start(start.trades, offset).starts
         said = f"the evening of {session} is prepared; the next starts {begins:%Y-%m-%d %H:%M} UTC"
         return Decision(session=session, go=False, missed=False, said=said)
@@ -96,18 +116,19 @@ def decide(now: datetime, offset: timedelta, *, prepared: Iterable[Session]) -> 
 
 
 def local_starts(
-    now: datetime, offset: timedelta, zone: tzinfo | None
+    now: datetime, offsets: Sequence[timedelta], zone: tzinfo | None
 ) -> Mapping[time, tuple[int, ...]]:
-    """Return every local time at which an evening can start, with its weekdays (Monday is 0).
+    """Return every local time at which a timer has to start, with its weekdays (Monday is 0).
 
     ``zone`` None is this machine's own.
     """
     found: defaultdict[time, set[int]] = defaultdict(set)
     session, end = calendar.session_at(now), now + _LOOK_AHEAD
-    while (start := evening_start(session, offset)).starts < end:
-        local = start.starts.astimezone(zone)
-        found[local.time().replace(second=0, microsecond=0)].add(local.weekday())
-        session = start.trades
+    while (close := calendar.evening_of(session)) < end:
+        for offset in offsets:
+            local = (close + offset).astimezone(zone)
+            found[local.time().replace(second=0, microsecond=0)].add(local.weekday())
+        session = calendar.next_session(session)
     return {at: tuple(sorted(days)) for at, days in sorted(found.items())}
 
 
@@ -122,19 +143,23 @@ def entry_name(desk: str, home: Path) -> str:
     return f"afterclose-{desk}-{folder}"
 
 
-def systemd_timer(desk: str, offset: timedelta) -> str:
+def systemd_timer(desk: str, offsets: Sequence[timedelta]) -> str:
     """Return a user's timer: systemd knows Chicago's clock, and catches up what it missed."""
-    at = datetime.combine(date(2000, 1, 3), calendar.GLOBEX_CLOSE) + offset  # a Monday
-    days = [_DAYS[(n + at.weekday()) % 7] for n in range(5)]
     return (
         "[Unit]\n"
         f"Description=afterclose: the evening of desk {desk}\n\n"
         "[Timer]\n"
         "# Trading days are the command's to know: it says so on a holiday, and ends.\n"
-        f"OnCalendar={','.join(days)} *-*-* {at:%H:%M}:00 America/Chicago\n"
+        f"{''.join(_on_calendar(offset) for offset in offsets)}"
         "Persistent=true\n\n"
         "[Install]\nWantedBy=timers.target\n"
     )
+
+
+def _on_calendar(offset: timedelta) -> str:
+    at = datetime.combine(date(2000, 1, 3), calendar.GLOBEX_CLOSE) + offset  # a Monday
+    days = [_DAYS[(n + at.weekday()) % 7] for n in range(5)]
+    return f"OnCalendar={','.join(days)} *-*-* {at:%H:%M}:00 America/Chicago\n"
 
 
 def systemd_service(desk: str, what: Sequence[str]) -> str:

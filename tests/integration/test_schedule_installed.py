@@ -110,6 +110,25 @@ def test_two_desks_of_one_name_have_an_entry_each_and_one_is_removed(machine: Ma
     assert schedule.entry_name("desk", paper) != schedule.entry_name("desk", live)
 
 
+def test_what_is_printed_has_the_settling_and_the_start(machine: Machine) -> None:
+    desk = machine.desk("d")
+
+    systemd = machine.schedule(desk, "--for", "systemd").stdout
+    assert "16:05:00 America/Chicago" in systemd
+    assert "17:05:00 America/Chicago" in systemd
+    windows = machine.schedule(desk, "--for", "windows").stdout
+    cron = machine.schedule(desk, "--for", "cron").stdout
+    triggers = set(re.findall(r"T(\d\d):05:00<", windows))
+    assert {f"{int(hour)}" for hour in triggers} == set(re.findall(r"(?m)^5 (\d+) ", cron))
+    assert len(triggers) >= 2  # an hour apart, and each as often as the clocks change in between
+    listed = machine.schedule(desk, "--list", "2").stdout
+    assert "settled" in listed
+    (desk / "afterclose.toml").write_text(
+        '[data]\nstart_after_close_min = 65\nsettle_after_close_min = "never"\n', encoding="utf-8"
+    )
+    assert "16:05:00" not in machine.schedule(desk, "--for", "systemd").stdout
+
+
 @posix
 def test_a_user_without_a_crontab_gets_one(machine: Machine) -> None:
     assert machine.schedule(machine.desk("d"), "--for", "cron", "--install").exit_code == 0
@@ -244,7 +263,7 @@ def test_the_real_systemd_takes_our_units(tmp_path: Path, minutes: int) -> None:
     if program is None:
         pytest.skip("no systemd on this machine")
     service = schedule.systemd_service("desk", (sys.executable, *STRANGE[1:]))
-    timer = schedule.systemd_timer("desk", timedelta(minutes=minutes))
+    timer = schedule.systemd_timer("desk", (timedelta(minutes=5), timedelta(minutes=minutes)))
     for name, text in (
         ("good", timer),
         ("broken", timer.replace("OnCalendar=", "OnCalendar=Moon,")),

@@ -163,6 +163,8 @@ def _state(state: MarketFreshness | None, root: RootUpdate) -> str:
         return f"late: {state.expected} is not there"
     if state.status is Freshness.HOLIDAY:
         return f"holiday since {state.expected}"
+    if state.status is Freshness.NO_CLOSE:
+        return f"no close of {state.expected}: a holiday"
     return state.status.value
 
 

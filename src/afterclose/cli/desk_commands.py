@@ -48,6 +48,7 @@ from afterclose.evening import run_files, settling
 from afterclose.evening.books import read_books, session_lives
 from afterclose.evening.desk import Desk
 from afterclose.evening.journal import DESK_LOCK, MANIFEST
+from afterclose.ports import Clock
 from afterclose.report.words import counted, moment
 from afterclose.settings import SETTINGS_FILE, load
 from afterclose.stages import submit, update
@@ -64,14 +65,18 @@ def require_desk(home: Path) -> None:
 
 @contextmanager
 def open_for_command(
-    home: Path, session: date | None = None, *, wait_s: float = 0
+    home: Path,
+    session: date | None = None,
+    *,
+    wait_s: float = 0,
+    clock: Clock | None = None,
 ) -> Iterator[Desk]:
     """Open the desk for one command; a second one is refused, after ``wait_s`` seconds."""
     require_desk(home)
     screen = console()
     try:
         with FileLock(home / DESK_LOCK, timeout=wait_s):
-            clock = SystemClock()
+            clock = clock or SystemClock()
             tonight = session or calendar.session_at(clock.now())
             desk = open_desk(load(home), clock, say=screen.print, session=tonight)
             try:

@@ -12,7 +12,7 @@ from afterclose.adapters.marketdata.evening_table import market_evening
 from afterclose.cli import schedule_install
 from afterclose.cli.schedule_install import Scheduler
 from afterclose.cli.terminal import console
-from afterclose.clock import CHICAGO, SystemClock, session_at
+from afterclose.clock import CHICAGO, SystemClock, evening_of, session_at
 from afterclose.errors import ConfigError, UsageError
 from afterclose.settings import SETTINGS_FILE, Settings, channel_address, load
 
@@ -45,10 +45,13 @@ def _settings(home: Path) -> Settings:
 
 
 def _evenings(settings: Settings, now: datetime, count: int) -> None:
-    table = Table("session", "starts here", "starts in Chicago", "orders for")
+    settle = settings.data.settle_after_close
+    table = Table("session", "settled here", "starts here", "starts in Chicago", "orders for")
     for evening in schedule.next_evenings(now, settings.data.start_after_close, count):
+        settled = None if settle is None else evening_of(evening.session) + settle
         table.add_row(
             str(evening.session),
+            "at its start" if settled is None else f"{settled.astimezone():%a %Y-%m-%d %H:%M}",
             f"{evening.starts.astimezone():%a %Y-%m-%d %H:%M}",
             f"{evening.starts.astimezone(CHICAGO):%a %H:%M}",
             str(evening.trades),
@@ -72,14 +75,14 @@ def _texts(
     kind: Scheduler, home: Path, settings: Settings, now: datetime
 ) -> tuple[tuple[str, str], ...]:
     """Return name and text of each entry."""
-    desk, offset, what = settings.desk.name, settings.data.start_after_close, schedule.command(home)
-    name = _name(home, settings)
+    desk, what, name = settings.desk.name, schedule.command(home), _name(home, settings)
+    offsets = settings.data.timer_after_close
     if kind is Scheduler.SYSTEMD:
         return (
             (f"{name}.service", schedule.systemd_service(desk, what)),
-            (f"{name}.timer", schedule.systemd_timer(desk, offset)),
+            (f"{name}.timer", schedule.systemd_timer(desk, offsets)),
         )
-    starts = schedule.local_starts(now, offset, schedule_install.machine_zone())
+    starts = schedule.local_starts(now, offsets, schedule_install.machine_zone())
     if kind is Scheduler.CRON:
         return (("crontab", "\n".join(schedule.cron_lines(desk, what, starts)) + "\n"),)
     return ((f"{name}.xml", schedule.windows_task(desk, what, starts)),)

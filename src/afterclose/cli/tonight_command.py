@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -22,31 +22,40 @@ from afterclose.domain.notices import Notice, Told
 from afterclose.domain.runs import RunState
 from afterclose.errors import AfterCloseError, ConfigError, RunAlreadySubmitted
 from afterclose.evening import settling, unfinished
+from afterclose.ports import Clock, WaitingClock
 from afterclose.settings import SETTINGS_FILE, Settings, load
 
 #: In the desk's folder: an evening that waits for late markets holds no other lock.
 TONIGHT_LOCK = ".afterclose.tonight.lock"
+#: So long a command that is at work on the desk is waited for before something is settled.
+_DESK_WITHIN_S = 60.0
+_AGAIN = "It is tried again when the evening is prepared."
 
 
-def run(home: Path) -> None:
+def run(home: Path, clock: WaitingClock | None = None) -> None:
     """Decide whether the evening's time has come; settle, update, prepare, tell. Sends nothing.
 
-    Raises RunAlreadySubmitted while another one is at work: a timer in local time starts twice.
+    After the close and before the evening's start, what is open is settled and the start waited
+    for. Raises RunAlreadySubmitted while another one is at work: a timer starts twice.
     """
     if not (home / SETTINGS_FILE).is_file():
         raise ConfigError(f"{home} is no desk", hint="make one with 'afterclose init'")
     try:
         with FileLock(home / TONIGHT_LOCK, timeout=0):
-            _run(home)
+            clock = clock or SystemClock()
+            while (starts := _run(home, clock)) is not None:
+                clock.sleep_until(starts)  # then all is asked again: the machine may have slept on
     except Timeout:
         raise RunAlreadySubmitted(
-            f"another 'afterclose tonight' is at work on {home}, or waits for late markets",
+            f"another 'afterclose tonight' is at work on {home}, or waits for late markets or for "
+            "its start",
             hint="nothing is to be done; it goes on by itself",
         ) from None
 
 
-def _run(home: Path) -> None:
-    settings, now = load(home), SystemClock().now()
+def _run(home: Path, clock: Clock) -> datetime | None:
+    """Do what is due now; return the moment that is to be waited for, None when all is done."""
+    settings, now = load(home), clock.now()
     with told(settings, calendar.session_at(now)):  # a ledger that is down is told, too
         decision, past = decided(settings, now)
     console().print(decision.said, soft_wrap=True)
@@ -54,7 +63,46 @@ def _run(home: Path) -> None:
         _tell(settings, f"{decision.session}: missed", decision.said)
     if decision.go:
         earlier = [e for e in past if e.session < decision.session]
-        _evening(home, settings, decision.session, earlier)
+        _evening(home, settings, decision.session, earlier, clock)
+    elif decision.waits_until is not None:
+        with told(settings, decision.session):
+            _at_the_close(home, settings, decision.session, past, clock)
+    return decision.waits_until
+
+
+def _at_the_close(
+    home: Path,
+    settings: Settings,
+    session: Session,
+    past: Sequence[unfinished.PastEvening],
+    clock: Clock,
+) -> None:
+    """Settle what is open and take the account's value, before Globex opens again.
+
+    What does not succeed is told, and tried again when the evening is prepared.
+    """
+    if not settings.resolve(settings.data.store).exists():
+        return  # a new desk: its first evening fills the store, and has nothing to settle
+    troubles: list[str] = []
+    for evening in reversed([e for e in past if e.open_to_settle]):
+        with _noted(troubles):
+            _settle(home, evening, clock)
+    with _noted(troubles):
+        console().print(f"taking the account's value at the close of {session}", soft_wrap=True)
+        with desk_commands.open_for_command(home, wait_s=_DESK_WITHIN_S, clock=clock) as desk:
+            asyncio.run(settling.take_value(desk))
+    if troubles:
+        told = "\n".join((*dict.fromkeys(troubles), _AGAIN))
+        console().print(told, soft_wrap=True)
+        _tell(settings, f"{session}: not settled at the close", told)
+
+
+@contextmanager
+def _noted(troubles: list[str]) -> Iterator[None]:
+    try:
+        yield
+    except AfterCloseError as error:
+        troubles.append(f"{error}\n{error.hint}".strip())
 
 
 def decided(
@@ -68,11 +116,19 @@ def decided(
     finally:
         ledger.close()
     done = [e.session for e in past if e.manifest.state is not RunState.STARTED]
-    return schedule.decide(now, settings.data.start_after_close, prepared=done), past
+    data = settings.data
+    decision = schedule.decide(
+        now, data.start_after_close, prepared=done, settle=data.settle_after_close
+    )
+    return decision, past
 
 
 def _evening(
-    home: Path, settings: Settings, session: Session, earlier: list[unfinished.PastEvening]
+    home: Path,
+    settings: Settings,
+    session: Session,
+    earlier: list[unfinished.PastEvening],
+    clock: Clock,
 ) -> None:
     for gone in unfinished.missed(earlier, session):
         console().print(f"{gone.message}; {gone.hint}", soft_wrap=True)
@@ -81,16 +137,16 @@ def _evening(
         if settings.data.source is not None:
             with _going_on("some markets are late: their openings are blocked"):
                 data_update.update(home, session, wait=timedelta(hours=settings.data.wait_hours))
-            if not _still(settings, session):
+            if not _still(settings, session, clock.now()):
                 return
         for evening in reversed([e for e in earlier if e.open_to_settle]):
-            _settle(home, evening)
+            _settle(home, evening, clock)
         desk_commands.run(home, session, full=False)
 
 
-def _still(settings: Settings, session: Session) -> bool:
+def _still(settings: Settings, session: Session, now: datetime) -> bool:
     """Whether the evening is still to be prepared: the wait for late markets takes hours."""
-    decision, _ = decided(settings, SystemClock().now())
+    decision, _ = decided(settings, now)
     if decision.go and decision.session == session:
         return True
     console().print(decision.said, soft_wrap=True)
@@ -99,10 +155,10 @@ def _still(settings: Settings, session: Session) -> bool:
     return False
 
 
-def _settle(home: Path, evening: unfinished.PastEvening) -> None:
+def _settle(home: Path, evening: unfinished.PastEvening, clock: Clock) -> None:
     """Settle an earlier evening first: what it left open is a finding of tonight's report."""
     console().print(f"settling {evening.session}", soft_wrap=True)
-    with desk_commands.open_for_command(home) as desk:
+    with desk_commands.open_for_command(home, wait_s=_DESK_WITHIN_S, clock=clock) as desk:
         result = asyncio.run(settling.settle(desk, evening.folder))
     for finding in result.findings:
         console().print(str(finding), soft_wrap=True)

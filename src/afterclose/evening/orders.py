@@ -115,22 +115,22 @@ def netted(desk: Desk, orders: Sequence[BasketOrder], session: Session) -> Netti
 def order_notes(
     tonight: basket.Basket,
     contracts: mapped.ContractMap,
-    late: Mapping[str, Finding],
+    without_bar: Mapping[str, Finding],
     seen: quality.BarQuality,
     barred: Mapping[str, Sequence[Finding]] | None = None,
 ) -> dict[str, tuple[Finding, ...]]:
     """Gather what is known against each order before the gateway is asked.
 
-    A late market blocks its own openings; its closings go, and show it. What looks wrong in the
-    bars of a market is on each of its orders. A model that is ``barred`` adds nothing: what closes,
-    and rolls, which only carry on, go.
+    A market without tonight's bar blocks its own openings; its closings go, and show it. What looks
+    wrong in the bars of a market is on each of its orders. A model that is ``barred`` adds nothing:
+    what closes, and rolls, which only carry on, go.
     """
     notes: dict[str, tuple[Finding, ...]] = {}
     for order in tonight.orders:
         found = [*tonight.notes.get(order.order_ref, ())]
         found.extend(contracts.notes.get(order.contract, ()))
         found.extend(seen.of(order.contract))
-        finding = late.get(order.contract.root)
+        finding = without_bar.get(order.contract.root)
         if finding is not None:
             severity = Severity.WARN if order.kind.closes else Severity.BLOCK
             found.append(replace(finding, severity=severity, subject=order.contract.symbol))

@@ -209,7 +209,7 @@ async def audit_orders(
     with run.journal.stage("audit") as stage:
         money, share = capital(desk.settings, live.account, live), _late_share(desk)
         barred = adding_barred(desk.settings, live, nights.histories.open)
-        notes = order_notes(tonight, trades.contracts, fresh.late, seen, barred)
+        notes = order_notes(tonight, trades.contracts, fresh.without_bar, seen, barred)
         inputs = audit.AuditInputs(
             run_id=run.journal.manifest.run_id,
             account=desk.settings.desk.account,

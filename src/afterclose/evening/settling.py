@@ -120,6 +120,16 @@ async def settle(desk: Desk, folder: RunFolder) -> Reconciliation:
     return result
 
 
+async def take_value(desk: Desk) -> None:
+    """Record what the account is worth and what others traded, where no evening is settled."""
+    async with desk.open_reader() as reader:
+        sweep = await reader.sweep()
+        account = await reader.account(desk.settings.desk.account)
+        wanted = {*_held_before(desk), *_in_account(desk, account)}
+        names = await reader.qualify(held_contracts(desk.specs, sorted(wanted)))
+    record_value(desk, account, _of_strangers(desk, sweep, names))
+
+
 def _of_strangers(
     desk: Desk, sweep: OrderSweep, names: Mapping[FuturesContract, Qualification]
 ) -> Sequence[tuple[FuturesContract | None, Fill]]:

@@ -66,7 +66,7 @@ def view(desk: Desk, parts: ViewParts) -> EveningView:
             last_session=parts.freshness.session,
             fingerprint=parts.freshness.fingerprint,
             roots=parts.freshness.roots,
-            late=tuple(parts.freshness.late.values()),
+            late=tuple(parts.freshness.without_bar.values()),
             revised=tuple(parts.seen.revised.values()),
         ),
         written_at=desk.clock.now(),

@@ -80,8 +80,8 @@ class Capital:
 class DataState:
     """How fresh the market data is.
 
-    ``late`` lists roots without a bar of the session, ``revised`` what changed in past bars since
-    the last run; None: nobody compared.
+    ``late`` lists roots without a bar of the session, late ones and those that have no close on a
+    holiday; ``revised`` what changed in past bars since the last run, None: nobody compared.
     """
 
     source: str

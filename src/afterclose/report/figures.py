@@ -46,11 +46,14 @@ def _data_fact(view: EveningView) -> Fact:
     if data.last_session < session:
         value = f"stale: to {day(data.last_session)}"
         return Fact(name="Market data", value=value, note=f"tonight is {day(session)}", warn=True)
-    late = len(data.late)
+    no_close = sum(f.code == "AC137" for f in data.late)
+    late = len(data.late) - no_close
     changed = data.revised or ()
     note = f"{data.roots} roots from {data.source}"
     if late:
         note += f"; {counted(late, 'root')} late"
+    if no_close:
+        note += f"; {counted(no_close, 'root')} without a close today, a holiday"
     if changed:
         note += f"; {counted(len(changed), 'revision')} of past bars"
     serious = any(f.severity > Severity.INFO for f in data.late)

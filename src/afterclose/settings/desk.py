@@ -6,7 +6,7 @@ from datetime import time, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
@@ -91,6 +91,9 @@ class DataSettings(Section):
     max_late_share: Fraction = Decimal("0.25")
     #: Minutes from the Globex close to the evening's start; None: as the source needs it.
     start_after_close_min: int | None = Field(default=None, ge=0, le=24 * 60 - 1)
+    #: Minutes from the Globex close to the settling of what is open and the account's value of the
+    #: session, before Globex re-opens after an hour; "never": both only when the evening starts.
+    settle_after_close_min: Annotated[int, Field(ge=1, le=59)] | Literal["never"] = 5
     #: How long a scheduled evening waits for late markets, in hours.
     wait_hours: float = Field(default=3.0, ge=0, le=12)
 
@@ -100,6 +103,20 @@ class DataSettings(Section):
         chosen = self.start_after_close_min
         usual = _USUAL_START_MIN.get(self.source, 120) if self.source else 120
         return timedelta(minutes=usual if chosen is None else chosen)
+
+    @property
+    def settle_after_close(self) -> timedelta | None:
+        """From the Globex close to the settling; None where only the evening's start settles."""
+        if self.settle_after_close_min == "never":
+            return None
+        chosen = timedelta(minutes=self.settle_after_close_min)
+        return chosen if chosen < self.start_after_close else None
+
+    @property
+    def timer_after_close(self) -> tuple[timedelta, ...]:
+        """From the Globex close to each moment at which a timer starts the evening's command."""
+        settle = self.settle_after_close
+        return (self.start_after_close,) if settle is None else (settle, self.start_after_close)
 
 
 class ReviewSettings(Section):

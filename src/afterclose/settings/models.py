@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from decimal import Decimal
 
 from pydantic import Field, field_validator
@@ -18,6 +19,8 @@ from afterclose.domain.runs import (
 )
 from afterclose.settings.section import Section
 
+_DAY = "%Y-%m-%d"
+
 
 class ModelSettings(Section):
     """One model and the capital it runs on."""
@@ -25,7 +28,7 @@ class ModelSettings(Section):
     #: Letters, digits and underscores; NET stands for all models together.
     name: str = Field(pattern=r"^[A-Za-z0-9_]{1,8}$")
     entry_point: str
-    #: Start of the model, flat. Its indicators are warmed by the bars before.
+    #: Start of the model, flat: yyyy-mm-dd. Its indicators are warmed by the bars before.
     inception: str = ""
     #: Capital the model counts in; fixed, nothing compounds into it from the account.
     capital_base: Decimal = Field(default=Decimal(1_000_000), gt=0)
@@ -43,6 +46,23 @@ class ModelSettings(Section):
     def _not_all_together(cls, given: str) -> str:
         if given == NET_NAME:
             raise ValueError(f"{NET_NAME} names orders of several models; give it another name")
+        return given
+
+    @field_validator("inception", mode="before")
+    @classmethod
+    def _a_day(cls, given: object) -> object:
+        """Take a day of TOML's own, too; not a moment, and no other way to write a day."""
+        if isinstance(given, date) and not isinstance(given, datetime):
+            return given.isoformat()
+        if isinstance(given, str) and given:
+            try:
+                read = datetime.strptime(given, _DAY).date()  # noqa: DTZ007 - a day has no zone
+            except ValueError:
+                read = None
+            if read is None or read.isoformat() != given:
+                raise ValueError(
+                    f"{given!r} is no day as it is written here, yyyy-mm-dd: 2026-11-27"
+                )
         return given
 
     @property

@@ -1,13 +1,14 @@
 """Update: prove that the market data of tonight's session is here, market by market.
 
 A late market blocks its own rows. The whole evening is blocked only when more than a configured
-share of the markets is late; exits are never held up by another market's data.
+share of the markets is late; exits are never held up by another market's data. A market
+that stopped early for an American holiday is not late: its openings wait all the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 
@@ -22,12 +23,21 @@ _LONGEST_HOLIDAY = timedelta(days=21)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Freshness:
-    """What the store knows of one session. ``late``: root → why its bar is not there."""
+    """What the store knows of one session. ``late``: root → why its bar is not there.
+
+    ``no_close``: root → that there is none to wait for.
+    """
 
     session: Session
     fingerprint: str
     roots: int
     late: Mapping[str, Finding]
+    no_close: Mapping[str, Finding] = field(default_factory=dict)
+
+    @property
+    def without_bar(self) -> Mapping[str, Finding]:
+        """Markets whose signals are of an earlier close: their openings wait."""
+        return {**self.no_close, **self.late}
 
     @property
     def late_share(self) -> Decimal:
@@ -55,8 +65,9 @@ def blocking(freshness: Freshness, *, max_late_share: Decimal) -> tuple[Finding,
 
 
 def evening_findings(freshness: Freshness, *, max_late_share: Decimal) -> tuple[Finding, ...]:
-    """Return every late market, and the block of the evening when there are too many."""
-    return (*freshness.late.values(), *blocking(freshness, max_late_share=max_late_share))
+    """Return every market without a bar, and the block of the evening when there are too many."""
+    said = (*freshness.late.values(), *freshness.no_close.values())
+    return (*said, *blocking(freshness, max_late_share=max_late_share))
 
 
 def require_closed(data: MarketData, session: Session, closed: Session) -> None:
@@ -80,8 +91,9 @@ def run(data: MarketData, session: Session) -> Freshness:
     newest = data.last_session()
     holiday = newest >= session - _LONGEST_HOLIDAY  # a store nobody updated owes more than a day
     if newest < session and holiday and data.roots() and not data.late(session):
-        raise StaleBars(  # a desk of markets abroad alone, on their holiday
-            f"no market of this desk traded on {session}: their exchanges were closed",
+        raise StaleBars(  # a desk of markets abroad alone, or of American ones, on their holiday
+            f"no market of this desk has a close of {session}: their exchanges were closed, or "
+            "stopped early for a holiday",
             hint="nothing is missing and nothing is to be done tonight; positions stand",
         )
     if newest < session:
@@ -91,5 +103,9 @@ def run(data: MarketData, session: Session) -> Freshness:
         )
     roots = data.roots()
     return Freshness(
-        session=session, fingerprint=data.fingerprint, roots=len(roots), late=data.late(session)
+        session=session,
+        fingerprint=data.fingerprint,
+        roots=len(roots),
+        late=data.late(session),
+        no_close=data.no_close(session),
     )

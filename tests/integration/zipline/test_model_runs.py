@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-import signal
-from collections.abc import Sequence
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -231,33 +233,106 @@ def test_an_error_in_a_model_comes_back_with_its_own_line(store: Path, tmp_path:
     assert "zipline" not in str(caught.value).split("ZeroDivisionError", maxsplit=1)[1]
 
 
-CHILD = """
+CALL = """
+import socket
+line = socket.create_connection(("127.0.0.1", {port}))
+line.sendall(b"{name}")
+"""
+ENDLESS = """
 import subprocess, sys
+{call}
+ALONE = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', sys.argv[1]])"
 
 def initialize(context):
-    # It outlives the model and holds its output open; the file lies beside the model.
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-    with open("child.pid", "w") as file:
-        file.write(str(child.pid))
+    subprocess.Popen([sys.executable, "-c", {child!r}])
+    # It belongs to nobody once the process between has ended, and holds the model's output open.
+    subprocess.run([sys.executable, "-c", ALONE, {alone!r}])
     while True:
         pass
 """
+PARENT = """
+import sys
+from datetime import date
+from pathlib import Path
+from afterclose.adapters.zipline.runner import run_model
+from integration.zipline.test_model_runs import request_for, silent
+
+store, output, model = sys.argv[1:]
+run_model(request_for(Path(store), Path(output), model), on_progress=silent)
+"""
+#: Only ever waited out where a process goes on that should have ended.
+_PATIENCE_S = 60.0
 
 
-def test_a_model_that_does_not_end_is_stopped_even_where_a_process_of_its_own_goes_on(
-    store: Path, tmp_path: Path
+@pytest.fixture
+def calls() -> Iterator[socket.socket]:
+    """Where processes of a test call; a call ends when its process does, and tells so."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(_PATIENCE_S)
+        yield server
+
+
+def endless_model(folder: Path, calls: socket.socket) -> Path:
+    """Write a model that never ends, has a child, and one that cut itself off; all three call."""
+    port, model = calls.getsockname()[1], folder / "endless.py"
+    child, alone = (
+        CALL.format(port=port, name=name) + "line.recv(1)" for name in ("child", "alone")
+    )
+    text = ENDLESS.format(call=CALL.format(port=port, name="model"), child=child, alone=alone)
+    model.write_text(text, encoding="utf-8")
+    return model
+
+
+def three(calls: socket.socket) -> dict[bytes, socket.socket]:
+    found: dict[bytes, socket.socket] = {}
+    for _ in range(3):
+        call, _ = calls.accept()
+        call.settimeout(_PATIENCE_S)
+        found[call.recv(5)] = call
+    return found
+
+
+def ended(call: socket.socket) -> bool:
+    with call:
+        try:
+            return call.recv(1) == b""
+        except ConnectionResetError:
+            return True
+
+
+def test_a_model_that_does_not_end_is_stopped_with_the_processes_it_started(
+    store: Path, tmp_path: Path, calls: socket.socket
 ) -> None:
-    model = tmp_path / "endless.py"
-    model.write_text(CHILD, encoding="utf-8")
+    model = endless_model(tmp_path, calls)
     request = replace(request_for(store, tmp_path / "out", str(model)), time_limit_s=10.0)
 
-    try:
-        with pytest.raises(ModelError, match="did not finish in 10 s"):
-            run_model(request, on_progress=silent)
-    finally:
-        os.kill(int((tmp_path / "child.pid").read_text(encoding="utf-8")), signal.SIGTERM)
+    with pytest.raises(ModelError, match="did not finish in 10 s"):
+        run_model(request, on_progress=silent)
 
+    called = three(calls)
+    called[b"alone"].close()  # it ends by that: it is not ours to end, and was not waited for
+    assert ended(called[b"model"])
+    assert ended(called[b"child"])
     assert not (tmp_path / "out" / "result.json").exists()
+
+
+def test_a_model_and_what_it_started_end_when_the_program_that_ran_it_is_killed(
+    store: Path, tmp_path: Path, calls: socket.socket
+) -> None:
+    model, output = endless_model(tmp_path, calls), tmp_path / "out"
+    paths = os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, sys.path)])
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT, store, output, model],
+        env={**os.environ, "PYTHONPATH": paths},
+    ) as parent:
+        called = three(calls)  # all at work by now
+        parent.kill()
+
+    called[b"alone"].close()
+    assert ended(called[b"model"])
+    assert ended(called[b"child"])
+    assert not (output / "result.json").exists()
+    assert not (output / "error.json").exists()
 
 
 def test_ctrl_c_in_the_model_s_process_is_the_person_s_and_no_error_of_the_model(
@@ -281,6 +356,10 @@ def test_what_a_model_prints_is_in_its_log_and_not_in_the_progress(
         "import os\n"
         "def initialize(context):\n"
         "    print('hello from the model')\n"
+        "    try:\n"
+        "        input('is anybody there?')\n"
+        "    except EOFError:\n"
+        "        print('nobody is')\n"
         "    os.write(1, b'\\xff\\xfe hello\\n[1]\\n')  # past Python, and no text\n",
         encoding="utf-8",
     )
@@ -293,6 +372,7 @@ def test_what_a_model_prints_is_in_its_log_and_not_in_the_progress(
 
     log = (tmp_path / "out" / "model.log").read_text(encoding="utf-8")
     assert "hello from the model" in log
+    assert "nobody is" in log
     assert not any("hello" in text for text in heard)
     assert heard[-2:] == ["session 2 of 2, 2020-03-09", "writing the results"]
     assert result.open_orders == ()

@@ -166,7 +166,7 @@ def test_a_timer_in_local_time_starts_every_evening_once_and_at_its_minute(
 ) -> None:
     """As cron and Windows would: at every listed time on its weekdays; the command decides."""
     offset, zone = timedelta(minutes=minutes), ZONES[city]
-    starts = local_starts(datetime(2024, 1, 1, tzinfo=UTC), offset, zone)
+    starts = local_starts(datetime(2024, 1, 1, tzinfo=UTC), (offset,), zone)
     prepared: dict[date, datetime] = {}
     newest = date(2023, 12, 29)
     for day in days():
@@ -182,6 +182,31 @@ def test_a_timer_in_local_time_starts_every_evening_once_and_at_its_minute(
     assert [s for s in prepared if s < date(2027, 12, 30)] == expected
     assert {now - evening_of(s) for s, now in prepared.items()} == {offset}
     assert len(starts) <= 3
+
+
+@pytest.mark.parametrize("city", ZONES)
+def test_a_timer_in_local_time_settles_every_session_five_minutes_after_its_close(
+    city: str,
+) -> None:
+    """The two times of a desk, as cron would start them; one that waits prepares at its start."""
+    settle, offset, zone = timedelta(minutes=5), timedelta(minutes=120), ZONES[city]
+    starts = local_starts(datetime(2024, 1, 1, tzinfo=UTC), (settle, offset), zone)
+    settled: dict[date, datetime] = {}
+    prepared = {date(2023, 12, 29)}
+    for day in days():
+        for at in (t for t, weekdays in starts.items() if day.weekday() in weekdays):
+            now = datetime.combine(day, at, tzinfo=zone).astimezone(UTC)
+            decision = decide(now, offset, prepared=prepared, settle=settle)
+            assert not decision.missed, decision.said
+            assert not decision.go, decision.said
+            if decision.waits_until is not None:
+                assert decision.waits_until == evening_of(decision.session) + offset
+                settled[decision.session] = now
+                prepared.add(decision.session)
+
+    expected = [s for s in SESSIONS if s < date(2027, 12, 30)]
+    assert [s for s in settled if s < date(2027, 12, 30)] == expected
+    assert {now - evening_of(s) for s, now in settled.items()} == {settle}
 
 
 def test_evenings_to_come_are_listed_in_order() -> None:

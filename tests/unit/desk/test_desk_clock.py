@@ -27,6 +27,35 @@ from afterclose.clock import (
 from afterclose.errors import UsageError
 
 
+class SleepyMachine(SystemClock):
+    """It shows the times it is given, one after the other: asleep for a while in between."""
+
+    def __init__(self, *shown: datetime) -> None:
+        self.shown = list(shown)
+
+    def now(self) -> datetime:
+        return self.shown.pop(0)
+
+
+def test_a_moment_that_passed_while_the_machine_slept_is_not_waited_for_any_longer() -> None:
+    starts = utc(2026, 11, 20, 23, 5)
+    nearly, long_after = starts - timedelta(milliseconds=1), starts + timedelta(hours=9)
+    machine = SleepyMachine(nearly, nearly, long_after)
+
+    machine.sleep_until(starts)
+
+    assert machine.shown == []
+    SleepyMachine(long_after).sleep_until(starts)  # a timer that fires late: at once
+
+
+def test_a_clock_that_is_moved_goes_on_and_never_back() -> None:
+    clock = ManualClock(utc(2026, 11, 20, 22, 5))
+    clock.sleep_until(utc(2026, 11, 20, 23, 5))
+    clock.sleep_until(utc(2026, 11, 20, 22, 30))
+
+    assert clock.moves == [utc(2026, 11, 20, 23, 5)]
+
+
 def utc(year: int, month: int, day: int, hour: int, minute: int = 0) -> datetime:
     return datetime(year, month, day, hour, minute, tzinfo=UTC)
 

@@ -6,8 +6,11 @@ import shlex
 import xml.etree.ElementTree as ET
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo
 
 import pytest
+from pydantic import ValidationError
 
 from afterclose import schedule
 from afterclose.settings import DataSettings, DataSource
@@ -38,6 +41,42 @@ def test_an_evening_is_prepared_once_and_while_there_is_time(
     decision = schedule.decide(now, OFFSET, prepared=prepared)
 
     assert (decision.go, decision.missed, decision.session) == (go, missed, session)
+
+
+SETTLE = timedelta(minutes=5)
+MONDAY = date(2026, 11, 23)
+
+
+@pytest.mark.parametrize(
+    ("now", "prepared", "waits", "session"),
+    [
+        (utc(20, 22, 4), [THURSDAY], False, THURSDAY),
+        (utc(20, 22, 5), [THURSDAY], True, FRIDAY),
+        (utc(20, 22, 5), [], True, FRIDAY),  # Thursday's was missed: Friday's will say so
+        (utc(20, 22, 5), [FRIDAY], False, THURSDAY),  # by hand, at once after the close
+        (utc(20, 23, 4), [THURSDAY], True, FRIDAY),
+        (utc(21, 3), [THURSDAY], False, FRIDAY),  # the timer fired late
+        (utc(23, 22, 30), [THURSDAY], True, MONDAY),  # it slept through Friday's evening
+    ],
+    ids=["too early", "at the close", "after a missed one", "prepared", "late", "later", "asleep"],
+)
+def test_between_the_settling_and_the_start_the_start_is_waited_for(
+    *, now: datetime, prepared: list[date], waits: bool, session: date
+) -> None:
+    starts = {FRIDAY: utc(20, 23, 5), MONDAY: utc(23, 23, 5)}
+
+    decision = schedule.decide(now, OFFSET, prepared=prepared, settle=SETTLE)
+
+    assert decision.waits_until == (starts[session] if waits else None)
+    if waits:
+        assert (decision.session, decision.go, decision.missed) == (session, False, False)
+
+
+def test_from_the_start_on_the_evening_goes_whether_it_was_waited_for_or_not() -> None:
+    for settle in (None, SETTLE):
+        decision = schedule.decide(utc(20, 23, 5), OFFSET, prepared=[THURSDAY], settle=settle)
+
+        assert (decision.session, decision.go, decision.waits_until) == (FRIDAY, True, None)
 
 
 def test_on_a_holiday_nothing_is_started() -> None:
@@ -72,6 +111,43 @@ def test_the_start_is_as_the_source_needs_it(
 
 
 @pytest.mark.parametrize(
+    ("settle", "start", "timer"),
+    [
+        (5, None, [5, 120]),
+        ("never", None, [120]),
+        (30, 30, [30]),  # nothing to wait for
+        (5, 0, [0]),
+    ],
+)
+def test_a_timer_starts_at_the_settling_and_at_the_start(
+    settle: int | Literal["never"], start: int | None, timer: list[int]
+) -> None:
+    data = DataSettings(settle_after_close_min=settle, start_after_close_min=start)
+
+    assert data.timer_after_close == tuple(timedelta(minutes=m) for m in timer)
+
+
+@pytest.mark.parametrize("minutes", [0, 60, "later"])
+def test_a_settling_that_is_no_moment_before_the_opening_is_refused(minutes: object) -> None:
+    with pytest.raises(ValidationError):
+        DataSettings.model_validate({"settle_after_close_min": minutes})
+
+
+def test_every_kind_of_timer_has_both_times() -> None:
+    both = (SETTLE, OFFSET)
+
+    assert [ln for ln in schedule.systemd_timer("d", both).splitlines() if "OnCal" in ln] == [
+        "OnCalendar=Mon,Tue,Wed,Thu,Fri *-*-* 16:05:00 America/Chicago",
+        "OnCalendar=Mon,Tue,Wed,Thu,Fri *-*-* 17:05:00 America/Chicago",
+    ]
+    starts = schedule.local_starts(utc(20, 12), both, ZoneInfo("Asia/Tokyo"))
+    # Tokyo is 14 hours ahead of Chicago's summer and 15 of its winter.
+    assert {at: days for at, days in starts.items() if at.minute == 5} == starts
+    assert [at.hour for at in starts] == [6, 7, 8]
+    assert set(starts.values()) == {(1, 2, 3, 4, 5)}  # Chicago's Monday is Tokyo's Tuesday
+
+
+@pytest.mark.parametrize(
     ("minutes", "line"),
     [
         (65, "OnCalendar=Mon,Tue,Wed,Thu,Fri *-*-* 17:05:00 America/Chicago"),
@@ -79,7 +155,7 @@ def test_the_start_is_as_the_source_needs_it(
     ],
 )
 def test_systemd_is_given_chicagos_clock(minutes: int, line: str) -> None:
-    timer = schedule.systemd_timer("desk", timedelta(minutes=minutes))
+    timer = schedule.systemd_timer("desk", (timedelta(minutes=minutes),))
 
     assert line in timer.splitlines()
     assert "Persistent=true" in timer

@@ -107,6 +107,12 @@ def test_numbers_of_money_are_exact(tmp_path: Path) -> None:
         (MODEL.format(name="TF") + "allocated = -1\n", "models.0.allocated"),
         (MODEL.format(name="TF") + "capital_base = 0\n", "models.0.capital_base"),
         ('[[models]]\nname = "TF"\n', "models.0.entry_point"),
+        (MODEL.format(name="TF") + 'inception = "27.11.2026"\n', "models.0.inception"),
+        (MODEL.format(name="TF") + 'inception = "2026-11-31"\n', "models.0.inception"),
+        (MODEL.format(name="TF") + 'inception = "20261127"\n', "models.0.inception"),
+        (MODEL.format(name="TF") + 'inception = "2026-1-7"\n', "models.0.inception"),
+        (MODEL.format(name="TF") + "inception = 2026-11-27T00:00:00\n", "models.0.inception"),
+        (MODEL.format(name="TF") + "inception = 20261127\n", "models.0.inception"),
         (MODEL.format(name="TF") * 2, "models"),
         ('[audit]\ncapital = "fixed"\n', "audit.fixed_capital"),
         ('[basket]\ntrades_from = "fills"\n', "basket.trades_from"),
@@ -114,6 +120,18 @@ def test_numbers_of_money_are_exact(tmp_path: Path) -> None:
 )
 def test_a_mistake_is_refused_by_the_name_of_its_key(tmp_path: Path, text: str, key: str) -> None:
     assert key in refused(tmp_path, text)
+
+
+def test_an_inception_is_a_day_in_one_way_of_writing_and_the_refusal_says_which(
+    tmp_path: Path,
+) -> None:
+    said = refused(tmp_path, MODEL.format(name="TF") + 'inception = "27.11.2026"\n')
+    assert "27.11.2026" in said
+    assert "yyyy-mm-dd" in said
+
+    for written in ('"2026-11-27"', "2026-11-27"):  # a text, and a day of TOML's own
+        text = MODEL.format(name="TF") + f"inception = {written}\n"
+        assert desk(tmp_path, text).models[0].inception == "2026-11-27"
 
 
 def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:

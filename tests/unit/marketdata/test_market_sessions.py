@@ -6,7 +6,7 @@ import exchange_calendars
 import numpy as np
 import pytest
 
-from afterclose.adapters.marketdata.calendars import market_sessions
+from afterclose.adapters.marketdata.calendars import market_sessions, stock_holidays
 from afterclose.adapters.marketdata.expiry import rule_positions
 from afterclose.errors import DataError
 
@@ -26,6 +26,15 @@ def test_holidays_that_nobody_knows_yet_are_taken_for_weekdays_and_said_so() -> 
     later = singapore.days[singapore.days > np.datetime64(known)]
     assert date(2026, 1, 1) < known < date(2050, 1, 1)
     assert len(later) == np.busday_count(known, date(2050, 12, 31)) - (known.weekday() < 5)
+
+
+def test_stock_holidays_are_those_that_come_every_year() -> None:
+    """2026 as the New York Stock Exchange prints it; in 2025 it also closed for a mourning."""
+    assert sorted(str(day) for day in stock_holidays(date(2026, 1, 1), date(2026, 12, 31))) == [
+        "2026-01-01", "2026-01-19", "2026-02-16", "2026-04-03", "2026-05-25", "2026-06-19",
+        "2026-07-03", "2026-09-07", "2026-11-26", "2026-12-25",
+    ]  # fmt: skip
+    assert date(2025, 1, 9) not in stock_holidays(date(2025, 1, 2), date(2025, 1, 31))
 
 
 def test_korea_traded_on_saturdays_before_december_1998() -> None:

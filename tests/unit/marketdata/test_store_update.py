@@ -345,6 +345,46 @@ def test_each_market_owes_the_bar_of_its_own_last_session(tmp_path: Path) -> Non
     assert {a.status for a in ended} == {Freshness.ENDED}
 
 
+@pytest.mark.parametrize(
+    ("evening", "bars_until", "without_close", "late"),
+    [
+        # Labor Day: London's oil and Frankfurt trade like on any other Monday.
+        ("2026-09-07", "2026-09-04", {"CC", "ES", "ZC"}, {"BRN", "FDAX"}),
+        ("2026-09-07", "2026-09-03", set(), {"BRN", "CC", "ES", "FDAX", "ZC"}),
+        ("2026-09-08", "2026-09-04", set(), {"BRN", "CC", "ES", "FDAX", "ZC"}),
+        ("2026-06-19", "2026-06-18", {"CC", "ES", "ZC"}, {"BRN", "FDAX"}),  # Juneteenth
+        ("2026-07-03", "2026-07-02", {"CC", "ES", "ZC"}, {"BRN", "FDAX"}),
+        ("2026-11-26", "2026-11-25", {"CC", "ES", "ZC"}, {"BRN", "FDAX"}),  # Thanksgiving
+        ("2026-11-27", "2026-11-25", set(), {"BRN", "CC", "ES", "FDAX", "ZC"}),  # short, a close
+        ("2026-12-24", "2026-12-23", set(), {"BRN", "CC", "ES", "ZC"}),  # Frankfurt is closed
+    ],
+)
+def test_on_an_american_holiday_its_markets_have_no_close_and_others_owe_theirs(
+    tmp_path: Path, evening: str, bars_until: str, without_close: set[str], late: set[str]
+) -> None:
+    roots = ("BRN", "CC", "ES", "FDAX", "ZC")
+    last = date.fromisoformat(bars_until)
+    with MarketStoreWriter(tmp_path) as writer:
+        writer.write_all(generate(roots, first=date(2026, 5, 1), last=last, seed=1), source="x")
+    answers = market_freshness(MarketStore.open(tmp_path), date.fromisoformat(evening))
+
+    assert {a.root for a in answers if a.status is Freshness.NO_CLOSE} == without_close
+    assert {a.root for a in answers if a.status is Freshness.LATE} == late
+    said = [a.no_close for a in answers if a.no_close is not None]
+    assert {(f.code, f.subject) for f in said} == {("AC137", root) for root in without_close}
+    assert {a.root for a in answers if a.finding is not None} == late
+
+
+def test_a_bar_of_an_american_holiday_is_taken_where_there_is_one(tmp_path: Path) -> None:
+    labor_day = date(2026, 9, 7)
+    data = generate(("ES",), first=date(2026, 5, 1), last=labor_day, seed=1)
+    with MarketStoreWriter(tmp_path) as writer:
+        writer.write_all(data, source="x")
+    (answer,) = market_freshness(MarketStore.open(tmp_path), labor_day)
+
+    assert (answer.status, answer.newest) == (Freshness.FRESH, labor_day)
+
+
 def test_an_evening_before_a_market_s_first_bar_is_answered(tmp_path: Path) -> None:
     store = updated(tmp_path, vendor(), TUESDAY)
     answers = market_freshness(store, date(1999, 1, 4))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -100,3 +101,12 @@ def test_a_source_that_does_not_answer_is_asked_again_and_told_of_in_the_end() -
 def test_a_market_of_which_the_source_gave_nothing_at_all_is_late() -> None:
     assert asked(failed="NKD").missing() == ("NKD",)
     assert asked("CL", failed="CL").missing() == ("CL",)
+
+
+def test_a_market_that_has_no_close_on_a_holiday_is_not_waited_for() -> None:
+    fresh = asked()
+    holiday = [replace(s, status=Freshness.NO_CLOSE, newest=BEFORE) for s in fresh.states]
+    evening = Evening(replace(fresh, states=holiday))
+
+    assert evening.wait(timedelta(hours=3)).missing() == ()
+    assert evening.waited_for == []

@@ -101,6 +101,20 @@ def test_stale_data_is_said_first() -> None:
     assert stale.value == "stale: to Thu 19 Nov 2026"
 
 
+def test_markets_without_a_close_on_a_holiday_are_not_called_late() -> None:
+    view = make_view()
+    none = finding("AC137", Severity.INFO, "no close of 2026-11-26, an American holiday")
+    late = finding("AC107", Severity.WARN, "no bar of 2026-11-26")
+    quiet = fact(replace(view, data=replace(view.data, late=(none, none))), "Market data")
+    both = fact(replace(view, data=replace(view.data, late=(none, late))), "Market data")
+
+    assert "; 2 roots without a close today, a holiday" in quiet.note
+    assert "late" not in quiet.note
+    assert not quiet.warn
+    assert "; 1 root late; 1 root without a close today, a holiday" in both.note
+    assert both.warn
+
+
 def test_unknown_capital_and_margin_are_marked() -> None:
     view = make_view()
     view = replace(

@@ -20,6 +20,7 @@ SOURCES = (
     "stages/placing.py",
     "stages/update.py",
     "domain/contract_facts.py",
+    "adapters/marketdata/freshness.py",
     "adapters/marketdata/quality.py",
     "adapters/marketdata/revisions.py",
     "evening/model_runs.py",

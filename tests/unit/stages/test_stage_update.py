@@ -26,6 +26,7 @@ class Market:
 
     newest: date = SESSION
     late_roots: tuple[str, ...] = ()
+    holiday_roots: tuple[str, ...] = ()
     path: Path = field(default=Path("store"))
     source: str = "made up"
     fingerprint: str = "f00d"
@@ -39,6 +40,10 @@ class Market:
     def late(self, session: date) -> Mapping[str, Finding]:
         assert session == SESSION
         return {r: make_finding(code="AC107", subject=r) for r in self.late_roots}
+
+    def no_close(self, session: date) -> Mapping[str, Finding]:
+        assert session == SESSION
+        return {r: make_finding(code="AC137", subject=r) for r in self.holiday_roots}
 
     def quality(
         self, contracts: Collection[FuturesContract], session: date
@@ -121,3 +126,13 @@ def test_a_rehearsal_may_be_as_far_ahead_of_the_calendar_as_its_bars() -> None:
     tomorrow = SESSION + timedelta(days=3)
     update.require_closed(Market(newest=tomorrow), tomorrow, SESSION)
     update.require_closed(Market(newest=SESSION), SESSION, SESSION - timedelta(days=1))
+
+
+def test_markets_without_a_close_on_a_holiday_are_said_and_block_no_evening() -> None:
+    fresh = update.run(Market(late_roots=("CL",), holiday_roots=("ES", "NQ", "ZN")), SESSION)
+
+    assert fresh.late_share == D("0.25")
+    assert codes(update.evening_findings(fresh, max_late_share=D("0.25"))) == [
+        "AC107", "AC137", "AC137", "AC137",
+    ]  # fmt: skip
+    assert sorted(fresh.without_bar) == ["CL", "ES", "NQ", "ZN"]  # the openings of all of them wait

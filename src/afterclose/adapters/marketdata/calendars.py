@@ -93,6 +93,19 @@ def _holidays(rules: Any, first: pd.Timestamp, last: pd.Timestamp) -> pd.Datetim
     return pd.DatetimeIndex(closed)
 
 
+@lru_cache(maxsize=64)
+def stock_holidays(first: date, last: date) -> frozenset[date]:
+    """Holidays of the American stock exchanges that come every year, both ends included.
+
+    Days for which they closed once (storms, mourning) are not among them.
+    """
+    rules = exchange_calendars.get_calendar("XNYS", start=_KNOWN_WEEK[0], end=_KNOWN_WEEK[1])
+    regular = rules.regular_holidays
+    if regular is None:
+        return frozenset()
+    return frozenset(d.date() for d in regular.holidays(pd.Timestamp(first), pd.Timestamp(last)))
+
+
 def later_session(calendar: str, day: date, count: int) -> date:
     """The ``count``-th session of a market after ``day`` (1: the next one)."""
     if count < 1:

@@ -68,6 +68,11 @@ class DeskMarketData:
         states = market_freshness(self._store, session)
         return {m.root: m.finding for m in states if m.finding is not None}
 
+    def no_close(self, session: Session) -> Mapping[str, Finding]:
+        """Roots that stopped early for an American holiday, and so have no bar of the session."""
+        states = market_freshness(self._store, session)
+        return {m.root: m.no_close for m in states if m.no_close is not None}
+
     def quality(
         self, contracts: Collection[FuturesContract], session: Session
     ) -> Mapping[RootSymbol, tuple[Finding, ...]]:

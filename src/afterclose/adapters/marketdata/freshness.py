@@ -9,7 +9,8 @@ from enum import StrEnum
 
 import numpy as np
 
-from afterclose.adapters.marketdata.calendars import market_sessions
+from afterclose.adapters.marketdata.calendars import market_sessions, stock_holidays
+from afterclose.adapters.marketdata.market_calendar import stops_on_stock_holidays
 from afterclose.adapters.marketdata.records import ContractRecord
 from afterclose.adapters.marketdata.store import MarketStore
 from afterclose.domain.findings import Finding, Severity
@@ -24,14 +25,17 @@ class Freshness(StrEnum):
 
     FRESH = "fresh"  # the bar of the session is there
     HOLIDAY = "holiday"  # its own market had no session; the bar before it is there
+    NO_CLOSE = "no close"  # an American holiday on which it stops early; the bar before it is there
     LATE = "late"  # its own market had a session whose bar is not there
     ENDED = "ended"  # no contract is listed any more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarketFreshness:
-    """What is known of one market. ``expected`` is its own last session up to the evening's.
+    """What is known of one market.
 
+    ``expected`` is its own last session up to the evening's; of a late market the last one that has
+    a close.
     ``behind`` names contracts that traded until now and lack the bar although the market has it.
     """
 
@@ -42,6 +46,21 @@ class MarketFreshness:
     newest: date
     behind: tuple[str, ...]
     calendar: str
+
+    @property
+    def no_close(self) -> Finding | None:
+        """AC137 for a market that has no close tonight; None for every other."""
+        if self.status is not Freshness.NO_CLOSE:
+            return None
+        return Finding(
+            code="AC137",
+            severity=Severity.INFO,
+            subject=self.root,
+            message=f"no close of {self.expected}, an American holiday; the last is of "
+            f"{self.newest}",
+            hint="nothing is late: closings go, openings wait for the next close",
+            evidence={"expected": self.expected.isoformat(), "newest": self.newest.isoformat()},
+        )
 
     @property
     def finding(self) -> Finding | None:
@@ -69,18 +88,21 @@ def market_freshness(store: MarketStore, session: date) -> list[MarketFreshness]
 
 def _of_root(store: MarketStore, root: str, session: date) -> MarketFreshness:
     chain = [record for record in store.contracts(root) if record.first_session <= session]
-    calendar = chain[0].calendar if chain else store.contracts(root)[0].calendar
+    market = chain[0] if chain else store.contracts(root)[0]
     newest = max((_newest_until(store, record, session) for record in chain), default=date.min)
     # With the bar of the session there is nothing to ask: calendars take seconds to make.
-    owed = session if newest == session else _last_session(calendar, session)
+    own = owed = session
+    if newest != session:
+        own, owed = _last_session(market, session), _last_close(market, session)
+    status = _status(newest, own, owed, session)
     return MarketFreshness(
         root=root,
-        status=_status(newest, owed, session),
+        status=status,
         session=session,
-        expected=owed,
+        expected=owed if status is Freshness.LATE else own,
         newest=newest,
         behind=_behind(chain, newest),
-        calendar=calendar,
+        calendar=market.calendar,
     )
 
 
@@ -93,12 +115,15 @@ def _newest_until(store: MarketStore, record: ContractRecord, session: date) -> 
     return found
 
 
-def _status(newest: date, owed: date, session: date) -> Freshness:
+def _status(newest: date, own: date, owed: date, session: date) -> Freshness:
+    """``own`` is the market's last session, ``owed`` its last one that has a close."""
     if newest < session - ENDED_AFTER:
         return Freshness.ENDED
     if newest < owed:
         return Freshness.LATE
-    return Freshness.FRESH if owed == session else Freshness.HOLIDAY
+    if newest < own:
+        return Freshness.NO_CLOSE
+    return Freshness.FRESH if own == session else Freshness.HOLIDAY
 
 
 def _behind(chain: Sequence[ContractRecord], newest: date) -> tuple[str, ...]:
@@ -114,7 +139,20 @@ def _behind(chain: Sequence[ContractRecord], newest: date) -> tuple[str, ...]:
     )
 
 
-def _last_session(calendar: str, session: date) -> date:
-    days = market_sessions(calendar, session - _LONGEST_CLOSURE, session).days
-    found: date = days[-1].item()
+def _last_session(market: ContractRecord, session: date) -> date:
+    return _sessions(market, session)[-1]
+
+
+def _last_close(market: ContractRecord, session: date) -> date:
+    days = _sessions(market, session)
+    if not stops_on_stock_holidays(market.calendar, market.exchange):
+        return days[-1]
+    holidays = stock_holidays(days[0], session)
+    return next(day for day in reversed(days) if day not in holidays)
+
+
+def _sessions(market: ContractRecord, session: date) -> list[date]:
+    found: list[date] = market_sessions(
+        market.calendar, session - _LONGEST_CLOSURE, session
+    ).days.tolist()
     return found

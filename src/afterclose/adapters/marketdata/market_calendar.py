@@ -29,6 +29,19 @@ _BY_CURRENCY = {"CHF": "XEUR", "EUR": "XEUR", "GBP": "XLON", "JPY": "XTKS"}
 DEFAULT_CALENDAR = "CMES"
 
 
+#: Names that sources have for the one American exchange whose markets keep London's calendar here.
+_AMERICAN_ON_IEPA = frozenset({"ICE US", "ICEUS", "NYBOT"})
+
+
+def stops_on_stock_holidays(calendar: str, exchange: str) -> bool:
+    """Whether a market has no close of its own on holidays of the American stock exchanges.
+
+    Those of CME Group and ICE US: Globex stops at noon, and the trade belongs to the next session.
+    Energy in London is settled on those days like on any other.
+    """
+    return calendar == "CMES" or (calendar == "IEPA" and exchange.upper() in _AMERICAN_ON_IEPA)
+
+
 def market_calendar(root: str, *, exchange: str, currency: str, sector: str = "") -> str:
     """The exchange_calendars code of a market.
 

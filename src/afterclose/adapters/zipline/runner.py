@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from afterclose import errors
-from afterclose.adapters.zipline import wire
+from afterclose.adapters.zipline import lifeline, wire
 from afterclose.adapters.zipline.wire import ModelTask
 from afterclose.domain.runs import Engine, ModelRequest, ModelResult
 from afterclose.errors import AfterCloseError, ModelError
@@ -96,8 +96,8 @@ def _make_folder(folder: Path) -> None:
 def _watch(folder: Path, log: IO[str], limit_s: float, on_progress: OnProgress) -> tuple[int, bool]:
     """Run the worker; returns its exit status, and whether it ended within the limit."""
     process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-        [sys.executable, "-m", WORKER, str(folder.resolve())],
-        stdin=subprocess.DEVNULL,
+        [sys.executable, "-m", WORKER, str(folder.resolve()), lifeline.ON_A_LINE],
+        stdin=subprocess.PIPE,  # never written to: it ends with us, and the worker with it
         stdout=subprocess.PIPE,
         stderr=log,
         encoding="utf-8",
@@ -108,7 +108,7 @@ def _watch(folder: Path, log: IO[str], limit_s: float, on_progress: OnProgress) 
 
     def stop() -> None:
         expired.set()
-        process.kill()
+        lifeline.end(process)
 
     # A process that the model started may hold the pipe open when the model's own is gone, so the
     # pipe's end is not waited for.
@@ -121,8 +121,10 @@ def _watch(folder: Path, log: IO[str], limit_s: float, on_progress: OnProgress) 
     finally:
         timer.cancel()
         if process.poll() is None:
-            process.kill()
+            lifeline.end(process)
             process.wait()
+        if process.stdin is not None:
+            process.stdin.close()
         listener.join(LAST_WORDS_S)
     if broken:
         raise broken[0]
@@ -141,7 +143,7 @@ def _listen(
                 _pass_on(line, on_progress)
         except Exception as error:  # noqa: BLE001 - raised again where the run was started
             broken.append(error)
-            process.kill()
+            lifeline.end(process)
 
 
 def _pass_on(line: str, on_progress: OnProgress) -> None:

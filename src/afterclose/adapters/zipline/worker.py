@@ -2,7 +2,8 @@
 
 Reads ``task.json`` in the folder and leaves the result files there. Progress goes to standard
 output, one JSON object a line; everything else that is printed or logged is the model's log. Exit
-status: 0 done, 1 the model or its data failed and ``error.json`` says how.
+status: 0 done, 1 the model or its data failed and ``error.json`` says how. With ``on-a-line``
+behind the folder, standard input is the line to the parent, and the process ends when it is gone.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
-from afterclose.adapters.zipline import strategy, wire
+from afterclose.adapters.zipline import lifeline, strategy, wire
 from afterclose.errors import AfterCloseError
 
 PROGRESS_EVERY_S = 0.5
@@ -68,5 +69,7 @@ def _reporter(say: Callable[[str], None]) -> Callable[[int, int, object], None]:
 
 
 if __name__ == "__main__":
+    if lifeline.ON_A_LINE in sys.argv[2:]:
+        lifeline.hold_on()
     own_output, sys.stdout = sys.stdout, sys.stderr  # what a model prints belongs to its log
     sys.exit(main(Path(sys.argv[1]).resolve(), own_output))
