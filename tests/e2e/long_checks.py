@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from afterclose import tws_sim
 from afterclose.domain.audit import Reconciliation
 from afterclose.domain.breaks import Break, BreakCause, BreakKind
+from afterclose.domain.contracts import read_symbol
 from afterclose.domain.order_life import OrderLife, lives
 from afterclose.domain.orders import OrderState
 from afterclose.evening.books import session_lives
@@ -118,7 +119,8 @@ def wrong_causes(
             true = drawn.rejected or taken_out
         elif each.cause is BreakCause.REJECTED:
             ids = "roll_back_ids" in drawn.scenario
-            true = ids or ("reject" in drawn.scenario and f"'{root}'" in drawn.scenario)
+            drawn_so = "reject" in drawn.scenario and f"'{root}'" in drawn.scenario
+            true = ids or drawn_so or _near_delivery(each, result)
         elif each.cause in _SHORT:
             true = (each.model, each.symbol) in short
         elif each.cause is BreakCause.DROPPED:
@@ -132,6 +134,13 @@ def wrong_causes(
         if not true:
             yield f"{each} is not so: {drawn}"
     yield from _wrong_strangers(result, gateway, drawn)
+
+
+def _near_delivery(each: Break, result: Reconciliation) -> bool:
+    """Whether the gateway's own rule refused: near its delivery only closing orders are taken."""
+    month = read_symbol(each.symbol, on=result.session).month
+    ahead = (month.year - result.session.year) * 12 + month.month - result.session.month
+    return "close to physical delivery" in each.detail and ahead <= 1
 
 
 def _wrong_strangers(
