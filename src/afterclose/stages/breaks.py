@@ -61,6 +61,10 @@ _PROPOSALS: Mapping[BreakCause, str] = {
 }
 
 
+#: The finding on a reversal of which only the closing part may go.
+_ONLY_CLOSES = "AC413"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakInputs:
     """Both sides of both comparisons. Positions are signed contracts by model.
@@ -183,8 +187,17 @@ def _why_row(inputs: BreakInputs, row: AuditRow) -> tuple[BreakCause, str] | Non
         return _why_unsent(inputs, ref, "" if life is None else life.text)
     found = _why_life(life, filled_by(attempts_at(inputs.lives, ref)))
     if found is None and row.final_quantity < row.order.quantity:
-        return BreakCause.SIZED_BY_AUDIT, ", ".join(row.sizing.caps) if row.sizing else ""
+        return _why_less(row)
     return found or _why_roll(inputs, row)
+
+
+def _why_less(row: AuditRow) -> tuple[BreakCause, str]:
+    """Why less than the order went: a limit of the audit, or a reversal that may not open."""
+    caps = row.sizing.caps if row.sizing else ()
+    codes = sorted({f.code for f in row.findings if f.severity is Severity.WARN})
+    if not caps and _ONLY_CLOSES in codes:
+        return BreakCause.BLOCKED_BY_AUDIT, ", ".join(codes)
+    return BreakCause.SIZED_BY_AUDIT, ", ".join(caps)
 
 
 def _why_roll(inputs: BreakInputs, row: AuditRow) -> tuple[BreakCause, str] | None:

@@ -103,7 +103,7 @@ async def test_a_halt_written_by_another_process_ends_a_follower(
     async def halted_meanwhile(orders: submit.Following) -> None:
         with closing(SqlLedger(url)) as other:
             other.record_halt(HALT)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(90):
             await orders.final()
 
     with gateway_of(market, "", seed=0) as gateway:

@@ -63,7 +63,7 @@ class Heard:
         self.came.set()
 
     async def until(self, wanted: Callable[[OrderEvent], bool]) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(90):
             while not any(wanted(event) for event in self.events):
                 self.came.clear()
                 await self.came.wait()

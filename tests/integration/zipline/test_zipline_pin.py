@@ -113,6 +113,8 @@ def test_every_private_attribute_that_is_touched_is_named_here_and_still_there()
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
                 ours.add(node.name)
             elif isinstance(node, ast.Attribute) and re.match("_[a-z]", node.attr):
+                if isinstance(node.value, ast.Name) and node.value.id == "os":
+                    continue  # Python's own: os._exit is documented
                 if isinstance(node.ctx, ast.Load):
                     used.add(node.attr)
                 elif isinstance(node.value, ast.Name) and node.value.id == "self":

@@ -132,6 +132,17 @@ def test_a_smaller_size_filled_whole_is_the_audits() -> None:
     assert one.cause is BreakCause.SIZED_BY_AUDIT
 
 
+def test_a_reversal_that_may_not_open_is_blocked_with_its_findings() -> None:
+    """Two short, and the model turns two long: without bars for the stop only the two close."""
+    turn = make_order("ESZ26", 4, kind=TradeKind.REVERSAL, held_before=-2, model_quantity=4)
+    lives = {turn.order_ref: life(OrderState.FILLED, replace(turn, quantity=2), filled=2)}
+    found = (make_finding(code="AC405"), make_finding(code="AC413"))
+    cut = row(turn, final_quantity=2, findings=found)
+
+    one = only(wanted={"TF": {ES: 2}}, rows=[cut], lives=lives, approved=frozenset(lives))
+    assert (one.cause, one.detail) == (BreakCause.BLOCKED_BY_AUDIT, "AC405, AC413")
+
+
 def test_a_catch_up_that_only_closes_is_not_the_audits_doing() -> None:
     """Three short are left of an evening before, and the model is two long: only the exit goes."""
     cover = make_exit("ESZ26", signed=3, model_quantity=0)
