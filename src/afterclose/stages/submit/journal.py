@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 
 from afterclose.domain.order_life import OrderLife, live
 from afterclose.domain.orders import BasketOrder, EventKind, OrderEvent, OrderState
@@ -70,6 +71,11 @@ class Journal:
         """
         words = [e.status for e in self._events[order_ref] if e.kind is EventKind.WORKED]
         return words[-1] if words else ""
+
+    def in_market_since(self, order_ref: str) -> datetime | None:
+        """Return when the broker first said that an order stands in the market, or filled."""
+        seen = (e.at for e in self._events[order_ref] if e.status == "Submitted" or e.fill)
+        return min(seen, default=None)
 
     def mine(self, order_ref: str) -> bool:
         """Whether an event of this reference belongs here."""

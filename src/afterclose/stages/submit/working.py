@@ -123,7 +123,6 @@ class Worker:
         self._journal = journal
         self._request = request
         self._clock = clock
-        self._since: dict[str, datetime] = {}
         self._told: dict[str, datetime] = {}
         self._given_up: set[str] = set()
         self._stopping = False
@@ -201,7 +200,7 @@ class Worker:
             rule = life.order.repricing
             if rule is None or life.state not in _IN_THE_MARKET or ref in self._given_up:
                 continue
-            since = self._since.setdefault(ref, now)
+            since = self._journal.in_market_since(ref) or now
             if now - since >= timedelta(seconds=rule.every_s) and not life.doubled:
                 following = next_attempt(life)
                 price = following.mapped.spec.price_text(following.limit_price)
