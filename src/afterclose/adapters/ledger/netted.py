@@ -101,7 +101,8 @@ def traded_by_rows(
         order, fills = filled[ref]
         count = Counter(turns(parts)[: sum(fill.quantity for fill in fills)])
         traded.extend((rows[r], order.action.sign * n) for r, n in count.items() if r in rows)
-    traded.extend((row, t.signed(ref)) for _, t in transfers for ref, row in rows.items())
+    crossed = ((ref, t) for _, t in transfers for ref in (t.bought, t.sold))
+    traded.extend((rows[ref], t.signed(ref)) for ref, t in crossed if ref in rows)
     return traded
 
 
