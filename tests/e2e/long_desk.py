@@ -202,7 +202,8 @@ class LongDesk:
         through = sessions[-1] + timedelta(days=8)
         # Last trading days beyond the last day generated know no holidays: look far ahead.
         ahead = self.inception + timedelta(days=1100)
-        data = generate(ROOTS, first=sessions[0] - WARM, last=ahead, seed=self.seed)
+        # From the beginning on: the book of its last life may name any contract since.
+        data = generate(ROOTS, first=self.inception - WARM, last=ahead, seed=self.seed)
         folder = self.home / "gateway"
         days = 120 + len(sessions)
         write_gateway_folder(data, folder, live_on=sessions[0], through=through, sessions=days)
