@@ -11,7 +11,6 @@ from afterclose.domain.contracts import FuturesContract, Session
 from afterclose.domain.netting import (
     NET_MODEL,
     Netting,
-    SessionRecord,
     in_market,
     with_rows,
 )
@@ -68,11 +67,6 @@ def session_lives(ledger: Ledger, session: date) -> Mapping[str, OrderLife]:
     """Return the life of every name of a session, rows that an order carries included."""
     known = lives(ledger.orders(session), ledger.events(session))
     return with_rows(known, ledger.netting(session))
-
-
-def record_lives(record: SessionRecord) -> Mapping[str, OrderLife]:
-    """Return the same of a session that was read with all others."""
-    return with_rows(lives(record.orders, record.events), record.netting)
 
 
 def departed(ledger: Ledger, session: date, orders: Iterable[BasketOrder]) -> tuple[OrderLife, ...]:

@@ -21,12 +21,11 @@ from afterclose.domain.contracts import (
     read_symbol,
 )
 from afterclose.domain.nav import AccountNav, NavHistory, StrangersTrade
-from afterclose.domain.netting import INSIDE, NET_MODEL, SessionRecord
+from afterclose.domain.netting import INSIDE, NET_MODEL, SessionRecord, with_rows
 from afterclose.domain.order_life import OrderLife, lives
 from afterclose.domain.orders import Fill, OrderState
 from afterclose.domain.runs import CurrencyRule, ModelResult
 from afterclose.domain.sending import DESK_MODEL, shares
-from afterclose.evening.books import record_lives
 from afterclose.ports import Ledger, MarketData
 from afterclose.settings import Settings
 from afterclose.stages import nav
@@ -36,6 +35,8 @@ from afterclose.stages import nav
 _AFTER_EVERY_RECORD = timedelta(hours=8)
 Specs = Mapping[RootSymbol, ContractSpec]
 Timed = tuple[datetime, nav.Trade]
+#: What the ledger knows of a session, with the life of each of its orders, folded once.
+Kept = tuple[SessionRecord, Mapping[str, OrderLife]]
 
 
 def account_nav(
@@ -147,7 +148,7 @@ def history(
     results: Iterable[ModelResult],
 ) -> NavHistory:
     """Compare the account with the models, as far as both are known."""
-    kept = ledger.records()
+    kept = [(record, lives(record.orders, record.events)) for record in ledger.records()]
     traded = desk_trades(ledger, kept)
     models = {m.name: m for m in settings.models}
     books = [
@@ -209,16 +210,16 @@ def _adopted(ledger: Ledger, model: str) -> Iterable[Timed]:
         yield at, nav.Trade(contract=contract, quantity=Decimal(quantity), price=None)
 
 
-def doubts(kept: Iterable[SessionRecord]) -> Iterator[tuple[datetime, str]]:
+def doubts(kept: Iterable[Kept]) -> Iterator[tuple[datetime, str]]:
     """Name orders that are unknown when they left, and fills by a person's word also then.
 
     They may have filled in the stretch in which they left; by a word they count from the word on.
     """
-    for record in kept:
+    for record, known in kept:
         left: dict[str, datetime] = {}
         for event in record.events:
             left.setdefault(event.order_ref, event.at)
-        for ref, life in lives(record.orders, record.events).items():
+        for ref, life in known.items():
             told = [fill.at for fill in life.fills if fill.by_word]
             if life.state is OrderState.UNKNOWN:
                 yield left[ref], f"what became of {ref}"
@@ -226,11 +227,11 @@ def doubts(kept: Iterable[SessionRecord]) -> Iterator[tuple[datetime, str]]:
                 yield at, f"when {ref} filled: a person has told it"
 
 
-def desk_trades(ledger: Ledger, kept: Iterable[SessionRecord]) -> Mapping[str, Sequence[Timed]]:
+def desk_trades(ledger: Ledger, kept: Iterable[Kept]) -> Mapping[str, Sequence[Timed]]:
     """Return what the desk traded for each model, by its own orders and its shares of others."""
     found: dict[str, list[Timed]] = {}
-    for record in kept:
-        known = record_lives(record)
+    for record, orders in kept:
+        known = with_rows(orders, record.netting)
         whole = [ref for ref, life in known.items() if life.order.model == DESK_MODEL]
         parts = ledger.parts(whole) if whole else {}
         for ref, life in known.items():

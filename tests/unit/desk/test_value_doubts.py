@@ -8,7 +8,7 @@ from decimal import Decimal
 from afterclose.domain.netting import Netting, SessionRecord
 from afterclose.domain.order_life import filled_by_word, lives
 from afterclose.domain.orders import EventKind, OrderEvent
-from afterclose.evening.nav_book import doubts
+from afterclose.evening.nav_book import Kept, doubts
 from make import NOW, SESSION, filled, intent, make_order
 
 ORDER = make_order("ESZ26", 2)
@@ -17,8 +17,9 @@ NOT_FOUND = OrderEvent(
 )
 
 
-def kept(*events: OrderEvent) -> list[SessionRecord]:
-    return [SessionRecord(session=SESSION, orders=(ORDER,), events=events, netting=Netting())]
+def kept(*events: OrderEvent) -> list[Kept]:
+    record = SessionRecord(session=SESSION, orders=(ORDER,), events=events, netting=Netting())
+    return [(record, lives([ORDER], events))]
 
 
 def test_an_order_that_is_unknown_is_a_doubt_from_the_moment_it_left() -> None:
