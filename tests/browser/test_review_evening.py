@@ -192,6 +192,34 @@ def test_a_basket_that_changed_is_neither_approved_nor_sent(browser: Page, opene
     assert site.gateway.orders() == ()
 
 
+def test_a_sheet_that_is_answered_at_once_is_answered(browser: Page, opened: Open) -> None:
+    page, site = browser, opened()
+    page.ask(
+        "document.addEventListener('htmx:afterSwap', () => setTimeout(() => {"
+        "const why = document.querySelector('#sheet textarea');"
+        "if (why) { why.value = 'read'; document.querySelector('#sheet [type=submit]').click(); }"
+        "}))"
+    )
+    page.click("#do-approve")
+    phase(page, "approved")
+
+    assert approvals(site) == 1
+
+
+def test_an_answer_that_is_no_sheet_is_shown_all_the_same(browser: Page, opened: Open) -> None:
+    page, site = browser, opened()
+    headers = json.dumps({"X-CSRF-Token": "of another start"})
+    page.ask(f"document.body.setAttribute('hx-headers', {headers!r})")
+    sheet(page, "#do-approve")
+    page.click("#sheet textarea")
+    page.type("read")
+    page.click("#sheet button[type=submit]")
+
+    assert "this page is from before a restart: reload it" in problem(page)
+    assert "how the evening stands now" in problem(page)
+    assert approvals(site) == 0
+
+
 def test_a_gateway_that_is_not_there_is_named(browser: Page, opened: Open) -> None:
     page, site = browser, opened()
     approve(page)

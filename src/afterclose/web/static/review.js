@@ -96,7 +96,14 @@
   const store = (name, value) => { try { localStorage.setItem(name, value); } catch { /* private windows may have none */ } };
   const recall = (name) => { try { return localStorage.getItem(name); } catch { return null; } };
   let opener = "";
+  // What answers is no sheet: the guard at the door, or a server that failed. It is never passed over in silence.
+  const strange = (body) => {
+    const text = body.textContent.trim() || "The server said nothing.";
+    body.innerHTML = '<h2 id="sheet-title" tabindex="-1" data-problem>Not answered</h2><p></p><p class="fix"><b>Do:</b> close this and read how the evening stands now, before anything is tried again</p><div class="acts"><button type="button" class="main" data-back>Close</button></div>';
+    body.querySelector("p").textContent = text;
+  };
   const open = () => {
+    if (!sheet.querySelector("#sheet-title")) strange(document.getElementById("sheet-body"));
     if (!sheet.open) sheet.showModal();
     const name = sheet.querySelector("[data-reviewer]");
     if (name && recall("afterclose-reviewer")) name.value = recall("afterclose-reviewer");
@@ -106,7 +113,7 @@
   document.addEventListener("htmx:beforeRequest", (event) => { if (!sheet.contains(event.target)) opener = event.target.id; });
   document.addEventListener("htmx:afterSwap", (event) => {
     if (event.target.id !== "sheet-body") return;
-    if (sheet.querySelector("#sheet-title")) open(); else sheet.close();
+    open();
     if (sheet.querySelector("[data-problem]")) refresh();
   });
   document.addEventListener("htmx:sendError", () => away(true));
