@@ -21,14 +21,17 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from afterclose.adapters.marketdata.generated import generate
 from afterclose.adapters.marketdata.store import MarketStore, MarketStoreWriter
@@ -190,9 +193,10 @@ def tasks_for(
 
 def side_by_side(tasks: Sequence[ModelTask], label: str) -> None:
     began = time.perf_counter()
-    results = run_models(tasks, on_progress=lambda _: None)
+    with highest_memory() as peaks:
+        results = run_models(tasks, on_progress=lambda _: None)
     wall = time.perf_counter() - began
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    peak = max(peaks.values()) / 1024
     parts = [
         f"{run.model}: {run.facts['started']}, {run.facts['sessions']} sessions, "
         f"{run.facts['cpu_seconds']:.1f} CPU s, {len(run.transactions)} fills"
@@ -203,6 +207,34 @@ def side_by_side(tasks: Sequence[ModelTask], label: str) -> None:
         f"{label}: {wall:.1f} s wall, peak {peak:.0f} MB per process; " + "; ".join(parts),
         flush=True,
     )
+
+
+@contextmanager
+def highest_memory() -> Iterator[dict[int, int]]:
+    """Watch the high-water marks, in KiB, of the processes that are started from here.
+
+    What ``wait`` reports of a child begins at the size of the process that started it, and a bench
+    that has just written a market is a large one.
+    """
+    peaks: dict[int, int] = {}
+    over = threading.Event()
+
+    def watch() -> None:
+        me = psutil.Process()
+        while not over.wait(0.1):
+            for child in me.children(recursive=True):
+                with suppress(OSError, StopIteration):
+                    lines = Path(f"/proc/{child.pid}/status").read_text().splitlines()
+                    mark = next(line for line in lines if line.startswith("VmHWM"))
+                    peaks[child.pid] = int(mark.split()[1])
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        yield peaks
+    finally:
+        over.set()
+        watching.join()
 
 
 def evening(years: list[int], given: Path | None) -> None:
