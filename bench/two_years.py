@@ -45,7 +45,7 @@ def main() -> int:
     parser.add_argument("--docs", action="store_true", help="write the figures into the docs")
     given = parser.parse_args()
     logging.getLogger("ib_async").setLevel(logging.CRITICAL)
-    with folder_of(given.folder) as home, database(given.ledger) as url:
+    with folder_of(given.folder) as home, database(given.ledger, given.folder) as url:
         desk = LongDesk(home=home, seed=given.seed, inception=FIRST, ledger=url)
         tally, first, spent = progress(home)
         last = FIRST
@@ -67,7 +67,7 @@ def main() -> int:
     text = f"{today}, {given.ledger}, seed {given.seed}: {sentence(tally)} ({minutes:.0f} minutes)."
     print(text)
     if given.docs:
-        publish(given.ledger, text)
+        publish(given.ledger, f"{text}\n\n{table(tally)}")
     return 1 if tally.wrong else 0
 
 
@@ -82,9 +82,10 @@ def folder_of(chosen: Path | None) -> Iterator[Path]:
 
 
 @contextmanager
-def database(kind: str) -> Iterator[str]:
-    """The ledger's address; a server of its own where it needs one."""
-    with nullcontext("sqlite:///ledger.sqlite") if kind == "sqlite" else server() as url:
+def database(kind: str, kept: Path | None) -> Iterator[str]:
+    """The ledger's address; a server of its own where it needs one, its data beside the desk."""
+    own = None if kept is None else kept.resolve().with_name(f"{kept.name}-postgresql")
+    with nullcontext("sqlite:///ledger.sqlite") if kind == "sqlite" else server(own) as url:
         yield url
 
 
@@ -105,15 +106,36 @@ def save(home: Path, tally: Tally, last: date, minutes: float) -> None:
 
 
 def sentence(tally: Tally) -> str:
-    """The figures in words."""
-    counts = dict(tally.counts)
-    evenings, orders = counts.pop("evenings", 0), counts.pop("orders", 0)
-    days = counts.pop("days of value compared", 0)
-    rest = ", ".join(f"{number} {name}" for name, number in sorted(counts.items()))
+    """The figures that count, in words."""
+    days = tally.counts.get("days of value compared", 0)
     return (
-        f"{evenings} evenings, {orders} orders; {rest}. Value compared on {days} days, at most "
-        f"{tally.rest:.2f} dollars a day without an explanation. Wrong: {len(tally.wrong)}"
+        f"{tally.counts.get('evenings', 0)} evenings, {tally.counts.get('orders', 0)} orders, "
+        f"value compared on {days} days, at most {tally.rest:.2f} dollars a day without an "
+        f"explanation. Wrong: {len(tally.wrong)}"
     )
+
+
+#: What is counted, by how its name begins.
+GROUPS = {
+    "Orders, at the end of their evening": "orders ",
+    "Breaks between a model and the desk, by cause": "break ",
+    "Findings": "finding ",
+    "Evenings": "evenings ",
+    "Also": "",
+}
+IN_THE_SENTENCE = ("evenings", "orders", "days of value compared")
+
+
+def table(tally: Tally) -> str:
+    """Everything else that was counted."""
+    rest = {name: n for name, n in tally.counts.items() if name not in IN_THE_SENTENCE}
+    lines = ["| what | how often |", "|---|---|"]
+    for title, prefix in GROUPS.items():
+        mine = sorted((n, name) for name, n in rest.items() if name.startswith(prefix))
+        told = ", ".join(f"{name.removeprefix(prefix)} {n}" for n, name in reversed(mine))
+        lines += [f"| {title} | {told} |"] if told else []
+        rest = {name: n for name, n in rest.items() if not name.startswith(prefix)}
+    return "\n".join(lines)
 
 
 def publish(ledger: str, text: str) -> None:

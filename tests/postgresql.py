@@ -29,29 +29,33 @@ def programs() -> Path | None:
 
 
 @contextmanager
-def server() -> Iterator[str]:
+def server(kept: Path | None = None) -> Iterator[str]:
     """Run a server for as long as the block lasts; yields the address of its database.
 
+    Its data is thrown away afterwards, unless a folder is named that keeps it for the next time.
     Skips the test, with a word, where there is no PostgreSQL.
     """
     where = programs()
     if where is None:
         pytest.skip("PostgreSQL is not installed here (initdb was not found)")
-    folder = Path(tempfile.mkdtemp(prefix="afterclose-postgresql-"))
+    folder = kept or Path(tempfile.mkdtemp(prefix="afterclose-postgresql-"))
+    folder.mkdir(parents=True, exist_ok=True)
     try:
         as_user = _as_another_user(folder)
         data, port = folder / "data", _free_port()
         made = ["--username=afterclose", "--auth=trust", "--no-sync", "--encoding=UTF8"]
-        _run([*as_user, str(where / "initdb"), "-D", str(data), "--locale=C", *made])
+        if not data.is_dir():
+            _run([*as_user, str(where / "initdb"), "-D", str(data), "--locale=C", *made])
         options = f"-p {port} -c listen_addresses=127.0.0.1 -k {folder} -c full_page_writes=off"
         control = [*as_user, str(where / "pg_ctl"), "-D", str(data), "-w"]
         _run([*control, "-l", str(folder / "server.log"), "-o", options, "start"])
         try:
             yield f"postgresql+psycopg://afterclose@127.0.0.1:{port}/postgres"
         finally:
-            _run([*control, "-m", "immediate", "stop"])
+            _run([*control, "-m", "fast" if kept else "immediate", "stop"])
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if kept is None:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _as_another_user(folder: Path) -> Sequence[str]:
