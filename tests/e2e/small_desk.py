@@ -79,12 +79,16 @@ class SmallDesk:
         (self.home / "afterclose.toml").write_text(text, encoding="utf-8")
 
     def gateway(
-        self, *, account: str = ACCOUNT, scenario: str = ""
+        self,
+        *,
+        account: str = ACCOUNT,
+        scenario: str = "",
+        held: tuple[tws_sim.Holding, ...] = (),
     ) -> AbstractContextManager[tws_sim.RunningGateway]:
         """A paper gateway that plays this desk's market."""
         return tws_sim.running(
             market=tws_sim.Market.from_folder(self.home / "gateway"),
-            account=tws_sim.AccountSpec(account=account, cash=cash()),
+            account=tws_sim.AccountSpec(account=account, cash=cash(), positions=held),
             clock=tws_sim.FrozenClock(EVENING),
             scenario=tws_sim.Scenario.from_toml(scenario),
         )

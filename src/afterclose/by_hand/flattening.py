@@ -16,6 +16,7 @@ from afterclose.domain.account import AccountSnapshot
 from afterclose.domain.contracts import FuturesContract
 from afterclose.domain.order_life import OrderLife, lives
 from afterclose.domain.orders import BrokerOrder, OrderEvent, OrderState
+from afterclose.errors import BrokerError
 from afterclose.evening.desk import Desk
 from afterclose.evening.dispatch import before_restart, restarts
 from afterclose.ports import BrokerReader
@@ -37,12 +38,16 @@ class FlattenRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flattened:
-    """What became of it. ``left`` is None where the positions afterwards are not known."""
+    """What became of it. ``left`` is None where the positions afterwards are not known.
+
+    ``lost`` is how the gateway was lost on the way: flattened again, the rest goes.
+    """
 
     lives: Mapping[str, OrderLife]
     cancelling: cancelling.Cancelling
     rows: tuple[flatten.FlattenRow, ...]
     left: tuple[flatten.FlattenRow, ...] | None
+    lost: BrokerError | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +108,7 @@ async def carry_out(
     orders = [row.order for row in shown if row.order is not None]
     yes = yes_to(desk, "flatten", tuple(o.order_ref for o in orders), by=request.by)
     desk.ledger.record_approval(yes)
+    lost: list[BrokerError] = []
     async with desk.open_reader() as reader, desk.open_order_desk(yes) as order_desk:
         meant = {row.position.con_id for row in shown if row.order is not None}
         meant |= {order.con_id for order in waiting}
@@ -129,10 +135,21 @@ async def carry_out(
             ),
             desk.clock,
             on_event=on_event,
+            on_lost=lost.append,
             follow=for_a_while,
         )
-        left = await _left(desk, reader, request)
-    return Flattened(lives=known, cancelling=ended, rows=tuple(going), left=left)
+        try:
+            left = await _left(desk, reader, request)
+        except BrokerError as error:  # the orders are out: what became of them is told all the same
+            lost.append(error)
+            left = None
+    return Flattened(
+        lives=known,
+        cancelling=ended,
+        rows=tuple(going),
+        left=left,
+        lost=lost[0] if lost else None,
+    )
 
 
 async def for_a_while(orders: submit.Following) -> None:

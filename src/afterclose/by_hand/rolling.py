@@ -46,10 +46,11 @@ class Roll:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rolled:
-    """What became of it."""
+    """What became of it, and how the gateway was lost on the way, if it was."""
 
     lives: Mapping[str, OrderLife]
     cancelling: cancelling.Cancelling
+    lost: BrokerError | None = None
 
 
 async def preview(desk: Desk, request: RollRequest) -> Roll:
@@ -77,6 +78,7 @@ async def carry_out(
     orders = (shown.legs.close, shown.legs.opens)
     yes = words.yes_to(desk, "roll", tuple(o.order_ref for o in orders), by=request.by)
     desk.ledger.record_approval(yes)
+    lost: list[BrokerError] = []
     async with desk.open_reader() as reader, desk.open_order_desk(yes) as order_desk:
         ended = await cancelling.run(
             order_desk,
@@ -107,9 +109,10 @@ async def carry_out(
             ),
             desk.clock,
             on_event=on_event,
+            on_lost=lost.append,
             follow=flattening.for_a_while,
         )
-    return Rolled(lives=known, cancelling=ended)
+    return Rolled(lives=known, cancelling=ended, lost=lost[0] if lost else None)
 
 
 async def _plan(desk: Desk, reader: BrokerReader, request: RollRequest, *, doubtful: bool) -> Roll:

@@ -217,7 +217,10 @@ def _price(text: str) -> Decimal | None:
 
 
 def flatten(home: Path, request: by_hand.FlattenRequest, *, send: bool, typed: str) -> None:
-    """Show what would be closed; with ``send`` and the typed confirmation, close it."""
+    """Show what would be closed; with ``send`` and the typed confirmation, close it.
+
+    Exits 3 when the gateway was lost or an order's fate is unknown, 1 when something is left.
+    """
     screen = console()
     with orders_may_be_out(), open_for_command(home) as desk:
         seen = asyncio.run(by_hand.survey(desk, request))
@@ -254,9 +257,19 @@ def flatten(home: Path, request: by_hand.FlattenRequest, *, send: bool, typed: s
         screen.print(_flatten_table(done.left, title="Left"))
     else:
         screen.print("Nothing is left of what was chosen.")
+    show_loss(done.lost, then="the same 'afterclose flatten' closes what is left")
     show_orders(tuple(done.lives.values()))
+    if done.lost is not None:
+        raise typer.Exit(ExitCode.OUTSIDE_DOWN)
     if done.left is None or done.left or done.cancelling.still_open:
         raise typer.Exit(ExitCode.BLOCKED)
+
+
+def show_loss(lost: BrokerError | None, *, then: str) -> None:
+    """Say that the gateway was lost on the way, and what goes on when it is back."""
+    if lost is not None:
+        said = f"The gateway was lost on the way: {lost}. When it is back, {then}."
+        console().print(said, soft_wrap=True)
 
 
 def _how_to_go_on(request: by_hand.FlattenRequest, *, rows: int, orders: int, waiting: int) -> str:

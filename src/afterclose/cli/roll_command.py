@@ -11,7 +11,7 @@ from rich.table import Table
 
 from afterclose.by_hand import rolling
 from afterclose.cli.desk_commands import open_for_command, orders_may_be_out, show_orders
-from afterclose.cli.hand_commands import confirm, known_type
+from afterclose.cli.hand_commands import confirm, known_type, show_loss
 from afterclose.cli.terminal import OrderTicker, console
 from afterclose.domain.legs import lone_pairs
 from afterclose.domain.orders import OrderState
@@ -20,7 +20,10 @@ from afterclose.errors import ExitCode
 
 
 def roll(home: Path, request: rolling.RollRequest, *, send: bool, typed: str) -> None:
-    """Show both orders; with ``send`` and the typed confirmation, send them, the close first."""
+    """Show both orders; with ``send`` and the typed confirmation, send them, the close first.
+
+    Exits 3 when the gateway was lost or an order's fate is unknown, 1 when the roll is not done.
+    """
     screen = console()
     with orders_may_be_out(), open_for_command(home) as desk:
         shown = asyncio.run(rolling.preview(desk, request))
@@ -33,12 +36,13 @@ def roll(home: Path, request: rolling.RollRequest, *, send: bool, typed: str) ->
         confirm(desk, 2, typed)
         done = asyncio.run(rolling.carry_out(desk, request, shown, on_event=OrderTicker(screen)))
         now = desk.clock.now()
+    show_loss(done.lost, then="'afterclose settle' says what became of both")
     show_orders(tuple(done.lives.values()))
     for pair in lone_pairs(done.lives):
         screen.print(pair.text(now), style="bold red")
     if any(life.state is not OrderState.FILLED for life in done.lives.values()):
         screen.print("The roll is not done yet: 'afterclose status' tells, 'flatten' ends it.")
-        raise typer.Exit(ExitCode.BLOCKED)
+        raise typer.Exit(ExitCode.BLOCKED if done.lost is None else ExitCode.OUTSIDE_DOWN)
     screen.print("Rolled.")
 
 

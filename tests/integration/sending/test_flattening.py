@@ -13,7 +13,7 @@ import pytest
 from afterclose import by_hand, tws_sim
 from afterclose.adapters.ibkr.reader import open_reader
 from afterclose.domain.contracts import ContractMonth, FuturesContract, RootSymbol
-from afterclose.domain.orders import Action, BasketOrder, OrderState
+from afterclose.domain.orders import Action, BasketOrder, EventKind, OrderEvent, OrderState
 from afterclose.errors import BrokerTimeout, SafetyError
 from afterclose.evening.books import read_books
 from afterclose.stages.flatten import Selection
@@ -238,3 +238,22 @@ async def test_a_halt_cancels_what_is_ours_and_leaves_what_is_not(stage: Stage) 
     ]
     past = read_books(stage.ledger, (), EVENING.date()).past
     assert past[waiting().order_ref].state is OrderState.CANCELLED
+
+
+async def test_a_gateway_that_is_lost_among_the_orders_leaves_an_answer(stage: Stage) -> None:
+    shown = await stage.shown(EVERYTHING)
+    dropped: list[str] = []
+
+    def drop(event: OrderEvent) -> None:
+        if event.kind is EventKind.STATUS and not dropped:
+            dropped.append(event.order_ref)
+            stage.gateway.drop_connections()
+
+    done = await by_hand.carry_out(stage.desk, stage.request(EVERYTHING), shown, on_event=drop)
+
+    assert dropped
+    assert done.lost is not None
+    assert done.left is None
+    again = await stage.flatten(EVERYTHING)
+    assert again.left == ()
+    assert stage.positions() == {}

@@ -26,6 +26,7 @@ from afterclose.evening.journal import DESK_LOCK, RunJournal
 from afterclose.settings import load
 from e2e.small_desk import ACCOUNT, EVENING, SESSION, TOMORROW, SmallDesk, make_small_desk
 from make import make_order
+from unit.tws_sim.sim_market import holding
 
 pytestmark = pytest.mark.slow
 
@@ -172,6 +173,20 @@ def test_flatten_without_a_choice_is_a_preview(desk: SmallDesk) -> None:
     assert (code, "exclude each other" in said) == (2, True)
     code, said = afterclose(desk, "flatten", "--all", "--type", "STOP")
     assert (code, "no order type" in said) == (2, True)
+
+
+def test_a_flattening_that_loses_the_gateway_says_how_to_go_on(tmp_path: Path) -> None:
+    desk = make_small_desk(tmp_path)
+    held = (holding("ES", "202612", 2, "6000"), holding("ZC", "202612", -1, "430"))
+    with desk.gateway(scenario="[orders]\ndrop_after = [1]\n", held=held) as gateway:
+        desk.configure(port=gateway.port)
+        code, said = afterclose(desk, "flatten", "--all", "--send", "--yes", "2")
+
+        assert code == 3
+        assert "The gateway was lost on the way" in said
+        assert "the same 'afterclose flatten' closes what is left" in said
+        left = {p.root for p in gateway.positions()}
+        assert left == {"ES", "ZC"} - {o.root for o in gateway.orders()}
 
 
 @pytest.mark.usefixtures("gateway")
