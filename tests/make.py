@@ -10,6 +10,7 @@ from typing import Any
 
 from afterclose.domain.account import AccountSnapshot, Position
 from afterclose.domain.audit import AuditReport, AuditRow
+from afterclose.domain.broker_book import BrokerOrder, OrderSweep
 from afterclose.domain.contracts import (
     ContractMonth,
     ContractSpec,
@@ -36,12 +37,10 @@ from afterclose.domain.market import (
 from afterclose.domain.orders import (
     Action,
     BasketOrder,
-    BrokerOrder,
     EventKind,
     Fill,
     ModelTrade,
     OrderEvent,
-    OrderSweep,
     TradeKind,
 )
 

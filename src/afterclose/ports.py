@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from afterclose.domain.account import AccountSnapshot
+from afterclose.domain.broker_book import OrderSweep
 from afterclose.domain.contracts import (
     Currency,
     FuturesContract,
@@ -28,7 +29,7 @@ from afterclose.domain.market import BarsAnswer, FxRates, Qualification, Quote, 
 from afterclose.domain.nav import AccountNav, CashFlow
 from afterclose.domain.netting import Netting, SessionRecord, Transfer
 from afterclose.domain.notices import Notice
-from afterclose.domain.orders import Action, Approval, BasketOrder, OrderEvent, OrderSweep
+from afterclose.domain.orders import Action, Approval, BasketOrder, OrderEvent
 from afterclose.domain.runs import ModelRequest, ModelResult
 from afterclose.domain.sending import Halt
 

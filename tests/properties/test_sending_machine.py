@@ -21,15 +21,10 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
 from afterclose.adapters.ledger.store import SqlLedger
 from afterclose.clock import ManualClock
+from afterclose.domain.broker_book import BrokerOrder
 from afterclose.domain.contracts import FuturesContract
 from afterclose.domain.order_life import live, lives
-from afterclose.domain.orders import (
-    BasketOrder,
-    BrokerOrder,
-    EventKind,
-    OrderEvent,
-    OrderState,
-)
+from afterclose.domain.orders import BasketOrder, EventKind, OrderEvent, OrderState
 from afterclose.domain.placing import Repricing
 from afterclose.errors import ApprovalVoid
 from afterclose.evening.books import read_books

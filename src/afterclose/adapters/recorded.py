@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from afterclose.domain.account import AccountSnapshot
+from afterclose.domain.broker_book import OrderSweep
 from afterclose.domain.contracts import (
     Currency,
     FuturesContract,
@@ -27,7 +28,7 @@ from afterclose.domain.market import (
     QualificationState,
     Quote,
 )
-from afterclose.domain.orders import BasketOrder, OrderSweep
+from afterclose.domain.orders import BasketOrder
 from afterclose.errors import AccountMismatch, BrokerTimeout
 
 _NOT_ASKED = "not asked on that evening"

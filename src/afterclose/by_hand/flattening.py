@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from afterclose import clock as calendar
 from afterclose.by_hand.words import yes_to
 from afterclose.domain.account import AccountSnapshot
+from afterclose.domain.broker_book import BrokerOrder
 from afterclose.domain.contracts import FuturesContract
 from afterclose.domain.order_life import OrderLife, lives
-from afterclose.domain.orders import BrokerOrder, OrderEvent, OrderState
+from afterclose.domain.orders import OrderEvent, OrderState
 from afterclose.errors import BrokerError
 from afterclose.evening.desk import Desk
 from afterclose.evening.dispatch import before_restart, restarts

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from afterclose.domain.broker_book import BrokerOrder
 from afterclose.domain.contracts import ContractMonth, Currency
-from afterclose.domain.orders import BrokerOrder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,15 +13,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
+from afterclose.domain.broker_book import BrokerOrder, OrderSweep
 from afterclose.domain.orders import (
     BY_WORD,
     BasketOrder,
-    BrokerOrder,
     EventKind,
     Fill,
     OrderEvent,
     OrderState,
-    OrderSweep,
     final_fills,
 )
 

@@ -12,6 +12,7 @@ from datetime import date
 
 from afterclose.domain.audit import AuditRow, PositionCheck
 from afterclose.domain.breaks import Break, BreakCause, BreakKind
+from afterclose.domain.broker_book import OrderSweep
 from afterclose.domain.contracts import (
     FuturesContract,
     QualifiedContract,
@@ -21,7 +22,7 @@ from afterclose.domain.contracts import (
 from afterclose.domain.findings import Finding, Severity, Verdict
 from afterclose.domain.legs import attempts_at, filled_by
 from afterclose.domain.order_life import OrderLife
-from afterclose.domain.orders import Fill, OrderState, OrderSweep, TradeKind
+from afterclose.domain.orders import Fill, OrderState, TradeKind
 
 #: TWS itself trades as client 0: a person at the keyboard.
 _BY_HAND = 0

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from afterclose.domain.account import AccountSnapshot, Position
+from afterclose.domain.broker_book import BrokerOrder
 from afterclose.domain.contracts import (
     ContractSpec,
     FuturesContract,
@@ -24,7 +25,7 @@ from afterclose.domain.contracts import (
     Settlement,
 )
 from afterclose.domain.market import Quote
-from afterclose.domain.orders import Action, BasketOrder, BrokerOrder, OrderState, TradeKind
+from afterclose.domain.orders import Action, BasketOrder, OrderState, TradeKind
 from afterclose.domain.sending import DESK_MODEL, flatten_ref
 from afterclose.errors import BrokerTimeout
 

@@ -10,10 +10,11 @@ from datetime import datetime
 
 from afterclose import tws_sim
 from afterclose.adapters.ledger.store import SqlLedger
+from afterclose.domain.broker_book import OrderSweep
 from afterclose.domain.contracts import QualifiedContract
 from afterclose.domain.netting import Netting, Transfer
 from afterclose.domain.order_life import NOT_SENT
-from afterclose.domain.orders import BasketOrder, EventKind, OrderEvent, OrderSweep
+from afterclose.domain.orders import BasketOrder, EventKind, OrderEvent
 from afterclose.ports import OrderDesk
 
 #: Status words of the gateway's book after which nothing more can happen to an order.

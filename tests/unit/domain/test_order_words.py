@@ -6,10 +6,10 @@ from decimal import Decimal
 
 import pytest
 
+from afterclose.domain.broker_book import BrokerOrder
 from afterclose.domain.contracts import ContractMonth, FuturesContract, RootSymbol
 from afterclose.domain.orders import (
     Action,
-    BrokerOrder,
     Fill,
     ModelTrade,
     OrderState,

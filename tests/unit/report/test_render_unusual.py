@@ -7,9 +7,10 @@ from decimal import Decimal
 
 from afterclose.domain.account import AccountSnapshot
 from afterclose.domain.audit import AuditRow, Sizing
+from afterclose.domain.broker_book import BrokerOrder
 from afterclose.domain.findings import Severity
 from afterclose.domain.market import FxRates
-from afterclose.domain.orders import Action, BrokerOrder
+from afterclose.domain.orders import Action
 from afterclose.report.render import render_evening
 from unit.report.make_bars import finding
 from unit.report.make_view import make_report, make_view

@@ -6,15 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from afterclose.domain.broker_book import BrokerOrder, OrderSweep
 from afterclose.domain.contracts import QualifiedContract
-from afterclose.domain.orders import (
-    BasketOrder,
-    BrokerOrder,
-    EventKind,
-    Fill,
-    OrderEvent,
-    OrderSweep,
-)
+from afterclose.domain.orders import BasketOrder, EventKind, Fill, OrderEvent
 from afterclose.errors import BrokerError, BrokerUnavailable
 from make import NOW, make_broker_order, make_fill, make_sweep
 

@@ -15,6 +15,7 @@ import pytest
 
 from afterclose.domain.account import Position
 from afterclose.domain.audit import AuditReport, AuditRow
+from afterclose.domain.broker_book import BrokerOrder
 from afterclose.domain.findings import Severity
 from afterclose.domain.market import (
     AnswerState,
@@ -25,7 +26,7 @@ from afterclose.domain.market import (
     QualificationState,
     Quote,
 )
-from afterclose.domain.orders import Action, BasketOrder, BrokerOrder, TradeKind
+from afterclose.domain.orders import Action, BasketOrder, TradeKind
 from afterclose.stages.audit import AuditInputs, AuditRules, audit, completed_bars
 from make import (
     ACCOUNT,

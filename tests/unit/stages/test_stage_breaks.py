@@ -12,16 +12,10 @@ import pytest
 
 from afterclose.domain.audit import AuditRow, PositionCheck
 from afterclose.domain.breaks import Break, BreakCause, BreakKind
+from afterclose.domain.broker_book import BrokerOrder, OrderSweep
 from afterclose.domain.findings import Severity
 from afterclose.domain.order_life import OrderLife
-from afterclose.domain.orders import (
-    BasketOrder,
-    BrokerOrder,
-    Fill,
-    OrderState,
-    OrderSweep,
-    TradeKind,
-)
+from afterclose.domain.orders import BasketOrder, Fill, OrderState, TradeKind
 from afterclose.stages import breaks
 from make import (
     NOW,

@@ -11,6 +11,7 @@ import pytest
 
 from afterclose.clock import ManualClock
 from afterclose.domain.account import AccountSnapshot
+from afterclose.domain.broker_book import OrderSweep
 from afterclose.domain.contracts import (
     Currency,
     FuturesContract,
@@ -26,7 +27,6 @@ from afterclose.domain.market import (
     QualificationState,
     Quote,
 )
-from afterclose.domain.orders import OrderSweep
 from afterclose.errors import AccountMismatch, BrokerTimeout
 from afterclose.ports import BrokerReader
 from afterclose.stages.snapshot import (

@@ -15,7 +15,8 @@ from afterclose.adapters.ibkr.convert import CLIENT_NOT_TOLD, broker_order, fill
 from afterclose.adapters.ibkr.receiver import Part, Reply
 from afterclose.adapters.ibkr.rows import OpenOrderRow, StatusRow
 from afterclose.adapters.ibkr.session import Session
-from afterclose.domain.orders import BrokerOrder, Fill, OrderSweep, final_fills
+from afterclose.domain.broker_book import BrokerOrder, OrderSweep
+from afterclose.domain.orders import Fill, final_fills
 
 EXECUTIONS = "executions"
 _OrderKey = tuple[int, ...]

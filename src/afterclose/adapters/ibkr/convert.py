@@ -25,6 +25,7 @@ from afterclose.adapters.ibkr.rows import (
     StatusRow,
 )
 from afterclose.domain.account import Position
+from afterclose.domain.broker_book import BrokerOrder
 from afterclose.domain.contracts import (
     ContractMonth,
     ContractSpec,
@@ -35,7 +36,7 @@ from afterclose.domain.contracts import (
     QualifiedContract,
 )
 from afterclose.domain.market import Bar
-from afterclose.domain.orders import Action, BrokerOrder, Fill
+from afterclose.domain.orders import Action, Fill
 from afterclose.errors import ContractError
 
 #: Client number of an order whose owner the gateway does not tell (completed orders).

@@ -19,8 +19,9 @@ from afterclose.adapters.ibkr.order_stream import OrderStream
 from afterclose.adapters.ibkr.reader import require_account
 from afterclose.adapters.ibkr.session import Session, connected
 from afterclose.adapters.ibkr.written_order import ib_order
+from afterclose.domain.broker_book import OrderSweep
 from afterclose.domain.contracts import QualifiedContract
-from afterclose.domain.orders import Approval, BasketOrder, OrderEvent, OrderSweep
+from afterclose.domain.orders import Approval, BasketOrder, OrderEvent
 from afterclose.errors import (
     ApprovalVoid,
     BrokerError,

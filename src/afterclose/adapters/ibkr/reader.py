@@ -37,6 +37,7 @@ from afterclose.adapters.ibkr.quoting import DELAYED, quote, quote_is_full
 from afterclose.adapters.ibkr.rates import read_rate_history, read_rates
 from afterclose.adapters.ibkr.session import Session, connected, value_of
 from afterclose.domain.account import AccountSnapshot
+from afterclose.domain.broker_book import OrderSweep
 from afterclose.domain.contracts import (
     ContractMonth,
     Currency,
@@ -54,7 +55,6 @@ from afterclose.domain.market import (
     QualificationState,
     Quote,
 )
-from afterclose.domain.orders import OrderSweep
 from afterclose.errors import AccountMismatch, BrokerUnavailable
 from afterclose.ports import Clock
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -14,7 +13,7 @@ from sqlalchemy import (
     select,
 )
 
-from afterclose.adapters.ledger import netted, tables
+from afterclose.adapters.ledger import holdings, netted, tables
 from afterclose.adapters.ledger.custody import LEASE_FOR, Custody
 from afterclose.adapters.ledger.engine import WRITING, open_engine, told
 from afterclose.adapters.ledger.migrating import migrate
@@ -31,7 +30,6 @@ from afterclose.adapters.ledger.rows import (
     APPROVAL,
     EVENT,
     ORDER,
-    fills_of,
     in_utc,
     name_order,
     part_rows,
@@ -42,8 +40,8 @@ from afterclose.domain.contracts import ContractMonth, FuturesContract, RootSymb
 from afterclose.domain.history import Acknowledgement
 from afterclose.domain.nav import AccountNav, CashFlow
 from afterclose.domain.netting import NET_MODEL, Netting, SessionRecord, Transfer
-from afterclose.domain.orders import Approval, BasketOrder, OrderEvent, TradeKind
-from afterclose.domain.sending import DESK_MODEL, Halt, shares
+from afterclose.domain.orders import Approval, BasketOrder, OrderEvent
+from afterclose.domain.sending import DESK_MODEL, Halt
 from afterclose.errors import LedgerError
 
 
@@ -258,29 +256,8 @@ class SqlLedger:
         Its adoptions, the fills of its own orders, and its share of what was filled of orders of
         the whole desk. One execution counts once, however often the gateway told of it.
         """
-        book: defaultdict[FuturesContract, int] = defaultdict(int)
-        adopted = select(tables.adoptions).where(tables.adoptions.c.model == model)
         with self._connection() as connection:
-            for row in connection.execute(adopted).mappings():
-                month = ContractMonth.from_yyyymm(row["contract_month"])
-                book[FuturesContract(RootSymbol(row["root"]), month)] += row["quantity"]
-            own = fills_of(connection, tables.orders.c.model == model)
-            named = select(tables.parts.c.order_ref).where(tables.parts.c.model == model)
-            shared = fills_of(connection, tables.orders.c.order_ref.in_(named))
-            parts = parts_of(connection, shared)
-            together = fills_of(
-                connection, tables.orders.c.order_ref.in_(netted.net_refs_of(model))
-            )
-            rows = netted.traded_by_rows(connection, model, together)
-        for order, fills in own.values():
-            book[order.contract] += sum(fill.signed for fill in fills)
-        for order, fills in shared.values():
-            filled = sum(fill.signed for fill in fills)
-            owned = shares(parts[order.order_ref], ordered=order.signed, filled=filled)
-            book[order.contract] += owned[model]
-        for carried, traded in rows:
-            book[carried.contract] += traded
-        return {contract: quantity for contract, quantity in sorted(book.items()) if quantity}
+            return holdings.held(connection, model)
 
     def parts(self, refs: Collection[str]) -> Mapping[str, Mapping[str, int]]:
         """Return whose positions these orders close, for those that belong to several models."""
@@ -294,19 +271,8 @@ class SqlLedger:
 
     def rolled(self, model: str) -> Mapping[FuturesContract, FuturesContract]:
         """Return which contract a person rolled into which for a model, the last word each."""
-        named = select(tables.parts.c.order_ref).where(tables.parts.c.model == model)
-        query = select(tables.orders.c.payload).where(tables.orders.c.order_ref.in_(named))
         with self._connection() as connection:
-            orders = [ORDER.validate_json(row) for row in connection.scalars(query)]
-            filled = fills_of(connection, tables.orders.c.order_ref.in_(named))
-        by_ref = {order.order_ref: order for order in orders}
-        return {
-            by_ref[order.roll_pair].contract: order.contract
-            for order in sorted(orders, key=lambda o: (o.session, o.order_ref))
-            if order.kind is TradeKind.ROLL_OPEN
-            and order.roll_pair in by_ref
-            and order.order_ref in filled
-        }
+            return holdings.rolled(connection, model)
 
     def named(self, refs: Collection[str]) -> Mapping[str, BasketOrder]:
         """Return those of these references that this desk named, with what they mean."""

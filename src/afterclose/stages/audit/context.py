@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
+from afterclose.domain.broker_book import BrokerOrder
 from afterclose.domain.contracts import ContractSpec, QualifiedContract
 from afterclose.domain.findings import Finding, Scalar, Severity
 from afterclose.domain.market import (
@@ -18,7 +19,7 @@ from afterclose.domain.market import (
     Quote,
     VendorContract,
 )
-from afterclose.domain.orders import BasketOrder, BrokerOrder, TradeKind
+from afterclose.domain.orders import BasketOrder, TradeKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,17 +14,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from afterclose.domain.broker_book import OrderSweep
 from afterclose.domain.legs import lone_pairs
 from afterclose.domain.market import Quote
 from afterclose.domain.order_life import OrderLife
-from afterclose.domain.orders import (
-    BasketOrder,
-    EventKind,
-    OrderEvent,
-    OrderState,
-    OrderSweep,
-    later_attempt,
-)
+from afterclose.domain.orders import BasketOrder, EventKind, OrderEvent, OrderState, later_attempt
 from afterclose.domain.placing import LoneLeg, OrderType, at_market
 from afterclose.domain.sending import shares
 from afterclose.errors import BrokerError
