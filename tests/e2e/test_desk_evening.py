@@ -50,10 +50,18 @@ def test_a_whole_evening_is_sent_once_and_settled(desk: SmallDesk) -> None:
 
         unapproved = afterclose("send", home=desk.home)
         assert_told(unapproved, 4, "was not approved")
-        unexplained = afterclose("approve", "--reviewer", "Ann", home=desk.home)
+        unsaid = afterclose("approve", "--reviewer", "Ann", home=desk.home)
+        assert_told(unsaid, 4, "nobody is at a terminal", "--yes")
+        unexplained = afterclose("approve", "--yes", "--reviewer", "Ann", home=desk.home)
         assert_told(unexplained, 4, "no reason was given", "--note")
         approved = afterclose(
-            "approve", "--reviewer", "Ann", "--note", "clock of the rehearsal", home=desk.home
+            "approve",
+            "--yes",
+            "--reviewer",
+            "Ann",
+            "--note",
+            "the rehearsal's clock",
+            home=desk.home,
         )
         assert_told(approved, 0, "4 orders approved", ACCOUNT, "Ann")
 
@@ -80,7 +88,7 @@ def test_a_second_run_of_the_evening_meets_its_own_orders(desk: SmallDesk) -> No
         for _ in range(2):
             code, said = evening(desk, "run", "--session", SESSION.isoformat())
             assert code == 0, said
-            evening(desk, "approve", "--note", "rehearsal")
+            evening(desk, "approve", "--yes", "--note", "rehearsal")
             evening(desk, "send")
 
         refs = [o.order_ref for o in gateway.orders()]
@@ -121,7 +129,7 @@ def test_a_changed_report_makes_the_approval_void(desk: SmallDesk) -> None:
     with desk.gateway() as gateway:
         desk.configure(port=gateway.port)
         evening(desk, "run", "--session", SESSION.isoformat())
-        evening(desk, "approve", "--note", "rehearsal")
+        evening(desk, "approve", "--yes", "--note", "rehearsal")
         view = next((desk.home / "runs").iterdir()) / "45-evening.json"
         content = json.loads(view.read_text(encoding="utf-8"))
         content["audit"]["rows"][0]["final_quantity"] += 1
@@ -137,7 +145,7 @@ def test_an_order_without_an_answer_is_unknown_and_never_sent_again(desk: SmallD
     with desk.gateway(scenario="[orders]\nno_callback = [1]\n") as gateway:
         desk.configure(port=gateway.port)
         evening(desk, "run", "--session", SESSION.isoformat())
-        evening(desk, "approve", "--note", "rehearsal")
+        evening(desk, "approve", "--yes", "--note", "rehearsal")
         first, said = evening(desk, "send")
         again, _ = evening(desk, "send")
 

@@ -140,7 +140,13 @@ def _confirmed(desk: Desk, said: Said, asking: Ask | None) -> Said:
     if live and asking is not None and not said.confirmed:
         known = replace(known, confirmed=asking(f"Real money: type {account} to approve."))
     dispatch.require_confirmed(desk, known.confirmed)
-    if not live and asking is not None and not said.sure:
+    if not live and not said.sure:
+        if asking is None:
+            raise NotApproved(
+                "nobody is at a terminal to say yes; nothing was approved",
+                hint="read the report, then approve at a terminal or on the page; a script that "
+                "a person has started for this evening says it with --yes",
+            )
         answer = asking("Approve exactly this? [y/N]").lower()
         if answer not in {"y", "yes"}:
             raise NotApproved("nothing was approved", hint="say yes when you mean it")

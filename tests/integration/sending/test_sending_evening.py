@@ -32,7 +32,7 @@ def test_the_dry_run_shows_what_then_goes_and_what_the_door_holds_back(tmp_path:
         text = settings.read_text(encoding="utf-8")
         settings.write_text(f"{text}[limits]\norders_per_evening = 3\n", encoding="utf-8")
         assert said_by(desk, "run", "--session", SESSION.isoformat())[0] == 0
-        assert said_by(desk, "approve", "--note", "rehearsal")[0] == 0
+        assert said_by(desk, "approve", "--yes", "--note", "rehearsal")[0] == 0
 
         code, shown = said_by(desk, "send", "--dry-run")
         assert code == 0, shown

@@ -26,6 +26,7 @@ from make import intent
 from unit.report.make_view import make_view
 from unit.web.web_site import LIVE, PAPER, RUN, write_evening
 
+YES = Said(reviewer="Ann", note="read", sure=True)
 ES = "main-20261120-TF-ESZ26-O1"
 VIEW = make_view()
 MARKET = '[data]\nstore = "market"\n'
@@ -141,8 +142,7 @@ def test_orders_and_their_risk_are_added_up() -> None:
 def test_what_goes_is_shown_before_it_counts(
     paper: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    said = Said(reviewer="Ann", note="read")
-    decide_commands.approve(paper, "", said, exclude=[ES])
+    decide_commands.approve(paper, "", YES, exclude=[ES])
     text = capsys.readouterr().out
     made = decision(paper)
 
@@ -151,6 +151,16 @@ def test_what_goes_is_shown_before_it_counts(
     assert made is not None
     assert ES not in made.order_refs
     assert (made.reviewer, made.note, len(made.order_refs)) == ("Ann", "read", 11)
+
+
+def test_where_nobody_sits_only_a_yes_that_was_given_is_one(paper: Path) -> None:
+    with pytest.raises(NotApproved, match="nobody is at a terminal") as caught:
+        decide_commands.approve(paper, "", replace(YES, sure=False), exclude=[])
+    assert decision(paper) is None
+    assert "--yes" in caught.value.hint
+
+    decide_commands.approve(paper, "", YES, exclude=[])
+    assert decision(paper) is not None
 
 
 def test_at_a_terminal_only_a_yes_is_a_yes(paper: Path) -> None:
@@ -176,7 +186,7 @@ def test_at_a_terminal_the_reason_for_warnings_is_asked_for(paper: Path) -> None
 
 def test_warnings_without_a_reason_are_not_approved(paper: Path) -> None:
     with pytest.raises(NotApproved, match="no reason was given"):
-        decide_commands.approve(paper, "", Said(reviewer="Ann"), exclude=[])
+        decide_commands.approve(paper, "", replace(YES, note=""), exclude=[])
     assert decision(paper) is None
 
 
@@ -216,7 +226,7 @@ def test_a_no_wants_its_reason(paper: Path) -> None:
 
 
 def test_what_has_left_is_not_rejected_whatever_the_manifest_says(paper: Path) -> None:
-    decide_commands.approve(paper, "", Said(reviewer="Ann", note="read"), exclude=[])
+    decide_commands.approve(paper, "", YES, exclude=[])
     leave(paper, ES)
     with pytest.raises(NotPossible, match=r"1 orders of the evening .* have left") as caught:
         decide_commands.reject(paper, "", Said(reviewer="Ann", note="no"))
@@ -231,19 +241,19 @@ def test_a_second_yes_says_how_much_of_it_has_left(
     paper: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     leave(paper, ES)
-    decide_commands.approve(paper, "", Said(reviewer="Ann", note="read"), exclude=[])
+    decide_commands.approve(paper, "", YES, exclude=[])
 
     assert "1 of them had left before and do not go again. Next" in capsys.readouterr().out
     leave(paper, *(row.order.order_ref for row in VIEW.audit.rows))
-    decide_commands.approve(paper, "", Said(reviewer="Ann", note="read"), exclude=[])
+    decide_commands.approve(paper, "", YES, exclude=[])
     assert "They had all left before" in capsys.readouterr().out
 
 
 def test_a_second_yes_does_not_unsay_that_orders_have_left(paper: Path) -> None:
-    decide_commands.approve(paper, "", Said(reviewer="Ann", note="read"), exclude=[])
+    decide_commands.approve(paper, "", YES, exclude=[])
     folder = RunFolder(paper / "runs" / RUN)
     manifest = folder.read_json(MANIFEST, RunManifest)
     folder.write_json(MANIFEST, replace(manifest, state=RunState.SUBMITTED))
-    decide_commands.approve(paper, "", Said(reviewer="Ann", note="read"), exclude=[])
+    decide_commands.approve(paper, "", YES, exclude=[])
 
     assert folder.read_json(MANIFEST, RunManifest).state is RunState.SUBMITTED
