@@ -161,5 +161,7 @@
   stream.onopen = () => away(false);
   stream.onerror = () => { if (stream.readyState !== EventSource.OPEN) away(true); };
   choices();
-  document.documentElement.dataset.review = "ready";
+  // htmx takes hold of the buttons when the document is whole; its listener came before this one.
+  const ready = () => { document.documentElement.dataset.review = "ready"; };
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", ready); else ready();
 })();
