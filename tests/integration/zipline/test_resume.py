@@ -358,29 +358,52 @@ def test_what_a_model_took_away_stays_away(tmp_path: Path) -> None:
 
 
 COUNTS = """
+import random
 from zipline.api import record
 seen, limit = [], 3
+
+class State:
+    count = 0
 
 def initialize(context):
     global limit
     limit = 5  # made again by every run
+    random.seed(7)
 
-def handle_data(context, data):
-    if WHERE == "module":
+def handle_data(context, data, earlier=[]):
+    if WHERE == "seen":
         seen.append(1)
+    elif WHERE == "State.count":
+        State.count += 1
+    elif WHERE == "handle_data.__defaults__":
+        earlier.append(1)
+    elif WHERE == "handle_data.calls":
+        handle_data.calls = getattr(handle_data, "calls", 0) + 1
+    elif WHERE == "generator":
+        random.random()
     record(seen=len(seen), limit=limit)
 """
 
 
-@pytest.mark.parametrize("where", ["module", "nowhere"])
+@pytest.mark.parametrize(
+    "where",
+    [
+        "seen",
+        "State.count",
+        "handle_data.__defaults__",
+        "handle_data.calls",
+        "generator",
+        "nowhere",
+    ],
+)
 def test_a_model_that_counts_in_its_module_leaves_no_checkpoint(tmp_path: Path, where: str) -> None:
-    path = tmp_path / f"counts_{where}.py"
+    path = tmp_path / "counts.py"
     path.write_text(COUNTS.replace("WHERE", repr(where)), encoding="utf-8")
 
     outcome, _ = run(market(CUT), CUT, tmp_path, load_strategy(str(path)))
 
     told = outcome.facts.get("checkpoint", "")
-    assert ("global variable seen" in str(told)) == (where == "module")
+    assert (f"global variable {where} of" in str(told)) == (where != "nowhere")
     assert (tmp_path / "checkpoint.json").exists() == (where == "nowhere")
 
 

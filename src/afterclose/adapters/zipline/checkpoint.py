@@ -5,8 +5,8 @@ later bar changes what an earlier session saw. The state is everything Zipline a
 from one session to the next: positions, the marks of the ledger, the portfolio, orders (the order
 in which they stand decides the order of fills), recorded values, and the model's own attributes.
 Contracts are kept by symbol. What Zipline can make again (schedules, costs, slippage models) is
-made again by ``initialize``. A model that writes into global variables of its modules after that
-has a state which is not kept here: it leaves no checkpoint.
+made again by ``initialize``. A model that writes into variables of its modules, their classes or
+functions after that has a state which is not kept here: it leaves no checkpoint.
 
 A checkpoint knows what it was made from and refuses everything else. The state is a pickle: it is
 read from the desk's own folder only, and only after the rest agrees.
@@ -17,10 +17,12 @@ from __future__ import annotations
 import hashlib
 import io
 import pickle
-from collections.abc import Iterable, Mapping
+import random
+from collections.abc import Iterable, Iterator, Mapping
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
+import numpy as np
 from zipline.assets import Future
 from zipline.assets.continuous_futures import ContinuousFuture
 from zipline.finance.position import Position
@@ -94,21 +96,48 @@ class _Hashing:
 
 
 def global_values(modules: Iterable[ModuleType]) -> GlobalValues:
-    """Digests of the variables of modules; what cannot be kept (loggers, locks) is left out."""
-    found = {}
+    """Digests of the variables of modules; what cannot be kept (loggers, locks) is left out.
+
+    With them where the random numbers stand that every module draws from.
+    """
+    found = {
+        ("random", "generator"): _digest(random.getstate()),
+        ("numpy.random", "generator"): _digest(np.random.get_state()),  # noqa: NPY002 - the shared one
+    }
     for module in modules:
-        for name, value in list(vars(module).items()):
-            if name.startswith("__") or isinstance(
-                value, ModuleType | FunctionType | BuiltinFunctionType | type
-            ):
-                continue
-            file = _Hashing()
+        for name, value in _variables(vars(module), module.__name__, set()):
             try:
-                pickle.Pickler(file, protocol=pickle.HIGHEST_PROTOCOL).dump(value)
+                found[module.__name__, name] = _digest(value)
             except Exception:  # noqa: BLE001, S112 - a class of the model's own may raise anything
                 continue
-            found[module.__name__, name] = file.digest.hexdigest()
     return found
+
+
+def _digest(value: object) -> str:
+    file = _Hashing()
+    pickle.Pickler(file, protocol=pickle.HIGHEST_PROTOCOL).dump(value)
+    return file.digest.hexdigest()
+
+
+def _variables(
+    place: Mapping[str, Any], module: str, seen: set[type], within: str = ""
+) -> Iterator[tuple[str, Any]]:
+    """Variables of a module, of its classes, and what its functions carry; each with its name."""
+    for short, value in list(place.items()):
+        name = f"{within}{short}"
+        plain = value.__func__ if isinstance(value, staticmethod | classmethod) else value
+        if short.startswith("__") or isinstance(plain, ModuleType | BuiltinFunctionType):
+            continue
+        if not isinstance(plain, type | FunctionType):
+            yield name, plain
+        elif plain.__module__ != module:  # a library's, or told of where it is from
+            continue
+        elif isinstance(plain, FunctionType):
+            yield f"{name}.__defaults__", (plain.__defaults__, plain.__kwdefaults__)
+            yield from ((f"{name}.{own}", kept) for own, kept in vars(plain).items())
+        elif plain not in seen:
+            seen.add(plain)
+            yield from _variables(vars(plain), module, seen, f"{name}.")
 
 
 def require_same_globals(before: GlobalValues, after: GlobalValues) -> None:
