@@ -67,7 +67,7 @@ async def prepare(desk: Desk, session: Session) -> RunFolder:
         run, nights, orders, trades, live, fresh, seen, facts
     )
     preparing.write_report(run, nights, orders, live, fresh, seen, report, money)
-    await asyncio.to_thread(telling.prepared, desk, run.folder, report)
+    await asyncio.to_thread(telling.prepared, desk, run.folder, report, orders.excluded)
     return run.journal.folder
 
 

@@ -140,10 +140,10 @@ def run(home: Path, session: date | None, *, full: bool) -> None:
     screen.print(f"report  {folder.path / run_files.REPORT}", soft_wrap=True)
     if view.manifest.state is RunState.NO_TRADES:
         screen.print(no_trades_line(tonight, len(out)))
-    elif view.audit.verdict is Verdict.BLOCKED:
+    if view.audit.verdict is Verdict.BLOCKED:
         screen.print("The evening is blocked; the report says by what.")
         raise typer.Exit(ExitCode.BLOCKED)
-    else:
+    if view.manifest.state is not RunState.NO_TRADES:
         screen.print("Read it, then: afterclose approve, or afterclose reject")
 
 

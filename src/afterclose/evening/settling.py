@@ -205,7 +205,8 @@ def unsent(desk: Desk, folder: RunFolder) -> str:
         return ""
     approval = desk.ledger.approval(manifest.run_id)
     if manifest.state is RunState.NO_TRADES:
-        stands = "the models trade nothing"
+        dropped = bool(run_files.read_view(folder).dropped)
+        stands = "no trade became an order" if dropped else "the models trade nothing"
     elif approval is None:
         cleared = len(run_files.read_view(folder).audit.cleared_orders())
         stands = f"not approved, {cleared} cleared orders"

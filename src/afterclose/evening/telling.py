@@ -12,10 +12,10 @@ from contextlib import asynccontextmanager
 
 from afterclose.artifacts import RunFolder
 from afterclose.domain.audit import AuditReport, Reconciliation
-from afterclose.domain.findings import Severity, Verdict
+from afterclose.domain.findings import Severity, Verdict, worst
 from afterclose.domain.notices import Notice, Told
 from afterclose.domain.order_life import OrderLife
-from afterclose.domain.orders import OrderState
+from afterclose.domain.orders import ExcludedTrade, OrderState
 from afterclose.errors import AfterCloseError
 from afterclose.evening import run_files
 from afterclose.evening.desk import Desk
@@ -23,25 +23,39 @@ from afterclose.evening.desk import Desk
 _SHOWN = 12
 
 
-def prepared(desk: Desk, folder: RunFolder, report: AuditReport) -> None:
-    """Tell that the evening is prepared: waiting for a person, blocked, or nothing to do."""
+def prepared(
+    desk: Desk, folder: RunFolder, report: AuditReport, excluded: Collection[ExcludedTrade] = ()
+) -> None:
+    """Tell that the evening is prepared: waiting for a person, blocked, or nothing to do.
+
+    ``excluded`` are the models' trades that became no order: of those that something blocks the
+    person is told, since an exit may be among them.
+    """
+    stopped = [e for e in excluded if worst(e.findings) is Verdict.BLOCKED]
     file = folder.path / run_files.REPORT
     flagged = sum(row.verdict is Verdict.LOOK for row in report.rows)
     cleared = report.cleared_orders()
     counted = f"{len(cleared)} orders, {flagged} flagged"
-    if not report.rows:
+    if not report.rows and stopped:
+        notice = Notice(
+            told=Told.PROBLEM,
+            title=f"{report.session}: no order, {len(stopped)} trades are blocked",
+            text="\n".join([*_blocking(report), *_excluded(stopped)]),
+            report=file,
+        )
+    elif not report.rows and report.verdict is not Verdict.BLOCKED:
         notice = Notice(
             told=Told.NOTHING,
             title=f"{report.session}: nothing to do tonight",
-            text="The models trade nothing. The report has the proof.",
+            text=f"{_why_nothing(len(excluded))} The report has the proof.",
             report=file,
         )
     elif report.verdict is Verdict.BLOCKED or not cleared:
-        worst = [f for f in report.findings if f.severity is Severity.BLOCK]
+        said = _blocking(report) or ["Every order is blocked."]
         notice = Notice(
             told=Told.PROBLEM,
             title=f"{report.session}: the evening is blocked",
-            text="\n".join(f"{f.code} {f.message}" for f in worst) or "Every order is blocked.",
+            text="\n".join([*said, *_excluded(stopped)]),
             report=file,
         )
     else:
@@ -49,7 +63,7 @@ def prepared(desk: Desk, folder: RunFolder, report: AuditReport) -> None:
             Notice(
                 told=Told.PREPARED,
                 title=f"{report.session}: prepared with {counted}",
-                text=_orders(report),
+                text="\n".join([_orders(report), *_excluded(stopped)]),
                 report=file,
             )
         )
@@ -59,6 +73,28 @@ def prepared(desk: Desk, folder: RunFolder, report: AuditReport) -> None:
             text=f"{counted}. Read the report, then 'afterclose approve' or 'afterclose review'.",
         )
     desk.tell(notice)
+
+
+def _blocking(report: AuditReport) -> list[str]:
+    return [f"{f.code} {f.message}" for f in report.findings if f.severity is Severity.BLOCK]
+
+
+def _excluded(stopped: Collection[ExcludedTrade]) -> list[str]:
+    """Name the trades that became no order, each with what blocks it."""
+    lines = [
+        f"no order of {e.model} in {e.subject}: {f.code} {f.message}"
+        for e in stopped
+        for f in e.findings
+        if f.severity is Severity.BLOCK
+    ]
+    more = len(lines) - _SHOWN
+    return [*lines[:_SHOWN], *([f"and {more} more"] if more > 0 else [])]
+
+
+def _why_nothing(excluded: int) -> str:
+    if not excluded:
+        return "The models trade nothing."
+    return f"The desk has nothing to trade: {excluded} trades of the models became no order."
 
 
 def _orders(report: AuditReport) -> str:
