@@ -21,7 +21,11 @@ from afterclose.domain.notices import Notice
 KEYRING = "afterclose"
 _ACCOUNT = re.compile(r"\b(?:D[UF]|[UF])[A-Z]*\d{3,}\b")
 _ADDRESS = re.compile(r"\b[a-z][a-z0-9+.-]*s?://\S+", re.IGNORECASE)
-_TOKEN = re.compile(r"([?&#](?:token|key|secret|password)=)[^\s&]+", re.IGNORECASE)
+#: In an address (``?api_key=…``), a database's words (``password=…``), JSON, a header.
+_TOKEN = re.compile(
+    r"""((?:token|key|secret|passw(?:or)?d)(?:=|["']\s*:\s*)["']?|\bbearer\s+)[^\s&"']+""",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
