@@ -6,6 +6,7 @@ Told by the acts themselves, and received by a local server where the channel's 
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -163,10 +164,38 @@ def test_an_evening_that_breaks_off_is_told_whatever_it_was(
         _ = 1 / 0
     with pytest.raises(ConfigError), tonight_command.told(settings, SESSION):
         raise ConfigError(f"account {ACCOUNT}", hint="say which")
+    with pytest.raises(OSError, match="No space"), tonight_command.told(settings, SESSION):
+        raise OSError(errno.ENOSPC, "No space left on device", "runs/45-evening.json")
 
-    assert [h["message"].splitlines()[:-1] for h in channel.heard] == [
+    *others, full = [h["message"].splitlines()[:-1] for h in channel.heard]
+    assert others == [
         ["an error of ours: ZeroDivisionError"], ["account the account", "say which"],
     ]  # fmt: skip
+    assert full[0] == "the disk cannot be used (No space left on device): runs/45-evening.json"
+    assert full[1].startswith("make room")
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ('[notify]\nevents = ["problem"]\n[audit]\nmax_deviaton = 0.1\n', "max_deviation"),
+        (f'[desk]\naccount = "{ACCOUNT}\n', "is not valid TOML"),
+        ('[notify]\nevents = ["problems"]\n', "notify.events"),
+    ],
+    ids=["a misspelled setting", "no TOML", "a mistake in [notify] itself"],
+)
+def test_settings_that_became_unusable_since_the_last_evening_are_told(
+    tmp_path: Path, channel: Channel, settings: str, said: str
+) -> None:
+    (tmp_path / "afterclose.toml").write_text(settings, encoding="utf-8")
+
+    done = CliRunner().invoke(app, ["tonight", "--desk", str(tmp_path)])
+
+    assert isinstance(done.exception, ConfigError)
+    (heard,) = channel.heard
+    assert "the evening stopped" in heard["title"]
+    assert said in heard["message"]
+    assert ACCOUNT not in heard["message"]
 
 
 def test_a_ledger_that_is_down_is_told_before_the_evening_begins(

@@ -6,7 +6,6 @@ Ctrl-C. Imports that cost time happen inside the commands.
 
 from __future__ import annotations
 
-import errno
 import logging
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from typer.core import TyperGroup
 from afterclose import __version__
 from afterclose.cli.data_app import data_app, update_app
 from afterclose.cli.desk_app import desk_app
+from afterclose.cli.disk import DISK_HINT, disk_text, of_the_disk
 from afterclose.cli.evening_app import evening_app
 from afterclose.cli.hand_app import hand_app
 from afterclose.cli.history_app import history_app
@@ -29,11 +29,6 @@ from afterclose.cli.nav_app import nav_app
 from afterclose.cli.options import SessionText, day
 from afterclose.cli.sim_app import sim_app
 from afterclose.errors import AfterCloseError, ExitCode, Stopped
-
-#: What a disk says when it is full, or not ours to write.
-_DISK = frozenset(
-    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE}
-)
 
 
 class Commands(TyperGroup):
@@ -68,22 +63,9 @@ def main() -> None:
     except KeyboardInterrupt:  # before a command began, or while it ended
         _stop(str(Stopped()), Stopped().hint, Stopped.exit_code)
     except Exception as error:  # noqa: BLE001 - the border: a user never meets a traceback
-        if isinstance(error, OSError) and error.errno in _DISK:
+        if of_the_disk(error):
             _stop(disk_text(error), DISK_HINT, ExitCode.OUTSIDE_DOWN)
         _stop(f"an error of ours; {_details()}", "please report it", ExitCode.BLOCKED)
-
-
-#: What a person does about a disk that cannot be written.
-DISK_HINT = (
-    "make room, or let this user write there; then run the same command again: what was done is "
-    "kept, and nothing is done twice"
-)
-
-
-def disk_text(error: OSError) -> str:
-    """Say what the machine refused, and where."""
-    where = f": {error.filename}" if error.filename else ""
-    return f"the disk cannot be used ({error.strerror}){where}"
 
 
 def _stop(message: str, hint: str, code: int) -> NoReturn:

@@ -15,6 +15,7 @@ from afterclose import clock as calendar
 from afterclose import schedule
 from afterclose.bootstrap import open_ledger, open_notifier
 from afterclose.cli import data_update, desk_commands
+from afterclose.cli.disk import DISK_HINT, disk_text, of_the_disk
 from afterclose.cli.terminal import console
 from afterclose.clock import SystemClock
 from afterclose.domain.contracts import Session
@@ -23,7 +24,7 @@ from afterclose.domain.runs import RunState
 from afterclose.errors import AfterCloseError, ConfigError, RunAlreadySubmitted
 from afterclose.evening import settling, unfinished
 from afterclose.ports import Clock, WaitingClock
-from afterclose.settings import SETTINGS_FILE, Settings, load
+from afterclose.settings import SETTINGS_FILE, Settings, load, who_is_told
 
 #: In the desk's folder: an evening that waits for late markets holds no other lock.
 TONIGHT_LOCK = ".afterclose.tonight.lock"
@@ -55,8 +56,10 @@ def run(home: Path, clock: WaitingClock | None = None) -> None:
 
 def _run(home: Path, clock: Clock) -> datetime | None:
     """Do what is due now; return the moment that is to be waited for, None when all is done."""
-    settings, now = load(home), clock.now()
-    with told(settings, calendar.session_at(now)):  # a ledger that is down is told, too
+    now = clock.now()
+    session = calendar.session_at(now)
+    settings = _settings(home, session)
+    with told(settings, session):  # a ledger that is down is told, too
         decision, past = decided(settings, now)
     console().print(decision.said, soft_wrap=True)
     if decision.missed:
@@ -68,6 +71,16 @@ def _run(home: Path, clock: Clock) -> datetime | None:
         with told(settings, decision.session):
             _at_the_close(home, settings, decision.session, past, clock)
     return decision.waits_until
+
+
+def _settings(home: Path, session: Session) -> Settings:
+    """Read the settings; what makes them unusable is told to whoever can be found in them."""
+    try:
+        return load(home)
+    except AfterCloseError as error:
+        title, text = f"{session}: the evening stopped", f"{error}\n{error.hint}".strip()
+        _tell(who_is_told(home), title, text)
+        raise
 
 
 def _at_the_close(
@@ -184,7 +197,9 @@ def told(settings: Settings, session: Session) -> Iterator[None]:
         _tell(settings, title, f"{error}\n{error.hint}".strip())
         raise
     except Exception as error:  # nobody is there to see it: what is told names no value
-        _tell(settings, title, f"an error of ours: {type(error).__name__}")
+        ours = f"an error of ours: {type(error).__name__}"
+        said = f"{disk_text(error)}\n{DISK_HINT}" if of_the_disk(error) else ours
+        _tell(settings, title, said)
         raise
 
 

@@ -14,6 +14,7 @@ from afterclose.settings.load import (
     Settings,
     channel_address,
     load,
+    who_is_told,
 )
 from afterclose.settings.models import EngineSettings, ModelSettings
 from afterclose.settings.notify import NotifySettings
@@ -55,4 +56,5 @@ __all__ = [
     "Weight",
     "channel_address",
     "load",
+    "who_is_told",
 ]

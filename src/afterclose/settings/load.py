@@ -37,27 +37,14 @@ LOCAL_FILE = "afterclose.local.toml"
 CHANNEL_VARIABLE = "AFTERCLOSE_CHANNEL_"
 
 
-class Settings(BaseSettings):
-    """All settings of one desk. Frozen; an unknown key is an error, not a guess."""
+class _OfADesk(BaseSettings):
+    """Where settings come from: flags, environment, local file, file."""
 
     model_config = SettingsConfigDict(
         frozen=True, extra="forbid", env_prefix="AFTERCLOSE_", env_nested_delimiter="__"
     )
 
     home: Path = Path()
-    desk: DeskSettings = DeskSettings()
-    broker: BrokerSettings = BrokerSettings()
-    data: DataSettings = DataSettings()
-    models: tuple[ModelSettings, ...] = ()
-    engine: EngineSettings = EngineSettings()
-    basket: BasketSettings = BasketSettings()
-    audit: AuditSettings = AuditSettings()
-    review: ReviewSettings = ReviewSettings()
-    limits: LimitSettings = LimitSettings()
-    sending: SendingSettings = SendingSettings()
-    notify: NotifySettings = NotifySettings()
-    mapping: Path | None = None
-    ledger: str = "sqlite:///ledger.sqlite"
 
     @classmethod
     def settings_customise_sources(
@@ -73,6 +60,24 @@ class Settings(BaseSettings):
         files = (home / LOCAL_FILE, home / SETTINGS_FILE)
         tomls = [_toml(settings_cls, f) for f in files if f.is_file()]
         return (init_settings, env_settings, *tomls)
+
+
+class Settings(_OfADesk):
+    """All settings of one desk. Frozen; an unknown key is an error, not a guess."""
+
+    desk: DeskSettings = DeskSettings()
+    broker: BrokerSettings = BrokerSettings()
+    data: DataSettings = DataSettings()
+    models: tuple[ModelSettings, ...] = ()
+    engine: EngineSettings = EngineSettings()
+    basket: BasketSettings = BasketSettings()
+    audit: AuditSettings = AuditSettings()
+    review: ReviewSettings = ReviewSettings()
+    limits: LimitSettings = LimitSettings()
+    sending: SendingSettings = SendingSettings()
+    notify: NotifySettings = NotifySettings()
+    mapping: Path | None = None
+    ledger: str = "sqlite:///ledger.sqlite"
 
     @model_validator(mode="after")
     def _mode_port_and_account_agree(self) -> Self:
@@ -144,6 +149,28 @@ def load(home: Path, overrides: Mapping[str, Any] | None = None) -> Settings:
             f"an AFTERCLOSE_… variable cannot be read: {error}",
             hint="write lists and tables of the environment as JSON",
         ) from error
+
+
+class _Channels(_OfADesk):
+    """Of the settings the channels alone: what is wrong elsewhere is passed over."""
+
+    model_config = SettingsConfigDict(extra="ignore")
+
+    notify: NotifySettings = NotifySettings()
+
+
+def who_is_told(home: Path) -> Settings:
+    """Return nothing but whom to tell, where ``load`` refused the settings. Never raises.
+
+    Where not even that can be read, it is every channel whose address is in the environment.
+    """
+    try:
+        notify = _Channels(home=home).notify
+    except (ConfigError, ValidationError, SettingsError):
+        known = (v for v in sorted(os.environ) if v.startswith(CHANNEL_VARIABLE))  # noqa: TID251 - the one place
+        names = tuple(v.removeprefix(CHANNEL_VARIABLE).lower() for v in known)
+        notify = NotifySettings.model_construct(channels=names)
+    return Settings.model_construct(home=home, notify=notify)
 
 
 def _mistake(error: ErrorDetails) -> str:

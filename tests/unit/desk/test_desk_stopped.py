@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 import typer
 
-from afterclose.cli.app import Commands, disk_text
+from afterclose.cli.app import Commands
 from afterclose.cli.desk_commands import (
     no_trades_line,
     orders_may_be_out,
     show_what_stays,
     standing_line,
 )
+from afterclose.cli.disk import disk_text
 from afterclose.cli.hand_commands import rehearsal_shown
 from afterclose.cli.init_command import change_folder
 from afterclose.cli.terminal import console, ctrl_c_at_once
