@@ -178,7 +178,7 @@ def test_without_its_scheduler_nothing_is_written(
 
 
 @posix
-def test_where_systemd_refuses_no_unit_stays(
+def test_where_systemd_refuses_no_unit_comes_and_an_older_one_stays(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = machine.home / "bin" / "systemctl"
@@ -186,10 +186,19 @@ def test_where_systemd_refuses_no_unit_stays(
     program.chmod(0o755)
     monkeypatch.setenv("HOME", str(machine.home))
 
-    done = machine.schedule(machine.desk("d"), "--for", "systemd", "--install")
+    desk = machine.desk("d")
+    done = machine.schedule(desk, "--for", "systemd", "--install")
 
     assert "Failed to connect to bus" in str(done.exception)
     assert [p for p in (machine.home / ".config").rglob("*") if p.is_file()] == []
+
+    timer = machine.home / ".config/systemd/user" / f"{schedule.entry_name('desk', desk)}.timer"
+    timer.parent.mkdir(parents=True, exist_ok=True)
+    timer.write_text("[Timer]\n# of an older install, and enabled\n", encoding="utf-8")
+    assert machine.schedule(desk, "--for", "systemd", "--install").exit_code != 0
+
+    assert [p for p in (machine.home / ".config").rglob("*") if p.is_file()] == [timer]
+    assert timer.read_text(encoding="utf-8") == "[Timer]\n# of an older install, and enabled\n"
 
 
 @posix

@@ -79,17 +79,24 @@ def install(
 
 
 def _install_units(name: str, texts: Sequence[tuple[str, str]]) -> Path:
-    """Write the units and start the timer. Where systemd refuses, nothing of them stays."""
+    """Write the units and start the timer. Where systemd refuses, what was there before stays."""
     _require("systemctl")
     folder = Path.home() / _UNITS
-    for file, text in texts:
-        write_atomically(folder / file, text.encode())
+    units = [folder / file for file, _ in texts]
+    before = {unit: unit.read_bytes() for unit in units if unit.is_file()}
+    for unit, (_, text) in zip(units, texts, strict=True):
+        write_atomically(unit, text.encode())
     try:
         _run("systemctl", "--user", "daemon-reload")
         _run("systemctl", "--user", "enable", "--now", f"{name}.timer")
     except SourceUnavailable:
-        for file, _ in texts:
-            (folder / file).unlink(missing_ok=True)
+        for unit in units:
+            if (
+                unit in before
+            ):  # the schedule of until now goes on, also after a start of the machine
+                write_atomically(unit, before[unit])
+            else:
+                unit.unlink(missing_ok=True)
         raise
     return folder / f"{name}.timer"
 
