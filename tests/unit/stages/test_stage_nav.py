@@ -503,6 +503,26 @@ def test_a_model_that_begins_later_leaves_the_days_before_as_they_were() -> None
     assert nav_rows(history)[1].account_return == D(1509000) / D(1501000) - 1
 
 
+def test_what_is_taken_over_for_a_model_is_nobodys_until_the_model_begins() -> None:
+    """The account's own 1 ES makes 500 on the 20th; at that close it is MR's, which begins then.
+
+    On the 23rd MR makes the 1,000 of it, and nothing is left of either day.
+    """
+    late = replace(
+        book(["1"]),
+        name="MR",
+        values={DAYS[1]: D(500000), DAYS[2]: D(501000)},
+        fills=[(DAYS[1], bought(ES, 1, "6010"))],
+        desk=[(closed(DAYS[1]) - timedelta(minutes=1), bought(ES, 1, None))],
+    )
+    values = ["5000000", "5000500", "5001500"]
+    records = [record(n, value, positions={"ESZ26": 1}) for n, value in enumerate(values)]
+    one, two = nav.compare(inputs(records, book(["1000000"] * 3), late)).days
+
+    assert one.parts == DriftParts(other=D(500))
+    assert (two.parts, two.models[1].desk_result) == (DriftParts(), D(1000))
+
+
 def test_a_session_of_which_one_models_value_is_missing_waits_for_it() -> None:
     late = replace(book(["1"]), name="MR", values={DAYS[0]: D(500000), DAYS[2]: D(505000)})
     records = [record(n, "5000000") for n in range(3)]

@@ -98,9 +98,11 @@ def _day(inputs: NavInputs, books: Sequence[Book], before: AccountNav, after: Ac
     for book in books:
         book.walk(before, after)
     begun = _begun(inputs, before.session)
-    made = [_model_day(span, book) for book in books if book.model in begun]
+    walked = [book for book in books if book.model in begun]
+    made = [_model_day(span, book) for book in walked]
     begin, end = settled_money(before.value or ZERO), settled_money(after.value or ZERO)
-    other = others(span, books) + strangers(span)
+    # What is held for a model that has not begun is in no model's result yet.
+    other = others(span, walked) + strangers(span)
     parts = DriftParts(currency=currency(span), other=other, flows=flows(span)).rounded()
     for day in made:
         parts = parts.plus(day.parts)
