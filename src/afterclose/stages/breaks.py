@@ -258,16 +258,17 @@ def _why_account(
     check: PositionCheck,
     known: tuple[FuturesContract, QualifiedContract] | None,
 ) -> tuple[BreakCause, str]:
-    ended = known[1].last_trade_date if known else None
-    if ended is not None and ended <= inputs.session and check.broker == 0:
+    account, ended = check.broker or 0, known[1].last_trade_date if known else None
+    fills = [
+        f for f in inputs.sweep.fills if f.con_id == check.con_id and f.order_ref not in inputs.ours
+    ]
+    traded = bool(fills) and sum(f.signed for f in fills) == account - check.desk
+    if ended is not None and ended <= inputs.session and account == 0 and not traded:
         return BreakCause.CORPORATE_CALENDAR, f"last trade {ended}"
     ours = [f for f in inputs.lives.values() if known and f.order.contract == known[0]]
     if any(life.state is OrderState.UNKNOWN for life in ours):
         return BreakCause.UNKNOWN_ORDER, ""
-    fills = [
-        f for f in inputs.sweep.fills if f.con_id == check.con_id and f.order_ref not in inputs.ours
-    ]
-    return _who_traded(fills, check.broker or 0, check.desk)
+    return _who_traded(fills, account, check.desk)
 
 
 def _who_traded(fills: Sequence[Fill], account: int, desk: int) -> tuple[BreakCause, str]:

@@ -383,6 +383,16 @@ def test_a_contract_whose_life_ended_is_no_longer_at_the_broker() -> None:
     assert only(checks=[check(2, 0)], names=ended).cause is BreakCause.CORPORATE_CALENDAR
 
 
+def test_what_was_closed_by_hand_on_its_last_day_is_a_hands_doing() -> None:
+    ended = {ES: make_qualified("ESZ26", last_trade_date=SESSION)}
+    by_hand = sweep(foreign(-2, 0))
+
+    one = only(checks=[check(2, 0)], names=ended, sweep=by_hand)
+    assert one.cause is BreakCause.MANUAL
+    part = only(checks=[check(3, 0)], names=ended, sweep=by_hand)
+    assert part.cause is BreakCause.CORPORATE_CALENDAR
+
+
 def test_an_unknown_order_of_ours_may_be_why() -> None:
     lives = {BUY.order_ref: life(OrderState.UNKNOWN)}
 
