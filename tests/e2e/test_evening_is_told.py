@@ -156,6 +156,21 @@ def test_what_was_prepared_by_hand_in_the_meantime_is_not_prepared_again(
     assert [e.session for e in past] == [session]
 
 
+@pytest.mark.parametrize("hours", [23.1, 24.2], ids=["too late to trade", "the next one closed"])
+def test_an_evening_that_waited_too_long_for_late_markets_is_told_as_missed(
+    tmp_path: Path, channel: Channel, hours: float
+) -> None:
+    settings = load(desk_folder(tmp_path), {"data": {"start_after_close_min": 20 * 60}})
+    close = datetime(2026, 11, 18, 22, tzinfo=UTC)  # four in the afternoon in Chicago
+    now = close + timedelta(hours=hours)
+
+    assert not tonight_command._still(settings, date(2026, 11, 18), now)
+
+    (heard,) = channel.heard
+    assert heard["title"] == "2026-11-18: missed"
+    assert "it waited for late markets" in heard["message"]
+
+
 def test_an_evening_that_breaks_off_is_told_whatever_it_was(
     tmp_path: Path, channel: Channel
 ) -> None:

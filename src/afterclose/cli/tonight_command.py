@@ -159,11 +159,14 @@ def _evening(
 
 def _still(settings: Settings, session: Session, now: datetime) -> bool:
     """Whether the evening is still to be prepared: the wait for late markets takes hours."""
-    decision, _ = decided(settings, now)
+    decision, past = decided(settings, now)
     if decision.go and decision.session == session:
         return True
     console().print(decision.said, soft_wrap=True)
-    if decision.missed:
+    begun = (e.manifest.state for e in past if e.session == session)
+    prepared = any(state is not RunState.STARTED for state in begun)
+    over = now >= calendar.evening_of(calendar.next_session(session))
+    if decision.missed or (over and not prepared):
         _tell(settings, f"{session}: missed", f"it waited for late markets; {decision.said}")
     return False
 
