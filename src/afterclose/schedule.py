@@ -21,11 +21,10 @@ from xml.sax.saxutils import escape
 
 from afterclose import clock as calendar
 from afterclose.domain.contracts import Session
+from afterclose.settings import ENVIRONMENT_FILE
 
 #: An evening that could only start so near to the end of the session it trades is given up.
 TOO_LATE_BEFORE_CLOSE = timedelta(hours=1)
-#: Below the user's home: what his shell exports and a timer does not have, addresses of channels.
-ENVIRONMENT_FILE = ".config/afterclose/environment"
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _WINDOWS_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 #: Two years hold every combination of the clocks.

@@ -24,6 +24,7 @@ from afterclose import schedule
 from afterclose.cli import schedule_install
 from afterclose.cli.app import app
 from afterclose.errors import AfterCloseError, SourceUnavailable, UsageError
+from afterclose.settings import ENVIRONMENT_FILE
 
 CRONTAB = """\
 #!{python}
@@ -251,7 +252,7 @@ def test_cron_gives_the_command_the_addresses_that_are_kept_for_it(
     """The line as cron's shell reads it: in an environment with a home and nothing else."""
     address = "json://127.0.0.1:9/?a=b&token=s3 cret;#"
     if kept:
-        file = tmp_path / schedule.ENVIRONMENT_FILE
+        file = tmp_path / ENVIRONMENT_FILE
         file.parent.mkdir(parents=True)
         file.write_text(f"AFTERCLOSE_CHANNEL_PHONE='{address}'\n", encoding="utf-8")
     say = "import os; print(os.environ.get('AFTERCLOSE_CHANNEL_PHONE'))"

@@ -9,11 +9,13 @@ from afterclose.settings.desk import (
 )
 from afterclose.settings.load import (
     CHANNEL_VARIABLE,
+    ENVIRONMENT_FILE,
     LOCAL_FILE,
     SETTINGS_FILE,
     Settings,
     channel_address,
     load,
+    scheduled_channel,
     who_is_told,
 )
 from afterclose.settings.models import EngineSettings, ModelSettings
@@ -31,6 +33,7 @@ from afterclose.settings.wall import LIVE_ACCOUNT, LIVE_PORTS, PAPER_ACCOUNT, PA
 
 __all__ = [
     "CHANNEL_VARIABLE",
+    "ENVIRONMENT_FILE",
     "LIVE_ACCOUNT",
     "LIVE_PORTS",
     "LOCAL_FILE",
@@ -56,5 +59,6 @@ __all__ = [
     "Weight",
     "channel_address",
     "load",
+    "scheduled_channel",
     "who_is_told",
 ]

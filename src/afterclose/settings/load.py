@@ -35,6 +35,8 @@ SETTINGS_FILE = "afterclose.toml"
 LOCAL_FILE = "afterclose.local.toml"
 #: A notification channel's address: this, and the channel's name in capitals.
 CHANNEL_VARIABLE = "AFTERCLOSE_CHANNEL_"
+#: Below the user's home: what his shell exports and a timer does not have, addresses of channels.
+ENVIRONMENT_FILE = ".config/afterclose/environment"
 
 
 class _OfADesk(BaseSettings):
@@ -199,6 +201,18 @@ def _names_in(section: Sequence[str]) -> Sequence[str]:
             return ()
         fields = found.model_fields
     return tuple(fields)
+
+
+def scheduled_channel(name: str) -> bool:
+    """Whether the file that scheduled evenings read gives a channel's address."""
+    try:
+        text = (Path.home() / ENVIRONMENT_FILE).read_text(encoding="utf-8", errors="replace")
+    except (OSError, RuntimeError):  # no such file, or no home
+        return False
+    variable = f"{CHANNEL_VARIABLE}{name.upper()}="
+    return any(
+        line.strip().removeprefix("export ").startswith(variable) for line in text.split("\n")
+    )
 
 
 def channel_address(name: str) -> str | None:

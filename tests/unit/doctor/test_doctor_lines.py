@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -27,6 +28,7 @@ from afterclose.domain.contracts import RootSymbol
 from afterclose.domain.margin import MarginImpact
 from afterclose.domain.market import AnswerState, Qualification, QualificationState, QuoteKind
 from afterclose.settings import (
+    ENVIRONMENT_FILE,
     BrokerSettings,
     DataSettings,
     DataSource,
@@ -299,9 +301,35 @@ def test_a_restart_that_is_near_is_told() -> None:
     assert [line.what for line in hours.check(never, NOW)] == ["evening"]
 
 
+@pytest.fixture
+def scheduled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of addresses that scheduled evenings read, of a user without a keyring."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+    file = tmp_path / ENVIRONMENT_FILE
+    file.parent.mkdir(parents=True)
+    file.write_text("AFTERCLOSE_CHANNEL_MAIL='json://127.0.0.1:9'\n", encoding="utf-8")
+    return file
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there a schedule has the user's environment")
+def test_an_address_that_this_shell_alone_has_is_told(
+    scheduled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AFTERCLOSE_CHANNEL_PHONE", "json://127.0.0.1:9")
+    desk = settings(notify=NotifySettings(channels=("mail", "phone")))
+    lines = {line.what: line for line in channels.check(desk, knock=False)}
+
+    assert lines["mail"].health is Health.GOOD
+    assert lines["phone"].health is Health.NOTE
+    assert "a scheduled evening does not have" in lines["phone"].said
+    scheduled.write_text("export AFTERCLOSE_CHANNEL_PHONE=json://127.0.0.1:9\n", encoding="utf-8")
+    assert [line.health for line in channels.check(desk, knock=False)] == [Health.NOTE, Health.GOOD]
+
+
+@pytest.mark.usefixtures("scheduled")
 def test_channels_without_an_address_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AFTERCLOSE_CHANNEL_MAIL", "json://127.0.0.1:9")
-    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
     desk = settings(notify=NotifySettings(channels=("mail", "phone")))
     lines = {line.what: line for line in channels.check(desk, knock=False)}
 
