@@ -94,7 +94,8 @@ class _Work:
                 f"the broker's book could not be read whole: no end of {', '.join(book.unknown)}",
                 hint="what is working is not known; look in TWS, then try again",
             )
-        ours = self._ledger.named({o.order_ref for o in book.open_orders if o.order_ref})
+        seen = (*book.open_orders, *book.completed_orders, *book.fills)
+        ours = self._ledger.named({each.order_ref for each in seen if each.order_ref})
         self._write_down(book, list(ours.values()))
         return [
             order
