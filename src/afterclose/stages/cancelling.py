@@ -94,8 +94,9 @@ class _Work:
                 f"the broker's book could not be read whole: no end of {', '.join(book.unknown)}",
                 hint="what is working is not known; look in TWS, then try again",
             )
-        seen = (*book.open_orders, *book.completed_orders, *book.fills)
-        ours = self._ledger.named({each.order_ref for each in seen if each.order_ref})
+        refs = {order.order_ref for order in (*book.open_orders, *book.completed_orders)}
+        refs |= {fill.order_ref for fill in book.fills}
+        ours = self._ledger.named(refs - {""})
         self._write_down(book, list(ours.values()))
         return [
             order

@@ -1,4 +1,4 @@
-"""What happens while something else is going on: an end that could not be asked for, a book read."""
+"""What happens beside a sending: an end that could not be asked for, a book that is read."""
 
 from __future__ import annotations
 
