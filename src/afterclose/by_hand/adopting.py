@@ -66,17 +66,26 @@ async def _account(
         )
     wanted = [MappedContract(contract=c, spec=desk.specs[c.root]) for c in contracts]
     names = await reader.qualify(wanted)
-    return {contract: _held(account, contract, names[contract]) for contract in contracts}
+    return {mapped.contract: _held(account, mapped, names[mapped.contract]) for mapped in wanted}
 
 
-def _held(account: AccountSnapshot, contract: FuturesContract, name: Qualification) -> int:
+def _held(account: AccountSnapshot, mapped: MappedContract, name: Qualification) -> int:
     if name.qualified is not None:
         return account.held(name.qualified.con_id) or 0
-    if name.state is QualificationState.MISSING:
+    if name.state is QualificationState.MISSING and not _alike(account, mapped):
         return 0  # what the gateway knows no longer, the account does not hold
     raise BrokerUnavailable(
-        f"the gateway did not say which contract {contract.symbol} is ({name.state.value})",
+        f"the gateway did not say which contract {mapped.contract.symbol} is ({name.state.value})",
         hint="try again in a minute; 'afterclose mapping check' tells more",
+    )
+
+
+def _alike(account: AccountSnapshot, mapped: MappedContract) -> bool:
+    """Whether a position may be this contract all the same: where the table names it wrongly."""
+    months = {None, mapped.contract.month}
+    return any(
+        p.quantity and p.symbol == mapped.spec.ib_symbol and p.contract_month in months
+        for p in account.positions or ()
     )
 
 

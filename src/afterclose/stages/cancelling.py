@@ -94,7 +94,9 @@ class _Work:
                 f"the broker's book could not be read whole: no end of {', '.join(book.unknown)}",
                 hint="what is working is not known; look in TWS, then try again",
             )
-        ours = self._ledger.named({o.order_ref for o in book.open_orders if o.order_ref})
+        refs = {order.order_ref for order in (*book.open_orders, *book.completed_orders)}
+        refs |= {fill.order_ref for fill in book.fills}
+        ours = self._ledger.named(refs - {""})
         self._write_down(book, list(ours.values()))
         return [
             order

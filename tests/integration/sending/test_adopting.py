@@ -66,6 +66,19 @@ async def test_a_contract_that_the_gateway_knows_no_more_can_be_given_up(stage: 
     assert stage.ledger.held("TF") == {CRUDE: 1}
 
 
+async def test_what_the_account_shows_is_not_gone_because_the_table_names_it_wrongly(
+    stage: Stage,
+) -> None:
+    """An exchange was renamed: the gateway knows no such contract, the account holds two of it."""
+    crude = stage.desk.specs[CRUDE.root]
+    renamed = {**stage.desk.specs, CRUDE.root: replace(crude, ib_exchange="NYBOT")}
+    stage.desk = replace(stage.desk, specs=renamed)
+
+    with pytest.raises(BrokerUnavailable, match="which contract CLF26"):
+        await adopt(stage, "TF", CRUDE, -1)
+    assert stage.ledger.held("TF") == {CRUDE: 1}
+
+
 @pytest.mark.parametrize(
     ("contract", "change"),
     [(CRUDE, 2), (CRUDE, -1), (CRUDE, 0), (INDEX, 1), (INDEX, -3)],

@@ -18,6 +18,7 @@ from afterclose.errors import BrokerTimeout, SafetyError
 from afterclose.evening.books import read_books
 from afterclose.stages.flatten import Selection
 from integration.sending.hand_stage import Stage, opened, work
+from make import make_event
 from unit.ibkr.ibkr_values import ACCOUNT, CL, ES, EVENING, ZC, order
 from unit.tws_sim.sim_market import write_market
 
@@ -152,6 +153,21 @@ async def test_ours_on_a_chosen_market_without_a_position_is_shown_and_cancelled
     assert (done.cancelling.asked, done.cancelling.proven) == ((corn.order_ref,), True)
     assert [o.status for o in stage.gateway.orders()] == ["Cancelled"]
     assert stage.positions() == {"CL202601": Decimal(2), "ES202512": Decimal(-1)}
+
+
+async def test_what_filled_while_nobody_listened_is_closed_and_given_to_its_model(
+    stage: Stage,
+) -> None:
+    """The journal saw it work in the evening; by the morning it has bought a third one."""
+    bought = waiting(order_type="MKT")
+    await work(stage, bought, client_id=18)
+    stood = [make_event(bought, "intent"), make_event(bought, status="Submitted")]
+    stage.ledger.append_events("run", stood)
+    done = await stage.flatten(EVERYTHING)
+
+    assert stage.positions() == {}
+    assert done.left == ()
+    assert stage.ledger.held(bought.model) == {}
 
 
 async def test_a_strangers_working_order_blocks_its_contract_and_is_named(stage: Stage) -> None:

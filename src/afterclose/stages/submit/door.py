@@ -82,6 +82,8 @@ class Gate:
         return ""
 
     def _count(self, caller: Caller) -> None:
+        if caller.order.replaces:
+            return  # it goes on with what was counted when its first attempt left
         self._orders += 1
         value = notional(self._door, caller)
         self._by_root[caller.order.contract.root] += value or Decimal(0)
@@ -93,9 +95,9 @@ class Gate:
         return ""
 
     def _limits(self, door: Door, caller: Caller) -> str:
-        limits, quantity = door.limits, caller.order.quantity
-        if limits.orders_per_evening is not None and self._orders >= limits.orders_per_evening:
-            return f"limits.orders_per_evening is {limits.orders_per_evening}, and so many went"
+        limits, quantity, most = door.limits, caller.order.quantity, door.limits.orders_per_evening
+        if most is not None and self._orders >= most and not caller.order.replaces:
+            return f"limits.orders_per_evening is {most}, and so many went"
         if limits.quantity_per_order is not None and quantity > limits.quantity_per_order:
             return f"{quantity} contracts; limits.quantity_per_order is {limits.quantity_per_order}"
         return ""
@@ -103,11 +105,11 @@ class Gate:
     def _values(self, door: Door, caller: Caller) -> str:
         limits, order = door.limits, caller.order
         root = order.contract.root
-        bounds = (
-            ("notional_per_order", limits.notional_per_order, Decimal(0)),
-            ("notional_per_root", limits.notional_per_root, self._by_root[root]),
-            ("notional_total", limits.notional_total, sum(self._by_root.values(), Decimal(0))),
-        )
+        bounds = [("notional_per_order", limits.notional_per_order, Decimal(0))]
+        if not order.replaces:
+            total = sum(self._by_root.values(), Decimal(0))
+            bounds.append(("notional_per_root", limits.notional_per_root, self._by_root[root]))
+            bounds.append(("notional_total", limits.notional_total, total))
         if all(most is None for _, most, _ in bounds):
             return ""
         value = notional(door, caller)

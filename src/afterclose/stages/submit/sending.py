@@ -125,6 +125,8 @@ class _Sending:
         self._clock = clock
         self._journal = journal
         self._gate = Gate(request.door)
+        #: Orders whose intent is written, and whose bytes may not have left yet.
+        self._leaving: set[str] = set()
 
     # For who works orders while they are followed
 
@@ -134,12 +136,10 @@ class _Sending:
 
     async def book(self) -> OrderSweep | None:
         """Read the book into the journal; None where it is not whole."""
-        try:
-            book = await self._desk.sweep()
-        except BrokerError:
-            return None
-        await self._journal.write(*sweep_events(self._journal.lives(), book))
-        return None if book.unknown else book
+        with suppress(BrokerError):
+            book = await self._look()
+            return None if book.unknown else book
+        return None
 
     async def go_on(self, order: BasketOrder, parts: Mapping[str, int]) -> None:
         """Send a further attempt, recorded first; it stays intended where nothing may go now."""
@@ -190,11 +190,21 @@ class _Sending:
             )
         await self._journal.write(*sweep_events(self._journal.lives(), book))
 
+    async def _look(self) -> OrderSweep:
+        """Read the book into the journal. What leaves while it is read is not missing in it."""
+        lives = self._journal.lives()
+        left = {ref for ref, life in lives.items() if life.state is not OrderState.INTENDED}
+        left -= self._leaving
+        book = await self._desk.sweep()
+        found = sweep_events(self._journal.lives(), book)
+        absent = EventKind.ABSENT
+        await self._journal.write(*(e for e in found if e.kind != absent or e.order_ref in left))
+        return book
+
     async def read_book(self) -> None:
         """Read what can be read of the book; of a part that did not end, silence proves nothing."""
         with suppress(BrokerError):
-            book = await self._desk.sweep()
-            await self._journal.write(*sweep_events(self._journal.lives(), book))
+            await self._look()
 
     async def listen(self) -> None:
         """Write down what comes. However it ends, those who wait for it hear of it."""
@@ -319,6 +329,13 @@ class _Sending:
         return None
 
     async def _place(self, order: BasketOrder, qualified: QualifiedContract) -> bool:
+        self._leaving.add(order.order_ref)
+        try:
+            return await self._written(order, qualified)
+        finally:
+            self._leaving.discard(order.order_ref)
+
+    async def _written(self, order: BasketOrder, qualified: QualifiedContract) -> bool:
         ref = order.order_ref
         await self._journal.write(
             OrderEvent(order_ref=ref, at=self._clock.now(), kind=EventKind.INTENT)

@@ -234,8 +234,10 @@ class Worker:
             await self._hands.say(step.life.order, f"ended: {step.why}")
         try:
             await self._hands.cancel(ref)
-        except BrokerError as error:
+        except BrokerError as error:  # nothing was asked: whoever ends it later is not us
             self._given_up.add(ref)
+            if step.following is not None:
+                await self._take_back(step.life.order)
             await self._hands.say(step.life.order, f"not worked any more: {error}")
             return False
         return True
