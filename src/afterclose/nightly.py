@@ -145,6 +145,12 @@ async def trade(
     typed: a live desk wants its account number. ``on_lost`` hears it when the gateway was lost on
     the way: orders that stayed here say so, and sending again goes on.
     """
+    lost: list[BrokerError] = []
+
+    def heard_lost(error: BrokerError) -> None:
+        lost.append(error)
+        on_lost(error)
+
     run = RunJournal.resume(folder, desk.clock, to=RunState.SUBMITTED)
     require_confirmed(desk, confirmed)
     submit.require_not_halted(desk.ledger)
@@ -171,13 +177,13 @@ async def trade(
                 ),
                 desk.clock,
                 on_event=on_event,
-                on_lost=on_lost,
+                on_lost=heard_lost,
                 follow=follow,
             )
         rows = with_rows(known, approved[1].netting)
         stage.wrote(run_files.write_orders(folder, rows.values()))
     run.enter(RunState.SUBMITTED, sent=len(known))
-    await asyncio.to_thread(telling.sent, desk, run.manifest.session, tuple(known.values()))
+    await asyncio.to_thread(telling.sent, desk, run.manifest.session, tuple(known.values()), lost)
     return known
 
 

@@ -242,6 +242,7 @@ def test_a_line_that_breaks_is_told_and_taken_up_again(browser: Page, opened: Op
     phase(page, "orders not followed")
     reload(page)
     assert "NOBODY LISTENS" in page.ask("document.getElementById('standing').innerText")
+    assert "lost while orders were sent" in page.ask("document.getElementById('trouble').innerText")
 
     page.click("#do-follow")
     until(page, "document.getElementById('standing').dataset.connected === 'yes'")

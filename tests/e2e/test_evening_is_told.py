@@ -103,6 +103,27 @@ async def test_each_act_tells_what_it_did_and_no_message_or_log_has_account_or_k
     assert all(text.endswith("\nhttp://127.0.0.1:8765") for text in texts)
 
 
+async def test_a_gateway_that_is_lost_among_the_orders_is_told(home: Path) -> None:
+    told: list[Notice] = []
+    heard: list[AfterCloseError] = []
+    with gateway_at(home, "[orders]\ndrop_before = [2]\n") as gateway:
+        buys: dict[str, dict[str, tuple[int, int]]] = {
+            "A": {"ESZ26": (0, 3)},
+            "B": {"ZCZ26": (0, 1)},
+        }
+        desk: Desk = replace(desk_at(home, gateway, Script(home, buys)), tell=told.append)
+        folder = await nightly.prepare(desk, SESSION)
+        nightly.approve(desk, folder, reviewer="Ann", note="rehearsal")
+        told.clear()
+        await nightly.trade(desk, folder, on_event=lambda _: None, on_lost=heard.append)
+        desk.ledger.close()  # type: ignore[attr-defined]
+
+    assert len(heard) == 1
+    assert told[0].told is Told.PROBLEM
+    assert told[0].title == f"{SESSION}: the gateway was lost while orders were sent"
+    assert "'afterclose send' goes on" in told[0].text
+
+
 async def test_a_quiet_evening_is_told_as_that(home: Path) -> None:
     told: list[Notice] = []
     with gateway_at(home, "") as gateway:

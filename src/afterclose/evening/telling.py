@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 
 from afterclose.artifacts import RunFolder
@@ -16,7 +16,7 @@ from afterclose.domain.findings import Severity, Verdict, worst
 from afterclose.domain.notices import Notice, Told
 from afterclose.domain.order_life import OrderLife
 from afterclose.domain.orders import ExcludedTrade, OrderState
-from afterclose.errors import AfterCloseError
+from afterclose.errors import AfterCloseError, BrokerError
 from afterclose.evening import run_files
 from afterclose.evening.desk import Desk
 
@@ -113,13 +113,24 @@ def _orders(report: AuditReport) -> str:
     )
 
 
-def sent(desk: Desk, session: object, lives: Collection[OrderLife]) -> None:
-    """Tell what left, and what of it has no answer."""
+def sent(
+    desk: Desk, session: object, lives: Collection[OrderLife], lost: Sequence[BrokerError] = ()
+) -> None:
+    """Tell what left, what of it has no answer, and how the gateway was lost on the way."""
     counts = Counter(life.state for life in lives)
     told = ", ".join(f"{counts[s]} {s.value}" for s in OrderState if counts[s])
     left = [life for life in lives if life.state is not OrderState.INTENDED]
     doubtful = [life for life in lives if life.state in {OrderState.UNKNOWN, OrderState.SENT}]
     refused = [life for life in lives if life.state is OrderState.REJECTED]
+    if lost:
+        staying = f"{counts[OrderState.INTENDED]} orders were not sent"
+        desk.tell(
+            Notice(
+                told=Told.PROBLEM,
+                title=f"{session}: the gateway was lost while orders were sent",
+                text=f"{lost[0]}; {staying}. When it is back, 'afterclose send' goes on.",
+            )
+        )
     if doubtful or refused:
         desk.tell(
             Notice(

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from afterclose import nightly
 from afterclose.artifacts import RunFolder
 from afterclose.domain.orders import Approval, OrderEvent
-from afterclose.errors import AfterCloseError, BrokerTimeout, RunAlreadySubmitted
+from afterclose.errors import AfterCloseError, BrokerError, BrokerTimeout, RunAlreadySubmitted
 from afterclose.evening.desk import Desk
 from afterclose.ports import OrderDesk
 from afterclose.stages import submit
@@ -129,7 +129,12 @@ class Sender:
         said = Note(at=self._access.clock.now(), act=Act.ENDED)
         try:
             with self._access.act(wait_s=_DESK_WITHIN_S) as desk:
-                asyncio.run(self._follow(job, desk))
+                lost = asyncio.run(self._follow(job, desk))
+            if lost is not None:
+                text = f"the gateway was lost while orders were sent: {lost}"
+                hint = "when it is back, look again: what never left can be sent then"
+                now = self._access.clock.now()
+                notes.write(job.folder, Note(at=now, act=Act.LINE, text=text, hint=hint))
         except asyncio.CancelledError:
             said = replace(said, text="listening was stopped")
         except AfterCloseError as error:
@@ -143,17 +148,25 @@ class Sender:
             self._job = None
             job.opened.set()
 
-    async def _follow(self, job: _Job, desk: Desk) -> None:
+    async def _follow(self, job: _Job, desk: Desk) -> BrokerError | None:
+        """Send or listen until the end; return how the gateway was lost on the way."""
+        lost: list[BrokerError] = []
         job.loop = asyncio.get_running_loop()
         job.task = asyncio.current_task()
         remembering = replace(desk, open_order_desk=_remembering(job, desk.open_order_desk))
         heard, until = self._listener(job), submit.until_final
         if job.act is Act.SEND:
             await nightly.trade(
-                remembering, job.folder, on_event=heard, follow=until, confirmed=job.confirmed
+                remembering,
+                job.folder,
+                on_event=heard,
+                on_lost=lost.append,
+                follow=until,
+                confirmed=job.confirmed,
             )
         else:
             await nightly.watch(remembering, job.folder, on_event=heard, follow=until)
+        return lost[0] if lost else None
 
     def _listener(self, job: _Job) -> Callable[[OrderEvent], None]:
         def heard(event: OrderEvent) -> None:
