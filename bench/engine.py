@@ -16,7 +16,6 @@ import argparse
 import dataclasses
 import json
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -117,7 +116,7 @@ def measure_one(engine: str, entry_point: str, store_path: str, first: str, last
                     for rows in performance["positions"]
                 ],
                 "values": performance["portfolio_value"].tolist(),
-                "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+                "peak_mb": high_water("self") / 1024,
             }
         )
     )
@@ -209,13 +208,19 @@ def side_by_side(tasks: Sequence[ModelTask], label: str) -> None:
     )
 
 
+def high_water(process: str) -> int:
+    """Return the high-water mark of a process's memory, in KiB, as Linux keeps it.
+
+    ``getrusage`` begins at the size of the process that started this one, and a bench that has just
+    written a market is a large one.
+    """
+    lines = Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
+
+
 @contextmanager
 def highest_memory() -> Iterator[dict[int, int]]:
-    """Watch the high-water marks, in KiB, of the processes that are started from here.
-
-    What ``wait`` reports of a child begins at the size of the process that started it, and a bench
-    that has just written a market is a large one.
-    """
+    """Watch the high-water marks, in KiB, of the processes that are started from here."""
     peaks: dict[int, int] = {}
     over = threading.Event()
 
@@ -224,9 +229,7 @@ def highest_memory() -> Iterator[dict[int, int]]:
         while not over.wait(0.1):
             for child in me.children(recursive=True):
                 with suppress(OSError, StopIteration):
-                    lines = Path(f"/proc/{child.pid}/status").read_text().splitlines()
-                    mark = next(line for line in lines if line.startswith("VmHWM"))
-                    peaks[child.pid] = int(mark.split()[1])
+                    peaks[child.pid] = high_water(str(child.pid))
 
     watching = threading.Thread(target=watch)
     watching.start()

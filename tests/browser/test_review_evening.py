@@ -18,6 +18,7 @@ from browser.review_desk import (
     Served,
     approve,
     enter,
+    give_reason,
     phase,
     prepare_small_desk,
     press,
@@ -144,9 +145,7 @@ def test_two_people_decide_at_once_and_the_second_is_told(browser: Page, opened:
     page.first_tab(other)
 
     until(page, "document.getElementById('standing').dataset.phase === 'approved'")
-    page.click("#sheet textarea")
-    page.type("mine")
-    page.click("#sheet button[type=submit]")
+    give_reason(page, "mine")
 
     assert "Ann approved 4 orders" in problem(page)
     assert "before you" in problem(page)
@@ -211,9 +210,7 @@ def test_an_answer_that_is_no_sheet_is_shown_all_the_same(browser: Page, opened:
     headers = json.dumps({"X-CSRF-Token": "of another start"})
     page.ask(f"document.body.setAttribute('hx-headers', {headers!r})")
     sheet(page, "#do-approve")
-    page.click("#sheet textarea")
-    page.type("read")
-    page.click("#sheet button[type=submit]")
+    give_reason(page, "read")
 
     assert "this page is from before a restart: reload it" in problem(page)
     assert "how the evening stands now" in problem(page)

@@ -192,14 +192,16 @@ def show_what_stays(lives: Sequence[OrderLife], lost: Sequence[BrokerError]) -> 
             "any more. 'afterclose send' looks at them again."
         )
     if lost:
-        console().print(
-            f"The gateway was lost on the way: {lost[0]}. When it is back, "
-            "'afterclose send' goes on.",
-            soft_wrap=True,
-        )
+        show_loss(lost[0], then="'afterclose send' goes on")
         raise typer.Exit(ExitCode.OUTSIDE_DOWN)
     if staying:
         raise typer.Exit(ExitCode.BLOCKED)
+
+
+def show_loss(lost: BrokerError, *, then: str) -> None:
+    """Say that the gateway was lost on the way, and what goes on when it is back."""
+    said = f"The gateway was lost on the way: {lost}. When it is back, {then}."
+    console().print(said, soft_wrap=True)
 
 
 def _show_rows(known: Mapping[str, OrderLife], netting: Netting) -> None:

@@ -22,6 +22,7 @@ from afterclose.cli.desk_commands import (
     folder_of,
     open_for_command,
     orders_may_be_out,
+    show_loss,
     show_orders,
 )
 from afterclose.cli.terminal import OrderTicker, console
@@ -257,19 +258,13 @@ def flatten(home: Path, request: by_hand.FlattenRequest, *, send: bool, typed: s
         screen.print(_flatten_table(done.left, title="Left"))
     else:
         screen.print("Nothing is left of what was chosen.")
-    show_loss(done.lost, then="the same 'afterclose flatten' closes what is left")
+    if done.lost is not None:
+        show_loss(done.lost, then="the same 'afterclose flatten' closes what is left")
     show_orders(tuple(done.lives.values()))
     if done.lost is not None:
         raise typer.Exit(ExitCode.OUTSIDE_DOWN)
     if done.left is None or done.left or done.cancelling.still_open:
         raise typer.Exit(ExitCode.BLOCKED)
-
-
-def show_loss(lost: BrokerError | None, *, then: str) -> None:
-    """Say that the gateway was lost on the way, and what goes on when it is back."""
-    if lost is not None:
-        said = f"The gateway was lost on the way: {lost}. When it is back, {then}."
-        console().print(said, soft_wrap=True)
 
 
 def _how_to_go_on(request: by_hand.FlattenRequest, *, rows: int, orders: int, waiting: int) -> str:

@@ -10,8 +10,8 @@ import typer
 from rich.table import Table
 
 from afterclose.by_hand import rolling
-from afterclose.cli.desk_commands import open_for_command, orders_may_be_out, show_orders
-from afterclose.cli.hand_commands import confirm, known_type, show_loss
+from afterclose.cli.desk_commands import open_for_command, orders_may_be_out, show_loss, show_orders
+from afterclose.cli.hand_commands import confirm, known_type
 from afterclose.cli.terminal import OrderTicker, console
 from afterclose.domain.legs import lone_pairs
 from afterclose.domain.orders import OrderState
@@ -36,7 +36,8 @@ def roll(home: Path, request: rolling.RollRequest, *, send: bool, typed: str) ->
         confirm(desk, 2, typed)
         done = asyncio.run(rolling.carry_out(desk, request, shown, on_event=OrderTicker(screen)))
         now = desk.clock.now()
-    show_loss(done.lost, then="'afterclose settle' says what became of both")
+    if done.lost is not None:
+        show_loss(done.lost, then="'afterclose settle' says what became of both")
     show_orders(tuple(done.lives.values()))
     for pair in lone_pairs(done.lives):
         screen.print(pair.text(now), style="bold red")

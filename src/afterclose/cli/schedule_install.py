@@ -90,10 +90,8 @@ def _install_units(name: str, texts: Sequence[tuple[str, str]]) -> Path:
         _run("systemctl", "--user", "daemon-reload")
         _run("systemctl", "--user", "enable", "--now", f"{name}.timer")
     except SourceUnavailable:
-        for unit in units:
-            if (
-                unit in before
-            ):  # the schedule of until now goes on, also after a start of the machine
+        for unit in units:  # the schedule of until now goes on, also after a start of the machine
+            if unit in before:
                 write_atomically(unit, before[unit])
             else:
                 unit.unlink(missing_ok=True)

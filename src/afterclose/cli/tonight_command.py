@@ -77,10 +77,9 @@ def _settings(home: Path, session: Session) -> Settings:
     """Read the settings; what makes them unusable is told to whoever can be found in them."""
     try:
         return load(home)
-    except AfterCloseError as error:
-        title, text = f"{session}: the evening stopped", f"{error}\n{error.hint}".strip()
-        _tell(who_is_told(home), title, text)
-        raise
+    except AfterCloseError:
+        with told(who_is_told(home), session):
+            raise
 
 
 def _at_the_close(

@@ -87,6 +87,11 @@ def _excluded(stopped: Collection[ExcludedTrade]) -> list[str]:
         for f in e.findings
         if f.severity is Severity.BLOCK
     ]
+    return _first(lines)
+
+
+def _first(lines: list[str]) -> list[str]:
+    """As many lines as a message holds, and how many more there are."""
     more = len(lines) - _SHOWN
     return [*lines[:_SHOWN], *([f"and {more} more"] if more > 0 else [])]
 
@@ -102,15 +107,8 @@ def _orders(report: AuditReport) -> str:
         f"{o.action.value} {o.quantity} {o.contract} ({o.model} {o.kind.value})"
         for o in report.cleared_orders()
     ]
-    more = len(lines) - _SHOWN
     blocked = len(report.excluded_rows())
-    return "\n".join(
-        [
-            *lines[:_SHOWN],
-            *([f"and {more} more"] if more > 0 else []),
-            *([f"{blocked} more are blocked"] if blocked else []),
-        ]
-    )
+    return "\n".join([*_first(lines), *([f"{blocked} more are blocked"] if blocked else [])])
 
 
 def sent(

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from sqlalchemy import Connection, select
 
 from afterclose.adapters.ledger import netted, tables
+from afterclose.adapters.ledger.nav_rows import read_adoptions
 from afterclose.adapters.ledger.rows import ORDER, fills_of, parts_of
-from afterclose.domain.contracts import ContractMonth, FuturesContract, RootSymbol
+from afterclose.domain.contracts import FuturesContract
 from afterclose.domain.orders import TradeKind
 from afterclose.domain.sending import shares
 
@@ -17,10 +18,8 @@ from afterclose.domain.sending import shares
 def held(connection: Connection, model: str) -> Mapping[FuturesContract, int]:
     """Add up adoptions, fills of the model's own orders, and its share of orders of several."""
     book: defaultdict[FuturesContract, int] = defaultdict(int)
-    adopted = select(tables.adoptions).where(tables.adoptions.c.model == model)
-    for row in connection.execute(adopted).mappings():
-        month = ContractMonth.from_yyyymm(row["contract_month"])
-        book[FuturesContract(RootSymbol(row["root"]), month)] += row["quantity"]
+    for _, contract, quantity in read_adoptions(connection, model):
+        book[contract] += quantity
     own = fills_of(connection, tables.orders.c.model == model)
     for order, fills in own.values():
         book[order.contract] += sum(fill.signed for fill in fills)

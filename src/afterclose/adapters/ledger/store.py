@@ -36,7 +36,7 @@ from afterclose.adapters.ledger.rows import (
     parts_of,
 )
 from afterclose.adapters.ledger.whole import read_whole
-from afterclose.domain.contracts import ContractMonth, FuturesContract, RootSymbol
+from afterclose.domain.contracts import FuturesContract, RootSymbol
 from afterclose.domain.history import Acknowledgement
 from afterclose.domain.nav import AccountNav, CashFlow
 from afterclose.domain.netting import NET_MODEL, Netting, SessionRecord, Transfer
@@ -291,14 +291,8 @@ class SqlLedger:
 
     def adopted(self, model: str) -> frozenset[FuturesContract]:
         """Contracts of which a model ever took a position over."""
-        query = select(tables.adoptions).where(tables.adoptions.c.model == model)
         with self._connection() as connection:
-            return frozenset(
-                FuturesContract(
-                    RootSymbol(row["root"]), ContractMonth.from_yyyymm(row["contract_month"])
-                )
-                for row in connection.execute(query).mappings()
-            )
+            return frozenset(contract for _, contract, _ in read_adoptions(connection, model))
 
     def acknowledge(self, word: Acknowledgement) -> None:
         """Write that a person has seen what changed in a model's past."""

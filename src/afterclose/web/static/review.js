@@ -99,7 +99,7 @@
   // What answers is no sheet: the guard at the door, or a server that failed. It is never passed over in silence.
   const strange = (body) => {
     const text = body.textContent.trim() || "The server said nothing.";
-    body.innerHTML = '<h2 id="sheet-title" tabindex="-1" data-problem>Not answered</h2><p></p><p class="fix"><b>Do:</b> close this and read how the evening stands now, before anything is tried again</p><div class="acts"><button type="button" class="main" data-back>Close</button></div>';
+    body.replaceChildren(document.getElementById("no-sheet").content.cloneNode(true));
     body.querySelector("p").textContent = text;
   };
   const open = () => {
