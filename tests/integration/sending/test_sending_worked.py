@@ -72,6 +72,18 @@ class Heard:
         await self.until(lambda e: e.order_ref == ref and e.status == "Submitted")
 
 
+class Watch(GatewayTime):
+    """The gateway's clock, and a way to wait until somebody reads it."""
+
+    def __init__(self, gateway: tws_sim.RunningGateway) -> None:
+        super().__init__(gateway)
+        self.read = asyncio.Event()
+
+    def now(self) -> datetime:
+        self.read.set()
+        return super().now()
+
+
 @dataclass
 class Stage:
     """A gateway, a ledger, orders, and whoever follows them."""
@@ -83,6 +95,17 @@ class Stage:
     fuse: Fuse = field(default_factory=lambda: Fuse(0))
     heard: Heard = field(default_factory=Heard)
     ends: datetime = ENDS
+    watch: Watch = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.watch = Watch(self.gateway)
+
+    async def looks(self, times: int) -> None:
+        """Wait until the clock was read so often: the worker reads it twice a round."""
+        async with asyncio.timeout(90):
+            for _ in range(times):
+                self.watch.read.clear()
+                await self.watch.read.wait()
 
     async def advance(self, to: datetime) -> None:
         await asyncio.to_thread(self.gateway.advance_to, to)
@@ -115,9 +138,8 @@ class Stage:
         )
         with closing(MortalLedger(self.url, self.fuse)) as ledger:
             async with self.desk() as desk:
-                clock = GatewayTime(self.gateway)
                 return await submit.run(
-                    desk, ledger, request, clock, on_event=self.heard, follow=follow
+                    desk, ledger, request, self.watch, on_event=self.heard, follow=follow
                 )
 
     def told(self) -> Mapping[str, OrderLife]:
@@ -334,7 +356,8 @@ async def alone(evening: Stage) -> Mapping[str, OrderLife]:
         await evening.heard.until(
             lambda e: e.kind is EventKind.FILL and e.order_ref == close.order_ref
         )
-        await evening.advance(OPEN + timedelta(minutes=9))
+        await evening.advance(TUESDAY_OPEN + timedelta(minutes=9))  # filled at the open itself
+        await evening.looks(3)
         assert not any("ONE LEG" in e.text for e in evening.heard.events)
         await evening.advance(OPEN + timedelta(minutes=12))
         await evening.heard.until(lambda e: "ONE LEG" in e.text and e.order_ref == opens.order_ref)
