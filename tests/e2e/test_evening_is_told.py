@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -232,6 +233,68 @@ def test_settings_that_became_unusable_since_the_last_evening_are_told(
     assert "the evening stopped" in heard["title"]
     assert said in heard["message"]
     assert ACCOUNT not in heard["message"]
+
+
+def a_folder(file: Path) -> None:
+    file.mkdir()
+
+
+def in_latin_1(file: Path) -> None:
+    file.write_bytes(f'[desk]\naccount = "{ACCOUNT}"\nreviewer = "Zo\xeb"\n'.encode("latin-1"))
+
+
+def not_ours_to_read(file: Path) -> None:
+    file.write_text(f'[desk]\naccount = "{ACCOUNT}"\n', encoding="utf-8")
+    file.chmod(0)
+    if os.access(file, os.R_OK):
+        pytest.skip("this user reads everything")
+
+
+def gone_with_its_drive(file: Path) -> None:
+    assert not file.exists()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (a_folder, "cannot be read: Is a directory"),
+        (in_latin_1, "is no UTF-8 text"),
+        (not_ours_to_read, "cannot be read: Permission denied"),
+        (gone_with_its_drive, "is no desk"),
+    ],
+)
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other words and other rights")
+def test_settings_that_cannot_be_read_are_told_by_every_channel_we_know(
+    tmp_path: Path,
+    channel: Channel,
+    monkeypatch: pytest.MonkeyPatch,
+    spoil: Callable[[Path], None],
+    said: str,
+) -> None:
+    monkeypatch.delenv("AFTERCLOSE_NOTIFY__CHANNELS")  # a desk names its channels in the file
+    spoil(tmp_path / "afterclose.toml")
+
+    done = CliRunner().invoke(app, ["tonight", "--desk", str(tmp_path)])
+
+    assert isinstance(done.exception, ConfigError)
+    assert said in str(done.exception)
+    (heard,) = channel.heard
+    assert "the evening stopped" in heard["title"]
+    assert said in heard["message"]
+    assert ACCOUNT not in heard["message"]
+
+
+def test_a_local_file_that_cannot_be_read_is_not_passed_over(
+    tmp_path: Path, channel: Channel
+) -> None:
+    home = desk_folder(tmp_path)
+    (home / "afterclose.local.toml").mkdir()
+
+    done = CliRunner().invoke(app, ["tonight", "--desk", str(home)])
+
+    assert isinstance(done.exception, ConfigError)
+    (heard,) = channel.heard
+    assert "afterclose.local.toml cannot be read" in heard["message"]
 
 
 def test_a_ledger_that_is_down_is_told_before_the_evening_begins(

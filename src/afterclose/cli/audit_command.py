@@ -76,7 +76,7 @@ def _kept(path: Path | None) -> MarketSnapshot | None:
 
 def _settings(basket: Path, flags: Flags, kept: MarketSnapshot | None) -> Settings:
     """The desk's settings where there is a desk, else the defaults; flags over both."""
-    is_desk = (flags.desk / SETTINGS_FILE).is_file()
+    is_desk = (flags.desk / SETTINGS_FILE).exists()
     account = flags.account or (kept.account.account if kept else "")
     broker: dict[str, Any] = {
         name: value

@@ -56,7 +56,7 @@ from afterclose.stages import submit, update
 
 def require_desk(home: Path) -> None:
     """Refuse a folder that holds no desk. Raises ConfigError."""
-    if not (home / SETTINGS_FILE).is_file():
+    if not (home / SETTINGS_FILE).exists():
         raise ConfigError(
             f"{home} is no desk: there is no {SETTINGS_FILE} in it",
             hint="go to the desk's folder, or name it with --desk",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -39,26 +39,60 @@ def run(home: Path, clock: WaitingClock | None = None) -> None:
     After the close and before the evening's start, what is open is settled and the start waited
     for. Raises RunAlreadySubmitted while another one is at work: a timer starts twice.
     """
-    if not (home / SETTINGS_FILE).is_file():
-        raise ConfigError(f"{home} is no desk", hint="make one with 'afterclose init'")
+    clock = clock or SystemClock()
+    with ExitStack() as held:
+        with _told_by_whom_we_know(home, calendar.session_at(clock.now())):
+            _require_desk(home)
+            held.enter_context(_alone(home))
+        while (starts := _run(home, clock)) is not None:
+            clock.sleep_until(starts)  # then all is asked again: the machine may have slept on
+
+
+def _require_desk(home: Path) -> None:
+    """Refuse a folder that is no desk, or none any more: a drive that is not mounted is one."""
+    if not (home / SETTINGS_FILE).exists():
+        raise ConfigError(
+            f"{home} is no desk: there is no {SETTINGS_FILE} in it",
+            hint="is its drive there? a new one is made with 'afterclose init'",
+        )
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Be the one scheduled evening of this desk. Raises RunAlreadySubmitted, told to nobody."""
+    lock = FileLock(home / TONIGHT_LOCK, timeout=0)
     try:
-        with FileLock(home / TONIGHT_LOCK, timeout=0):
-            clock = clock or SystemClock()
-            while (starts := _run(home, clock)) is not None:
-                clock.sleep_until(starts)  # then all is asked again: the machine may have slept on
+        lock.acquire()
     except Timeout:
         raise RunAlreadySubmitted(
             f"another 'afterclose tonight' is at work on {home}, or waits for late markets or for "
             "its start",
             hint="nothing is to be done; it goes on by itself",
         ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _told_by_whom_we_know(home: Path, session: Session) -> Iterator[None]:
+    """Tell what stops an evening before its settings are read, to whoever can be found in them."""
+    try:
+        yield
+    except RunAlreadySubmitted:  # the timer starts twice: the other one is at work
+        raise
+    except Exception:
+        with told(who_is_told(home), session):
+            raise
 
 
 def _run(home: Path, clock: Clock) -> datetime | None:
     """Do what is due now; return the moment that is to be waited for, None when all is done."""
     now = clock.now()
     session = calendar.session_at(now)
-    settings = _settings(home, session)
+    with _told_by_whom_we_know(home, session):
+        settings = load(home)
     with told(settings, session):  # a ledger that is down is told, too
         decision, past = decided(settings, now)
     console().print(decision.said, soft_wrap=True)
@@ -71,15 +105,6 @@ def _run(home: Path, clock: Clock) -> datetime | None:
         with told(settings, decision.session):
             _at_the_close(home, settings, decision.session, past, clock)
     return decision.waits_until
-
-
-def _settings(home: Path, session: Session) -> Settings:
-    """Read the settings; what makes them unusable is told to whoever can be found in them."""
-    try:
-        return load(home)
-    except AfterCloseError:
-        with told(who_is_told(home), session):
-            raise
 
 
 def _at_the_close(
