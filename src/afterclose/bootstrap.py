@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from afterclose import __version__
 from afterclose.adapters.files.contract_table import packaged_specs
 from afterclose.adapters.files.workbook import override, override_findings, read_workbook
+from afterclose.adapters.patience import AT_ONCE, Patience
 from afterclose.adapters.zipline.desk_runner import DeskRunner
 from afterclose.domain.contracts import ContractSpec, RootSymbol, Session
 from afterclose.domain.findings import Finding
@@ -89,8 +91,12 @@ def open_desk(
     say: Callable[[str], None],
     runner: ModelRunner | None = None,
     session: Session | None = None,
+    patience: Patience = AT_ONCE,
 ) -> Desk:
-    """Make a desk from settings. Raises ConfigError when something it needs is not set."""
+    """Make a desk from settings. Raises ConfigError when something it needs is not set.
+
+    ``patience`` is how long a gateway that does not answer is waited for.
+    """
     if not settings.desk.account:
         raise ConfigError(
             "no account is configured",
@@ -121,6 +127,7 @@ def open_desk(
         code_version=__version__,
         say=say,
         tell=_teller(settings, say),
+        patience=patience,
     )
 
 
@@ -171,6 +178,11 @@ def broker_reader(settings: Settings, clock: Clock) -> AbstractAsyncContextManag
     from afterclose.adapters import ibkr  # noqa: PLC0415 - see the module's docstring
 
     return ibkr.open_reader(**_address(settings), account=settings.desk.account, clock=clock)
+
+
+def command_patience(settings: Settings) -> Patience:
+    """How long a command waits for a gateway that restarts, while somebody sits there."""
+    return Patience(longest=timedelta(seconds=settings.broker.wait_s))
 
 
 def margin_preview(settings: Settings, clock: Clock) -> AbstractAsyncContextManager[MarginPreview]:

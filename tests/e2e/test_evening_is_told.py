@@ -19,23 +19,28 @@ from typer.testing import CliRunner
 
 from afterclose import nightly
 from afterclose.artifacts import RunFolder
+from afterclose.bootstrap import open_ledger
 from afterclose.cli import tonight_command
 from afterclose.cli.app import app
 from afterclose.clock import ManualClock
 from afterclose.domain.notices import Notice, Told
+from afterclose.domain.orders import OrderState
 from afterclose.domain.runs import Mode, RunManifest, RunState, TradesFrom
 from afterclose.errors import (
     AfterCloseError,
     BrokerUnavailable,
     ConfigError,
     ExitCode,
+    LedgerElsewhere,
     RunAlreadySubmitted,
 )
+from afterclose.evening import run_files, unfinished
+from afterclose.evening.books import session_lives
 from afterclose.evening.desk import Desk
 from afterclose.evening.journal import LOG, MANIFEST
 from afterclose.settings import load
 from e2e.netted_desk import Script, desk_at, gateway_at, make_market
-from e2e.small_desk import ACCOUNT, EVENING, SESSION
+from e2e.small_desk import ACCOUNT, EVENING, SESSION, TOMORROW
 from integration.test_notifications import Channel
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -233,6 +238,55 @@ def test_settings_that_became_unusable_since_the_last_evening_are_told(
     assert "the evening stopped" in heard["title"]
     assert said in heard["message"]
     assert ACCOUNT not in heard["message"]
+
+
+async def test_an_old_evening_that_cannot_be_settled_is_told_and_does_not_stop_tonight(
+    home: Path, channel: Channel
+) -> None:
+    with gateway_at(home, "") as gateway:
+        desk = desk_at(home, gateway, Script(home, BUYS))
+        folder = await nightly.prepare(desk, SESSION)
+        nightly.approve(desk, folder, reviewer="Ann", note="rehearsal")
+        await nightly.trade(desk, folder, on_event=lambda _: None)
+        desk.ledger.close()  # type: ignore[attr-defined]
+        channel.heard.clear()
+        (folder.path / run_files.VIEW).write_text('{"of": "another version"}', encoding="utf-8")
+        await asyncio.to_thread(gateway.advance_to, EVENING + timedelta(hours=24))
+        await asyncio.to_thread(settle_earlier, home, ManualClock(EVENING + timedelta(hours=24)))
+
+    (heard,) = channel.heard
+    assert heard["title"] == f"{TOMORROW}: an earlier evening is not settled"
+    assert str(SESSION) in heard["message"]
+    assert "Tonight is prepared all the same" in heard["message"]
+    settings = load(home)
+    ledger = open_ledger(settings)
+    said = {f.code for f in unfinished.findings(settings.runs, ledger, TOMORROW)}
+    (life,) = session_lives(ledger, SESSION).values()
+    blocked = unfinished.doubtful(settings.runs, ledger, TOMORROW)
+    ledger.close()
+    assert (life.state, life.filled) == (OrderState.FILLED, 3), "what it did is kept all the same"
+    assert (said, blocked) == ({"AC703"}, {})
+
+
+def settle_earlier(home: Path, clock: ManualClock) -> None:
+    settings = load(home)
+    _, past = tonight_command.decided(settings, clock.now())
+    patience = tonight_command._patience(settings, clock, clock.now())
+    tonight_command._settle_earlier(home, settings, TOMORROW, past, patience, clock)
+
+
+async def test_a_ledger_that_belongs_to_another_place_stops_the_evening(home: Path) -> None:
+    with gateway_at(home, "") as gateway:
+        desk = desk_at(home, gateway, Script(home, BUYS))
+        folder = await nightly.prepare(desk, SESSION)
+        nightly.approve(desk, folder, reviewer="Ann", note="rehearsal")
+        await nightly.trade(desk, folder, on_event=lambda _: None)
+        desk.ledger.close()  # type: ignore[attr-defined]
+        copied = home / "copy"
+        copied.write_bytes((home / "ledger.sqlite").read_bytes())
+        copied.replace(home / "ledger.sqlite")
+        with pytest.raises(LedgerElsewhere, match="is a copy"):
+            await asyncio.to_thread(settle_earlier, home, ManualClock(EVENING + timedelta(days=1)))
 
 
 def a_folder(file: Path) -> None:

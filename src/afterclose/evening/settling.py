@@ -79,10 +79,9 @@ async def settle(desk: Desk, folder: RunFolder) -> Reconciliation:
     An evening of which nothing left stays what it was: it can still be decided and sent.
     """
     run = RunJournal.resume(folder, desk.clock, to=RunState.SETTLED)
-    shown = run_files.read_view(folder)
-    session = shown.audit.session
+    session = run.manifest.session
     with run.stage("settle") as stage:
-        async with desk.open_reader() as reader:
+        async with desk.reader(stage.says) as reader:
             sweep = await reader.sweep()
             known = lives_in(desk.ledger, session, sweep)
             desk.ledger.append_events(run.manifest.run_id, sweep_events(known, sweep))
@@ -91,6 +90,7 @@ async def settle(desk: Desk, folder: RunFolder) -> Reconciliation:
             account = await reader.account(desk.settings.desk.account)
             wanted = {*held, *_unknown(books), *_held_before(desk), *_in_account(desk, account)}
             names = await reader.qualify(held_contracts(desk.specs, sorted(wanted)))
+        shown = run_files.read_view(folder)  # what the orders did is kept, also where this fails
         result = reconcile.reconcile(
             reconcile.ReconcileInputs(
                 run_id=run.manifest.run_id,
@@ -123,7 +123,7 @@ async def settle(desk: Desk, folder: RunFolder) -> Reconciliation:
 
 async def take_value(desk: Desk) -> None:
     """Record what the account is worth and what others traded, where no evening is settled."""
-    async with desk.open_reader() as reader:
+    async with desk.reader() as reader:
         sweep = await reader.sweep()
         account = await reader.account(desk.settings.desk.account)
         wanted = {*_held_before(desk), *_in_account(desk, account)}
