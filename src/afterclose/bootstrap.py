@@ -84,6 +84,25 @@ def open_ledger(settings: Settings) -> SqlLedger:
     return SqlLedger(settings.ledger_url, desk=settings.desk.name, here=this_place(settings.home))
 
 
+def require_own_ledger(settings: Settings, ledger: SqlLedger) -> None:
+    """Refuse the ledger of another account: what is held there is not held here.
+
+    Two desks of one name on one server are met so, and a desk whose account was changed. Another
+    machine, or another folder, of the same desk trades the same account. Raises ConfigError.
+    """
+    known, ours = ledger.accounts(), settings.desk.account
+    if not known or ours in known:
+        return
+    others = ", ".join(f"{account[:2]}…{account[-2:]}" for account in sorted(known))
+    raise ConfigError(
+        f"the ledger of the desk {settings.desk.name} is of another account ({others}) than "
+        "desk.account",
+        hint="two desks on one server need two names (desk.name); a desk that goes to another "
+        "account begins anew: move its 'runs' and its ledger away (on a server: another desk.name),"
+        " and 'afterclose adopt' takes over what the account holds",
+    )
+
+
 def open_desk(
     settings: Settings,
     clock: Clock,
@@ -92,10 +111,12 @@ def open_desk(
     runner: ModelRunner | None = None,
     session: Session | None = None,
     patience: Patience = AT_ONCE,
+    to_halt: bool = False,
 ) -> Desk:
     """Make a desk from settings. Raises ConfigError when something it needs is not set.
 
-    ``patience`` is how long a gateway that does not answer is waited for.
+    ``patience`` is how long a gateway that does not answer is waited for. ``to_halt``: whatever
+    else is wrong, a halt can be written.
     """
     if not settings.desk.account:
         raise ConfigError(
@@ -113,6 +134,12 @@ def open_desk(
     for finding in findings:
         say(str(finding))
     ledger = open_ledger(settings)
+    if not to_halt:
+        try:
+            require_own_ledger(settings, ledger)
+        except ConfigError:
+            ledger.close()
+            raise
     return Desk(
         settings=settings,
         specs=table,
