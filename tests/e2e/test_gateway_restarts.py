@@ -16,6 +16,7 @@ from afterclose import nightly, tws_sim
 from afterclose.adapters.patience import Patience
 from afterclose.artifacts import RunFolder
 from afterclose.bootstrap import open_desk
+from afterclose.cli import desk_commands
 from afterclose.clock import ManualClock
 from afterclose.domain.sending import Halt
 from afterclose.errors import AfterCloseError, ApprovalVoid, BrokerUnavailable, SafetyError
@@ -146,6 +147,17 @@ async def test_what_may_no_longer_leave_when_it_is_back_stays_here(
 
     assert night.orders == 0
     assert desk.ledger.events(SESSION) == ()
+
+
+@pytest.mark.parametrize(("chosen", "seconds"), [("", 20), ("7", 7), ("0", 0)])
+def test_a_command_waits_as_long_as_the_settings_say(
+    night: Night, monkeypatch: pytest.MonkeyPatch, chosen: str, seconds: int
+) -> None:
+    night.desk()
+    if chosen:
+        monkeypatch.setenv("AFTERCLOSE_BROKER__WAIT_S", chosen)
+    with desk_commands.open_for_command(night.home) as desk:
+        assert desk.patience.longest == timedelta(seconds=seconds)
 
 
 async def test_a_login_to_another_account_is_not_waited_for(night: Night) -> None:
