@@ -275,6 +275,18 @@ def settle_earlier(home: Path, clock: ManualClock) -> None:
     tonight_command._settle_earlier(home, settings, TOMORROW, past, patience, clock)
 
 
+def test_a_gateway_is_waited_for_from_when_the_models_are_done_and_never_past_the_evening(
+    tmp_path: Path,
+) -> None:
+    settings, clock = load(desk_folder(tmp_path)), ManualClock(EVENING)
+    ends = EVENING + timedelta(hours=3)
+    patience = tonight_command._patience(settings, clock, ends)
+    two_hours_later = EVENING + timedelta(hours=2)
+
+    assert patience.until(two_hours_later) == two_hours_later + timedelta(minutes=15)
+    assert patience.until(ends - timedelta(minutes=1)) == ends
+
+
 async def test_a_ledger_that_belongs_to_another_place_stops_the_evening(home: Path) -> None:
     with gateway_at(home, "") as gateway:
         desk = desk_at(home, gateway, Script(home, BUYS))

@@ -152,6 +152,25 @@ def test_a_gateway_that_restarts_at_the_close_is_waited_for_and_the_value_taken(
     assert list(recorded(home)) == [TOMORROW]
 
 
+def test_what_is_open_and_the_value_wait_together_for_a_gateway_that_stays_away(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with gateway_at(home, "") as gateway:
+        asyncio.run(sent(home, GatewayClock(gateway)))
+    clock = ManualClock(AT_THE_CLOSE)
+
+    def meanwhile() -> None:
+        clock.sleep_until(night.waited_for[-1])
+        if clock.now() == STARTS:
+            prepared_by_hand(home)
+
+    night = Night(clock.now, meanwhile)
+    tonight_command.run(home, night)
+
+    assert "it was waited for, for 15 min 0 s" in capsys.readouterr().out
+    assert night.waited_for[-2:] == [AT_THE_CLOSE + timedelta(minutes=15), STARTS]
+
+
 def test_a_gateway_that_is_down_at_the_close_is_told_and_the_start_waited_for(
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

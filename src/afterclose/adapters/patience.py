@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from afterclose.errors import BrokerUnavailable
@@ -40,6 +40,10 @@ class Patience:
         """Return the moment from which no further try begins."""
         end = now + self.longest
         return end if self.ends is None else min(end, self.ends)
+
+    def all_in_all(self, now: datetime) -> Patience:
+        """Return the same for several gateways to be opened: they wait so long together."""
+        return replace(self, ends=self.until(now))
 
 
 #: A gateway that does not answer is not waited for.

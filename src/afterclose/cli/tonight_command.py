@@ -136,7 +136,7 @@ def _at_the_close(
     if not settings.resolve(settings.data.store).exists():
         return  # a new desk: its first evening fills the store, and has nothing to settle
     troubles: list[str] = []
-    patience = _patience(settings, clock, starts)
+    patience = _patience(settings, clock, starts).all_in_all(clock.now())
     for evening in reversed([e for e in past if e.open_to_settle]):
         with _noted(troubles):
             _settle(home, evening, clock, patience)
@@ -193,8 +193,9 @@ def _evening(
             if not _still(settings, session, clock.now()):
                 return
         ends = calendar.evening_of(calendar.next_session(session)) - schedule.TOO_LATE_BEFORE_CLOSE
-        _settle_earlier(home, settings, session, earlier, _patience(settings, clock, ends), clock)
         patience = _patience(settings, clock, ends)
+        together = patience.all_in_all(clock.now())
+        _settle_earlier(home, settings, session, earlier, together, clock)
         desk_commands.run(home, session, full=False, patience=patience)
 
 
@@ -228,7 +229,7 @@ def _settle_earlier(
 
 
 def _patience(settings: Settings, clock: WaitingClock, ends: datetime) -> Patience:
-    """How long a gateway that restarts is waited for from now on, all in all; never past ``ends``.
+    """How long a gateway that restarts is waited for when it is asked, and never past ``ends``.
 
     Nobody sits there to press Ctrl-C, and a machine may sleep meanwhile: by the clock, then.
     """
@@ -237,7 +238,7 @@ def _patience(settings: Settings, clock: WaitingClock, ends: datetime) -> Patien
     async def pause(length: timedelta) -> None:
         clock.sleep_until(clock.now() + length)
 
-    return Patience(longest=longest, ends=min(ends, clock.now() + longest), pause=pause)
+    return Patience(longest=longest, ends=ends, pause=pause)
 
 
 def _still(settings: Settings, session: Session, now: datetime) -> bool:

@@ -103,6 +103,18 @@ async def test_the_time_that_the_evening_has_ends_the_wait_before_its_own_length
     assert (late.knocks, late.clock.now()) == (1, NINE)
 
 
+async def test_several_that_are_opened_wait_together_no_longer_than_one_alone() -> None:
+    door = Door([])
+    together = Patience(longest=MINUTE, pause=door.pause).all_in_all(NINE)
+    for _ in range(3):
+        with pytest.raises(BrokerUnavailable):
+            async with opened(door.reader, together, door.clock, door.said.append):
+                pass
+
+    assert door.clock.now() == NINE + MINUTE
+    assert door.knocks == 13 + 1 + 1
+
+
 async def test_a_machine_that_slept_through_the_wait_does_not_go_on_hours_later() -> None:
     door = Door([DOWN, None], step=timedelta(hours=9))
     with pytest.raises(BrokerUnavailable):
