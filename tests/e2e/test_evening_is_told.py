@@ -243,17 +243,19 @@ def test_settings_that_became_unusable_since_the_last_evening_are_told(
 async def test_an_old_evening_that_cannot_be_settled_is_told_and_does_not_stop_tonight(
     home: Path, channel: Channel
 ) -> None:
-    with gateway_at(home, "") as gateway:
+    with gateway_at(home, "[orders]\ndrop_after = [1]\n") as gateway:
         desk = desk_at(home, gateway, Script(home, BUYS))
         folder = await nightly.prepare(desk, SESSION)
         nightly.approve(desk, folder, reviewer="Ann", note="rehearsal")
-        await nightly.trade(desk, folder, on_event=lambda _: None)
+        known = await nightly.trade(desk, folder, on_event=lambda _: None)
         desk.ledger.close()  # type: ignore[attr-defined]
         channel.heard.clear()
         (folder.path / run_files.VIEW).write_text('{"of": "another version"}', encoding="utf-8")
-        await asyncio.to_thread(gateway.advance_to, EVENING + timedelta(hours=24))
-        await asyncio.to_thread(settle_earlier, home, ManualClock(EVENING + timedelta(hours=24)))
+        later = EVENING + timedelta(hours=1)
+        await asyncio.to_thread(gateway.advance_to, later)
+        await asyncio.to_thread(settle_earlier, home, ManualClock(later))
 
+    assert [life.filled for life in known.values()] == [0], "the line broke before its fill"
     (heard,) = channel.heard
     assert heard["title"] == f"{TOMORROW}: an earlier evening is not settled"
     assert str(SESSION) in heard["message"]
