@@ -273,6 +273,30 @@ def insufficient_funds(bench: Bench) -> None:
     assert gateway.executions() == ()
 
 
+def held_orders(bench: Bench) -> None:
+    gateway = bench.gateway(at=OPEN, scenario='[orders]\nhold = { CL = "Above the Size Limit." }')
+    probe = bench.connect(gateway)
+    crude = probe.qualified(**CL)
+    sent_on = probe.place(crude, probe.order("BUY", 1, orderRef="sent on"))
+    cancelled = probe.place(crude, probe.order("BUY", 1, orderRef="cancelled"))
+    assert probe.wait_error(383) == "Above the Size Limit."
+    probe.wait_status(sent_on, "Inactive")
+    probe.wait_status(cancelled, "Inactive")
+
+    mark = probe.log.mark
+    probe.call("reqAllOpenOrders")
+    probe.wait("openOrderEnd", since=mark)
+    shown = [event.args[2].orderRef for event in probe.log.since(mark, "openOrder")]
+    assert sorted(shown) == ["cancelled", "sent on"]
+    assert gateway.executions() == ()
+
+    gateway.send_on("sent on")
+    probe.wait_status(sent_on, "Filled")
+    probe.call("cancelOrder", cancelled)
+    probe.wait_status(cancelled, "Cancelled")
+    assert [each.status for each in gateway.orders()] == ["Filled", "Cancelled"]
+
+
 def duplicate_order_id(bench: Bench) -> None:
     probe = bench.connect(bench.gateway(at=OPEN))
     order_id = traded(bench, probe, fields=CL, order=probe.order("BUY", 1))
@@ -503,4 +527,5 @@ CASES: tuple[tuple[str, str, Case], ...] = (
     ("TC-68", "precautions: 383 451 163", precautions),
     ("TC-69", "faults by chance, the same for the same seed", chance_by_seed),
     ("TC-70", "executions end at midnight, unless more days are kept", yesterdays_executions),
+    ("TC-71", "held by a precaution: 383, inactive and open; sent on, cancelled", held_orders),
 )

@@ -4,6 +4,10 @@ IB's own status words are the evidence; a message or error code alone never ends
 ends nothing either: an order that a *complete* sweep of the broker's book does not show is unknown,
 until it is seen again or a person says what became of it. The two together do: an order that was
 answered with a refusal, never with a status, and that the whole book does not show, was refused.
+
+``Inactive`` ends an order only while the book does not show it among the open ones. TWS keeps there
+what one of its precautions stopped, and sends it on at anybody's click: such an order is *held*,
+and unknown, until it is cancelled, sent on, or among the completed ones.
 """
 
 from __future__ import annotations
@@ -36,6 +40,7 @@ _STATES = {
     "Cancelled": OrderState.CANCELLED,
     "ApiCancelled": OrderState.CANCELLED,
     "Inactive": OrderState.REJECTED,
+    "Inactive, over": OrderState.REJECTED,
 }
 
 
@@ -72,6 +77,14 @@ REFUSALS = frozenset(
 
 #: Our own word, beside IB's: the order desk vouches that no byte of the order left this machine.
 NOT_SENT = "NotSent"
+_INACTIVE = "Inactive"
+#: And: the book shows it among the open orders, ``Inactive``; or, later, among the completed ones.
+HELD = "Inactive, open"
+HELD_NO_MORE = "Inactive, over"
+_HELD_MEANS = (
+    "inactive, but among the open orders: TWS may still send it on, and it is not sent again. "
+    "Cancel it in TWS or with 'afterclose halt'"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +110,8 @@ class OrderLife:
     code: int | None = None
     #: More than one only where the broker has several orders under this one's reference.
     incarnations: tuple[Incarnation, ...] = ()
+    #: Unknown because the broker's book last showed it inactive among the open orders.
+    held: bool = False
 
     @property
     def doubled(self) -> bool:
@@ -188,13 +203,14 @@ def _step(life: OrderLife, event: OrderEvent) -> OrderLife:
     if event.kind is EventKind.STATUS:
         return _with_status(life, event)
     if event.kind is EventKind.ABSENT and not life.state.final:
-        return replace(life, state=OrderState.REJECTED if refused else OrderState.UNKNOWN)
+        state = OrderState.REJECTED if refused else OrderState.UNKNOWN
+        return replace(life, state=state, held=False)
     return life
 
 
 def _filled(life: OrderLife, fills: tuple[Fill, ...]) -> OrderLife:
     replaced = any(f.by_word for f in life.fills) and not any(f.by_word for f in fills)
-    life = replace(life, fills=fills)
+    life = replace(life, fills=fills, held=False)
     if life.filled >= life.order.quantity:
         return replace(life, state=OrderState.FILLED)
     if life.state.final and not replaced:
@@ -207,6 +223,13 @@ def _with_status(life: OrderLife, event: OrderEvent) -> OrderLife:
     if event.status == NOT_SENT:
         only_intended = life.state is OrderState.SENT and not life.perm_id
         return replace(life, state=OrderState.INTENDED) if only_intended else life
+    if event.status == HELD or (event.status == _INACTIVE and life.held):
+        # Said again it proves nothing new: only the book can show that the order is gone.
+        return replace(life, state=OrderState.UNKNOWN, held=True)
+    return _with_word_of_ib(life, event)
+
+
+def _with_word_of_ib(life: OrderLife, event: OrderEvent) -> OrderLife:
     state = _STATES.get(event.status)
     if state is None:
         # A word we do not know still proves that the broker has the order.
@@ -219,7 +242,7 @@ def _with_status(life: OrderLife, event: OrderEvent) -> OrderLife:
         return life
     if state in {OrderState.ACKNOWLEDGED, OrderState.WORKING} and life.fills:
         state = OrderState.PARTLY_FILLED
-    return replace(life, state=state)
+    return replace(life, state=state, held=False)
 
 
 def not_sent(order_ref: str, *, at: datetime, why: str) -> OrderEvent:
@@ -307,6 +330,7 @@ def sweep_events(known: Mapping[str, OrderLife], sweep: OrderSweep) -> tuple[Ord
         if ref is not None:
             shown.add(ref)
             found.append(_status_event(sweep, ref, order))
+    found = [_held_or_over(known[event.order_ref], event, sweep) for event in found]
     for fill in final_fills(sweep.fills):
         ref = _our_ref(known, fill.order_ref, fill.perm_id)
         if ref is not None:
@@ -338,6 +362,22 @@ def _status_event(sweep: OrderSweep, ref: str, order: BrokerOrder) -> OrderEvent
         remaining=order.remaining,
         text=order.text,
     )
+
+
+def _held_or_over(life: OrderLife, event: OrderEvent, sweep: OrderSweep) -> OrderEvent:
+    """Say of an inactive order what the part of the book says that shows it."""
+    if event.status != _INACTIVE:
+        return event
+    is_open = any(_is_shown(order, event) for order in sweep.open_orders)
+    is_over = any(_is_shown(order, event) for order in sweep.completed_orders)
+    if is_open and not is_over:
+        said = "" if life.held or not life.text else f"; {life.text}"
+        return replace(event, status=HELD, text=life.text if life.held else f"{_HELD_MEANS}{said}")
+    return replace(event, status=HELD_NO_MORE) if life.held else event
+
+
+def _is_shown(order: BrokerOrder, event: OrderEvent) -> bool:
+    return order.perm_id == event.perm_id and order.status == _INACTIVE
 
 
 def _fill_event(ref: str, fill: Fill) -> OrderEvent:

@@ -121,6 +121,18 @@ class RunningGateway:
         """Return the open positions, by contract id."""
         return self._ask(self._gateway.account.views)
 
+    def send_on(self, order_ref: str) -> None:
+        """Do what a person does at TWS: send on the orders of this reference that it holds."""
+
+        async def sent_on() -> None:
+            exchange = self._gateway.exchange
+            for order in list(exchange.working.values()):
+                if order.held and order.ticket.order_ref == order_ref:
+                    exchange.send_on(order)
+            await self._server.flush()
+
+        self._await(sent_on())
+
     # -- faults ------------------------------------------------------------------------------
 
     def drop_connections(self) -> None:

@@ -64,6 +64,8 @@ class Outcome:
     placed: int = 0
     #: Orders on whose intent or bytes our process died.
     victims: frozenset[str] = frozenset()
+    #: Orders that the gateway's book has, held by a precaution: unknown until a person acts.
+    held: frozenset[str] = frozenset()
     #: What rows traded with each other inside the desk.
     transfers: int = 0
 
@@ -154,6 +156,7 @@ def hold_against_the_book(evening: Evening, gateway: tws_sim.RunningGateway, url
         lives=told.lives,
         wrong=list(contradictions(evening.orders, gateway, told)),
         placed=len({view.order_ref for view in gateway.orders()}),
+        held=frozenset(view.order_ref for view in gateway.orders() if view.held),
         transfers=len(told.netting.transfers),
     )
 

@@ -182,7 +182,7 @@ def _of_a_name(ref: str, life: OrderLife, placed: Sequence[tws_sim.OrderView]) -
     sendings = {(view.client_id, view.order_id) for view in placed}
     if len(sendings) > 1:
         yield f"{ref} was sent {len(sendings)} times"
-    if len(placed) == 1 and life.state not in _BOOK_STATES[placed[0].status]:
+    if len(placed) == 1 and life.state not in _states(placed[0]):
         yield f"{ref} is {life.state.value}, the book says {placed[0].status}"
     if len(placed) > 1 and not life.doubled:
         yield f"{ref} is {len(placed)} orders in the book, and we do not say so"
@@ -192,6 +192,11 @@ def _of_a_name(ref: str, life: OrderLife, placed: Sequence[tws_sim.OrderView]) -
         yield f"{ref} filled {life.filled}, the book says {[v.filled for v in placed]}"
     if not placed and life.state not in _NOT_IN_THE_BOOK:
         yield f"{ref} is {life.state.value}, and the book does not know it"
+
+
+def _states(view: tws_sim.OrderView) -> set[OrderState]:
+    """What we may say of an order that the book has so."""
+    return {OrderState.UNKNOWN} if view.held else _BOOK_STATES[view.status]
 
 
 def _executions(gateway: tws_sim.RunningGateway, told: Told) -> Iterator[str]:

@@ -139,6 +139,45 @@ def test_an_inactive_order_may_come_back_to_life() -> None:
     assert state(SENT, status(BUY, "Inactive"), WORKING) is OrderState.WORKING
 
 
+OPEN_INACTIVE = make_broker_order(BUY, status="Inactive")
+
+
+def heard(*before: OrderEvent, **book: object) -> OrderLife:
+    """What is known after a look at the book."""
+    return live(
+        BUY, [*before, *sweep_events({BUY.order_ref: live(BUY, before)}, make_sweep(**book))]
+    )
+
+
+def test_an_inactive_order_among_the_open_ones_is_held_and_not_over() -> None:
+    inactive = status(BUY, "Inactive")
+    held = heard(SENT, inactive, open_orders=(OPEN_INACTIVE,))
+
+    assert (held.state, held.held, held.remaining) == (OrderState.UNKNOWN, True, 3)
+    assert heard(SENT, inactive, completed_orders=(OPEN_INACTIVE,)).state is OrderState.REJECTED
+    assert heard(SENT, inactive).state is OrderState.REJECTED
+
+
+def test_of_a_held_order_the_word_inactive_proves_nothing_new_and_the_book_does() -> None:
+    held = (SENT, *sweep_events(lives([BUY], [SENT]), make_sweep(open_orders=(OPEN_INACTIVE,))))
+
+    assert state(*held, status(BUY, "Inactive")) is OrderState.UNKNOWN
+    assert state(*held, status(BUY, "PendingSubmit")) is OrderState.UNKNOWN
+    assert heard(*held, open_orders=(OPEN_INACTIVE,)).state is OrderState.UNKNOWN
+    assert heard(*held, completed_orders=(OPEN_INACTIVE,)).state is OrderState.REJECTED
+    gone = heard(*held)
+    assert (gone.state, gone.held) == (OrderState.UNKNOWN, False)
+    assert state(*held, WORKING) is OrderState.WORKING
+    assert state(*held, status(BUY, "Cancelled")) is OrderState.CANCELLED
+    assert state(*held, filled(BUY, 3, "a.01")) is OrderState.FILLED
+
+
+def test_the_words_on_a_held_order_do_not_grow_with_each_look() -> None:
+    once = (SENT, *sweep_events(lives([BUY], [SENT]), make_sweep(open_orders=(OPEN_INACTIVE,))))
+
+    assert heard(*once, open_orders=(OPEN_INACTIVE,)).text == live(BUY, once).text
+
+
 def test_a_late_word_of_sending_takes_nothing_back() -> None:
     assert state(SENT, WORKING, status(BUY, "PendingSubmit")) is OrderState.WORKING
     assert state(SENT, WORKING, SENT) is OrderState.WORKING
