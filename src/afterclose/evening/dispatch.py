@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 from afterclose import clock as calendar
 from afterclose.artifacts import RunFolder
 from afterclose.domain.audit import AuditReport
+from afterclose.domain.book_events import sweep_events
 from afterclose.domain.contracts import RootSymbol
 from afterclose.domain.market import MarketSnapshot
 from afterclose.domain.netting import Transfer
-from afterclose.domain.order_life import OrderLife, lives, sweep_events
+from afterclose.domain.order_life import OrderLife, lives
 from afterclose.domain.orders import Approval, BasketOrder, OrderEvent, OrderState
 from afterclose.domain.runs import BARRED, Mode, RunState
 from afterclose.domain.sending import LimitFigure, SendLimits

@@ -16,12 +16,13 @@ from afterclose import clock as calendar
 from afterclose.artifacts import RunFolder
 from afterclose.domain.account import AccountSnapshot
 from afterclose.domain.audit import Reconciliation
+from afterclose.domain.book_events import sweep_events
 from afterclose.domain.broker_book import OrderSweep
 from afterclose.domain.contracts import FuturesContract, Session, read_symbol
 from afterclose.domain.findings import Finding
 from afterclose.domain.market import Qualification, QualificationState
 from afterclose.domain.nav import NavHistory
-from afterclose.domain.order_life import OrderLife, lives, sweep_events
+from afterclose.domain.order_life import OrderLife, lives
 from afterclose.domain.orders import Fill, OrderState
 from afterclose.domain.runs import SENT, ModelResult, RunState
 from afterclose.errors import LedgerElsewhere

@@ -11,8 +11,9 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from afterclose.domain.book_events import sweep_events
 from afterclose.domain.broker_book import BrokerOrder, OrderSweep
-from afterclose.domain.order_life import lives, sweep_events
+from afterclose.domain.order_life import lives
 from afterclose.domain.orders import BasketOrder, OrderEvent
 from afterclose.errors import BrokerError, BrokerTimeout
 from afterclose.ports import Ledger, OrderDesk

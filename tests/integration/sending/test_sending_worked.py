@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -193,6 +194,25 @@ async def test_a_limit_goes_step_by_step_to_its_bound_and_not_further(
     again = await evening.send(submit.until_answered)
     assert {r: life.state for r, life in again.items()} == {r: k.state for r, k in known.items()}
     assert len(book(evening)) == 3
+
+
+async def test_an_order_that_a_person_resized_in_tws_is_his_from_then_on(
+    stage: Callable[..., Stage],
+) -> None:
+    evening = stage(WORKED)
+
+    async def follow(_orders: submit.Following) -> None:
+        await evening.advance(OPEN)
+        await evening.heard.works(FIRST)
+        await asyncio.to_thread(partial(evening.gateway.change, FIRST, quantity=2))
+        await evening.heard.until(lambda e: e.order_ref == FIRST and e.remaining == 2)
+        await evening.advance(OPEN + MINUTE)
+        await evening.looks(3)
+
+    known = await evening.send(follow)
+
+    assert book(evening) == {FIRST: ("Submitted", 2, Decimal(6700))}
+    assert (known[FIRST].state, known[FIRST].remaining) == (OrderState.WORKING, 2)
 
 
 async def test_what_was_filled_meanwhile_is_not_sent_again(stage: Callable[..., Stage]) -> None:

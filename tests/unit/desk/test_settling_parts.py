@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from afterclose.adapters.ledger.store import SqlLedger
+from afterclose.domain.book_events import sweep_events
 from afterclose.domain.broker_book import OrderSweep
-from afterclose.domain.order_life import lives, sweep_events
+from afterclose.domain.order_life import lives
 from afterclose.domain.orders import EventKind, Fill
 from afterclose.evening import settling
 from make import NOW, SESSION, make_event, make_fill, make_order

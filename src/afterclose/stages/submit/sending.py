@@ -13,10 +13,11 @@ from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 
+from afterclose.domain.book_events import sweep_events
 from afterclose.domain.broker_book import OrderSweep
 from afterclose.domain.contracts import FuturesContract, QualifiedContract
 from afterclose.domain.market import Quote
-from afterclose.domain.order_life import NOT_VALID, OrderLife, lives, not_sent, sweep_events
+from afterclose.domain.order_life import NOT_VALID, OrderLife, lives, not_sent
 from afterclose.domain.orders import BasketOrder, EventKind, OrderEvent, OrderState
 from afterclose.errors import (
     AfterCloseError,

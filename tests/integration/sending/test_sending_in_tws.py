@@ -1,4 +1,4 @@
-"""Orders that a precaution of TWS keeps: inactive, and yet a click away from the market."""
+"""What a person, or a precaution, does with our orders in TWS: held, sent on, resized, ended."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from afterclose.stages import cancelling, submit
 from integration.ibkr.gateways import GatewayTime
 from integration.sending.evenings import AFTER_THE_OPEN, gateway_of, make_orders, qualify
 from unit.ibkr.ibkr_values import approval, order
-from unit.tws_sim.sim_market import MONDAY_EVENING, write_market
+from unit.tws_sim.sim_market import MONDAY_EVENING, TUESDAY_OPEN, write_market
 
 pytestmark = pytest.mark.anyio
 
@@ -34,7 +35,7 @@ HOLD = '[orders]\nhold = { ES = "The order size exceeds the Size Limit." }'
 
 @dataclass
 class Stage:
-    """A gateway that holds every order in ES, and a desk's ledger."""
+    """A gateway and a desk's ledger."""
 
     gateway: tws_sim.RunningGateway
     market: tws_sim.Market
@@ -83,10 +84,14 @@ class Stage:
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
+    """The gateway holds every order in ES."""
     market = tws_sim.Market.from_folder(write_market(tmp_path / "market"))
     url = f"sqlite:///{(tmp_path / 'ledger.sqlite').as_posix()}"
     with gateway_of(market, HOLD, seed=0) as gateway, closing(SqlLedger(url)) as ledger:
         yield Stage(gateway, market, ledger)
+
+
+# Held by a precaution: inactive, and yet a click away from the market
 
 
 async def test_a_held_order_is_unknown_says_what_to_do_and_is_not_sent_again(stage: Stage) -> None:
@@ -156,3 +161,36 @@ async def test_what_is_cancelled_is_over_and_the_next_attempt_may_go(stage: Stag
     assert stage.told(FIRST.order_ref).state is OrderState.CANCELLED
     assert (await stage.send(SECOND))[SECOND.order_ref].state is OrderState.ACKNOWLEDGED
     assert stage.book() == {FIRST.order_ref: "Cancelled", SECOND.order_ref: "PreSubmitted"}
+
+
+# Resized
+
+
+async def test_an_order_that_a_person_made_smaller_ends_with_what_he_left(stage: Stage) -> None:
+    await asyncio.to_thread(stage.gateway.switch, None)
+    await stage.send(FIRST)
+    await asyncio.to_thread(partial(stage.gateway.change, FIRST.order_ref, quantity=1))
+    waits = (await stage.send(FIRST))[FIRST.order_ref]
+    await asyncio.to_thread(stage.gateway.advance_to, AFTER_THE_OPEN)
+    ended = (await stage.send(FIRST))[FIRST.order_ref]
+
+    assert (waits.state, waits.remaining) == (OrderState.ACKNOWLEDGED, 1)
+    assert (ended.state, ended.filled, ended.remaining) == (OrderState.CANCELLED, 1, 0)
+    assert waits.text == ended.by_hand == "somebody changed its size to 1 in TWS"
+    assert [(o.order_ref, int(o.filled)) for o in stage.gateway.orders()] == [(FIRST.order_ref, 1)]
+
+
+async def test_an_order_that_a_person_made_larger_is_not_over_when_ours_is(stage: Stage) -> None:
+    slices = tws_sim.Scenario.from_toml("[orders]\npartial_fills = { ES = 3 }")
+    await asyncio.to_thread(stage.gateway.switch, slices)
+    await stage.send(FIRST)
+    await asyncio.to_thread(partial(stage.gateway.change, FIRST.order_ref, quantity=5))
+    await asyncio.to_thread(stage.gateway.advance_to, TUESDAY_OPEN)
+    first = (await stage.send(FIRST))[FIRST.order_ref]
+    with pytest.raises(ApprovalVoid, match="is not final"):
+        await stage.send(SECOND)
+    await asyncio.to_thread(stage.gateway.advance_to, AFTER_THE_OPEN)
+    ended = (await stage.send(FIRST))[FIRST.order_ref]
+
+    assert (first.state, first.filled, first.remaining) == (OrderState.PARTLY_FILLED, 3, 2)
+    assert (ended.state, ended.filled) == (OrderState.FILLED, 5)
