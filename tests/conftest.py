@@ -1,4 +1,7 @@
-"""What every test may ask for: a clock that stands still, and a desk's folder."""
+"""What every test may ask for: a clock that stands still, and a desk's folder.
+
+No property is judged by how fast it ran: a machine with other work to do would fail it.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from afterclose.clock import ManualClock
 from make import NOW
 from postgresql import server
+
+settings.register_profile(
+    "whatever the speed", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("whatever the speed")
 
 
 @pytest.fixture
