@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from afterclose.clock import ManualClock
 from make import NOW
+from ports import closed_port
 from postgresql import server
 
 settings.register_profile(
@@ -37,6 +38,13 @@ def desk_folder(tmp_path: Path) -> Path:
     folder = tmp_path / "desk"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A port at which nobody listens, for as long as the test runs."""
+    with closed_port() as held:
+        yield held
 
 
 @pytest.fixture(scope="session")

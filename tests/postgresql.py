@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -13,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from ports import port_for_later
 
 _PLACES = ("/usr/lib/postgresql/*/bin", "/opt/homebrew/opt/postgresql*/bin", "/usr/local/pgsql/bin")
 
@@ -42,7 +43,7 @@ def server(kept: Path | None = None) -> Iterator[str]:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         as_user = _as_another_user(folder)
-        data, port = folder / "data", _free_port()
+        data, port = folder / "data", port_for_later()
         made = ["--username=afterclose", "--auth=trust", "--no-sync", "--encoding=UTF8"]
         if not data.is_dir():
             _run([*as_user, str(where / "initdb"), "-D", str(data), "--locale=C", *made])
@@ -70,12 +71,6 @@ def _as_another_user(folder: Path) -> Sequence[str]:
         if shutil.which("runuser"):
             return ("runuser", "-u", name, "--")
     pytest.skip("PostgreSQL refuses to run as root, and there is no other user to run it as")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _run(command: Sequence[str]) -> None:

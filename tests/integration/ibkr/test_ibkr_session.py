@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -36,10 +35,7 @@ async def test_the_gateways_clock_and_accounts_are_read(start: Start) -> None:
         assert list(await reader.accounts()) == [ACCOUNT]
 
 
-async def test_nobody_listening_is_said_with_the_address_and_what_to_check() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
+async def test_nobody_listening_is_said_with_the_address_and_what_to_check(port: int) -> None:
     with pytest.raises(BrokerUnavailable, match=f"nobody listens at 127.0.0.1:{port}") as raised:
         await connect_to(port)
     assert "7497" in raised.value.hint
