@@ -11,11 +11,12 @@ import pytest
 from afterclose import tws_sim
 from afterclose.adapters.ibkr.convert import contract_query
 from afterclose.adapters.ibkr.reader import open_reader
-from afterclose.adapters.ibkr.receiver import Outcome
+from afterclose.adapters.ibkr.receiver import Outcome, Part
 from afterclose.adapters.ibkr.session import connected
 from afterclose.domain.market import AnswerState, QualificationState
 from afterclose.errors import AccountMismatch, BrokerError, BrokerTimeout, BrokerUnavailable
 from integration.ibkr.gateways import PATIENCE_S, Start, reader_of
+from integration.ibkr.hurry import LoopTime, hurried
 from unit.ibkr.ibkr_values import ACCOUNT, CL, ES, mapped
 from unit.tws_sim.sim_market import MONDAY_EVENING
 
@@ -113,7 +114,7 @@ async def test_several_sessions_live_in_one_process(start: Start) -> None:
 
 async def test_what_is_not_answered_in_time_is_unknown_and_never_empty(start: Start) -> None:
     gateway = start()
-    async with reader_of(gateway, timeout_s=0.3) as reader:
+    async with reader_of(gateway) as reader, hurried(gateway):
         gateway.switch(_slow())
         with pytest.raises(BrokerTimeout):
             await reader.server_time()
@@ -129,6 +130,24 @@ async def test_what_is_not_answered_in_time_is_unknown_and_never_empty(start: St
     assert account.working_orders is None
     assert set(account.unknown) == {"account values", "positions", "open orders"}
     assert set(book.unknown) == {"open orders", "completed orders", "executions"}
+
+
+async def test_what_is_here_when_the_deadline_is_looked_at_came_in_time(start: Start) -> None:
+    """The machine slept, or had other work, while the answer lay there unread."""
+    gateway = start()
+    async with connected(
+        host=gateway.host, port=gateway.port, client_id=7, timeout_s=PATIENCE_S
+    ) as session:
+        time = LoopTime()
+        asking = asyncio.create_task(session.ask_time())
+        while not session.receiver.by_turn[Part.SERVER_TIME]:
+            await asyncio.sleep(0)
+        for _ in range(3):  # our loop stands still; the gateway reads, and answers
+            assert gateway.now == MONDAY_EVENING
+        time.put_forward(2 * PATIENCE_S)
+        reply = await asking
+    assert reply.outcome is Outcome.ENDED
+    assert reply.rows == (MONDAY_EVENING.timestamp(),)
 
 
 async def test_a_line_that_breaks_ends_every_request_under_way_as_unknown(start: Start) -> None:

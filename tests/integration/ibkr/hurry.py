@@ -1,0 +1,48 @@
+"""Deadlines without waiting: the loop's time goes on once the gateway has had its say.
+
+A short deadline would also pass for what is merely late on a busy machine; a long one would be
+waited for where nothing ever comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from afterclose import tws_sim
+
+#: The gateway has its say twenty times and more before a patience of gateways.PATIENCE_S is over.
+_STEP_S = 1.0
+
+
+class LoopTime:
+    """The running loop's time, which can be put forward; it does not go back."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._ahead_s = 0.0
+        real = loop.time
+        loop.time = lambda: real() + self._ahead_s  # type: ignore[method-assign]  # the one way in
+
+    def put_forward(self, seconds: float) -> None:
+        """Let so much time pass at once: what is due is called as soon as the loop runs on."""
+        self._ahead_s += seconds
+
+
+@asynccontextmanager
+async def hurried(gateway: tws_sim.RunningGateway) -> AsyncIterator[None]:
+    """Let a second pass whenever the gateway, which reads in order, has read what we sent."""
+    time = LoopTime()
+    hurrying = asyncio.create_task(_hurry(gateway, time))
+    try:
+        yield
+    finally:
+        hurrying.cancel()
+        await asyncio.gather(hurrying, return_exceptions=True)
+
+
+async def _hurry(gateway: tws_sim.RunningGateway, time: LoopTime) -> None:
+    while True:
+        await asyncio.to_thread(lambda: gateway.now)
+        time.put_forward(_STEP_S)
