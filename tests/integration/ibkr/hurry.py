@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 
 from afterclose import tws_sim
 
-#: The gateway has its say twenty times and more before a patience of gateways.PATIENCE_S is over.
+#: The gateway has its say as many times as a patience has seconds before that is over.
 _STEP_S = 1.0
 
 

@@ -27,6 +27,7 @@ from integration.ibkr.gateways import (
     qualified_by,
     reader_of,
 )
+from integration.ibkr.hurry import hurried
 from unit.ibkr.ibkr_values import CL, ES, order
 from unit.tws_sim.sim_market import MONDAY_EVENING, TUESDAY_OPEN
 
@@ -213,7 +214,7 @@ async def test_one_reference_is_sent_once_whichever_desk_comes_later(
 async def test_nothing_is_sent_while_the_book_cannot_be_read_whole(start: Start, part: str) -> None:
     gateway = start(f'[connection]\nmissing_end = ["{part}"]')
     es = await qualified_by(gateway, ES)
-    async with desk_of(gateway, BUY, timeout_s=0.3) as desk:
+    async with desk_of(gateway, BUY) as desk, hurried(gateway):
         with pytest.raises(BrokerTimeout, match="nothing was sent"):
             await desk.place(BUY, es)
     assert gateway.orders() == ()
