@@ -99,7 +99,7 @@ def request_ids(bench: Bench) -> None:
 
 def message_rate(bench: Bench) -> None:
     probe = bench.connect(bench.gateway(scenario="[connection]\nmessages_per_second = 20"))
-    probe.call_at_once("reqIds", 1, times=40)
+    probe.together(*[("reqIds", 1)] * 40)
 
     assert "Max rate of messages" in probe.wait_error(100)
 

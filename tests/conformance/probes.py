@@ -57,9 +57,9 @@ class Probe(ABC):
         self.next_order_id = int(self.wait("nextValidId").args[0])
         self.wait("managedAccounts")
 
-    def call_at_once(self, method: str, *args: Any, times: int) -> None:
-        """Send the same request so many times, one right behind the other."""
-        for _ in range(times):
+    def together(self, *requests: tuple[Any, ...]) -> None:
+        """Send several requests, each a method and its arguments, one right behind the other."""
+        for method, *args in requests:
             self.call(method, *args)
 
     def wait(
@@ -341,9 +341,9 @@ class IbAsyncProbe(Probe):
 
         self._in_loop(send())
 
-    def call_at_once(self, method: str, *args: Any, times: int) -> None:
+    def together(self, *requests: tuple[Any, ...]) -> None:
         async def send() -> None:
-            for _ in range(times):
+            for method, *args in requests:
                 getattr(self._client, method)(*args)
 
         self._in_loop(send())

@@ -17,17 +17,28 @@ _STEP_S = 1.0
 
 
 class LoopTime:
-    """The running loop's time, which can be put forward; it does not go back."""
+    """The running loop's time, which can be put forward or made to stand; it does not go back."""
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
         self._ahead_s = 0.0
-        real = loop.time
-        loop.time = lambda: real() + self._ahead_s  # type: ignore[method-assign]  # the one way in
+        self._stands_at: float | None = None
+        self._real = loop.time
+        loop.time = self._now  # type: ignore[method-assign]  # the one way in
 
     def put_forward(self, seconds: float) -> None:
         """Let so much time pass at once: what is due is called as soon as the loop runs on."""
         self._ahead_s += seconds
+
+    def stand_still(self) -> None:
+        """Let nothing become due until ``go_on``, however long this machine takes."""
+        self._stands_at = self._now()
+
+    def go_on(self) -> None:
+        self._stands_at = None
+
+    def _now(self) -> float:
+        return self._real() + self._ahead_s if self._stands_at is None else self._stands_at
 
 
 @asynccontextmanager
