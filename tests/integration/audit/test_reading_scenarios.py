@@ -66,7 +66,7 @@ async def test_a_healthy_gateway_blocks_nothing(start: Start, everything: tws_si
 async def test_no_answer_at_all_is_a_report_with_every_row_blocked(
     start: Start, everything: tws_sim.Market
 ) -> None:
-    report = await evening(start(), everything, then="[connection]\nslow_answers_s = 30")
+    report = await evening(start(), everything, then="[connection]\nslow_answers_s = 600")
 
     assert blocked(report) == ALL
     assert all("AC211" in codes([row]) for row in report.rows)

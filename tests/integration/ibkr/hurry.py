@@ -14,6 +14,8 @@ from afterclose import tws_sim
 
 #: The gateway has its say as many times as a patience has seconds before that is over.
 _STEP_S = 1.0
+#: Of the loop, in which what was sent is read, and what was read is answered.
+_ROUNDS = 5
 
 
 class LoopTime:
@@ -42,8 +44,11 @@ class LoopTime:
 
 
 @asynccontextmanager
-async def hurried(gateway: tws_sim.RunningGateway) -> AsyncIterator[None]:
-    """Let a second pass whenever the gateway, which reads in order, has read what we sent."""
+async def hurried(gateway: tws_sim.RunningGateway | None = None) -> AsyncIterator[None]:
+    """Let a second pass whenever the gateway, which reads in order, has read what we sent.
+
+    Without a gateway the other side is a peer in this loop, which reads when it goes round.
+    """
     time = LoopTime()
     hurrying = asyncio.create_task(_hurry(gateway, time))
     try:
@@ -53,7 +58,10 @@ async def hurried(gateway: tws_sim.RunningGateway) -> AsyncIterator[None]:
         await asyncio.gather(hurrying, return_exceptions=True)
 
 
-async def _hurry(gateway: tws_sim.RunningGateway, time: LoopTime) -> None:
+async def _hurry(gateway: tws_sim.RunningGateway | None, time: LoopTime) -> None:
     while True:
-        await asyncio.to_thread(lambda: gateway.now)
+        if gateway is not None:
+            await asyncio.to_thread(lambda: gateway.now)
+        for _ in range(_ROUNDS):
+            await asyncio.sleep(0)
         time.put_forward(_STEP_S)
