@@ -48,7 +48,7 @@ def server(kept: Path | None = None) -> Iterator[str]:
         if not data.is_dir():
             _run([*as_user, str(where / "initdb"), "-D", str(data), "--locale=C", *made])
         options = f"-p {port} -c listen_addresses=127.0.0.1 -k {folder} -c full_page_writes=off"
-        control = [*as_user, str(where / "pg_ctl"), "-D", str(data), "-w"]
+        control = [*as_user, str(where / "pg_ctl"), "-D", str(data), "-w", "-t", "180"]
         _run([*control, "-l", str(folder / "server.log"), "-o", options, "start"])
         try:
             yield f"postgresql+psycopg://afterclose@127.0.0.1:{port}/postgres"
@@ -81,7 +81,7 @@ def _run(command: Sequence[str]) -> None:
         stdout=subprocess.DEVNULL,  # the server would keep a pipe open
         stderr=subprocess.PIPE if "start" not in command else subprocess.DEVNULL,
         check=False,
-        timeout=60,
+        timeout=240,
     )
     if done.returncode:
         said = (done.stderr or b"").decode(errors="replace")

@@ -36,8 +36,8 @@ def cluster() -> Iterator[str]:
     with ExitStack() as stack:
         for arguments in (scheduler, worker, worker):
             stack.callback(_end, _dask(arguments))
-        with distributed.Client(address, timeout=60, set_as_default=False) as client:
-            client.wait_for_workers(2, timeout=60)
+        with distributed.Client(address, timeout=240, set_as_default=False) as client:
+            client.wait_for_workers(2, timeout=240)
         yield address
 
 
@@ -52,7 +52,7 @@ def _dask(arguments: list[str]) -> subprocess.Popen[bytes]:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
-    process.wait(timeout=30)
+    process.wait(timeout=240)
 
 
 @pytest.fixture(scope="module")
