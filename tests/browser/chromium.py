@@ -160,13 +160,13 @@ class Page:
         path.write_bytes(base64.b64decode(answer["data"]))
 
     def _next(self) -> dict[str, Any]:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while b"\0" not in self._buffer:
             left = deadline - time.monotonic()
             ready, _, _ = select.select([self._reads], [], [], max(0.0, left))
             chunk = os.read(self._reads, 1 << 20) if ready else b""
             if not chunk:
-                raise TimeoutError("Chromium went away or did not answer within a minute")
+                raise TimeoutError("Chromium went away or did not answer within two minutes")
             self._buffer += chunk
         raw, self._buffer = self._buffer.split(b"\0", 1)
         message: dict[str, Any] = json.loads(raw)

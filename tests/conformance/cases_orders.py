@@ -385,12 +385,13 @@ def doubled_and_reversed(bench: Bench) -> None:
 def late_callbacks(bench: Bench) -> None:
     gateway = bench.gateway(at=OPEN, scenario="[orders]\nlate_callbacks_s = 1")
     probe = bench.connect(gateway)
-    order_id = probe.place(probe.qualified(**CL), probe.order("BUY", 1))
-    probe.synchronize()
-    early = _statuses(probe, order_id)
+    contract, order_id = probe.qualified(**CL), probe.next_order_id
+    placing = ("placeOrder", order_id, contract, probe.order("BUY", 1))
+    probe.together(placing, ("reqCurrentTime",))  # read at once, so that only the delay is between
     probe.wait_status(order_id, "Filled")
 
-    assert early == []
+    names = [each.name for each in probe.log.since(0, "currentTime", "orderStatus")]
+    assert names[0] == "currentTime"
 
 
 def two_perm_ids(bench: Bench) -> None:

@@ -27,6 +27,7 @@ from integration.ibkr.gateways import (
     qualified_by,
     reader_of,
 )
+from integration.ibkr.hurry import LoopTime, hurried
 from unit.ibkr.ibkr_values import CL, ES, order
 from unit.tws_sim.sim_market import MONDAY_EVENING, TUESDAY_OPEN
 
@@ -115,6 +116,8 @@ async def test_orders_that_wait_for_their_turn_stay_here_when_tws_loses_ibkrs_se
     gateway, orders = start(), sixty_orders()
     es, cl = await qualified_by(gateway, ES), await qualified_by(gateway, CL)
     async with desk_of(gateway, *orders) as desk, following(desk) as seen:
+        time = LoopTime()
+        time.stand_still()  # the second of the first fifty messages is not over
         placing = asyncio.gather(
             *(desk.place(each, es if each.mapped is ES else cl) for each in orders),
             return_exceptions=True,
@@ -122,6 +125,8 @@ async def test_orders_that_wait_for_their_turn_stay_here_when_tws_loses_ibkrs_se
         await seen.until(lambda events: len({e.order_ref for e in events}) > 30)
         lost = tws_sim.Scenario.from_toml('[connection]\nconnectivity = "lost"')
         await asyncio.to_thread(gateway.switch, lost)
+        await seen.until(lambda events: any(e.code == 1100 for e in events))
+        time.go_on()
         outcomes = await placing
     kept = [o for o, end in zip(orders, outcomes, strict=True) if end is not None]
     assert {type(end) for end in outcomes} == {type(None), BrokerUnavailable}
@@ -213,7 +218,7 @@ async def test_one_reference_is_sent_once_whichever_desk_comes_later(
 async def test_nothing_is_sent_while_the_book_cannot_be_read_whole(start: Start, part: str) -> None:
     gateway = start(f'[connection]\nmissing_end = ["{part}"]')
     es = await qualified_by(gateway, ES)
-    async with desk_of(gateway, BUY, timeout_s=0.3) as desk:
+    async with desk_of(gateway, BUY) as desk, hurried(gateway):
         with pytest.raises(BrokerTimeout, match="nothing was sent"):
             await desk.place(BUY, es)
     assert gateway.orders() == ()

@@ -35,7 +35,7 @@ __all__ = ["ESH", "Evening", "Outcome", "contracts", "gateway_of", "make_orders"
 AFTER_THE_OPEN = TUESDAY_OPEN + timedelta(minutes=20)
 _APPROVED_FOR = timedelta(hours=12)
 #: How long an answer is waited for: where some never come, and where only a busy machine is late.
-_SHORT_S, _PATIENCE_S = 2.0, 20.0
+_SHORT_S, _PATIENCE_S = 2.0, 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

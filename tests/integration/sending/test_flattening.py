@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,15 +10,15 @@ from typing import Any
 import pytest
 
 from afterclose import by_hand, tws_sim
-from afterclose.adapters.ibkr.reader import open_reader
 from afterclose.domain.contracts import ContractMonth, FuturesContract, RootSymbol
 from afterclose.domain.orders import Action, BasketOrder, EventKind, OrderEvent, OrderState
 from afterclose.errors import BrokerTimeout, SafetyError
 from afterclose.evening.books import read_books
 from afterclose.stages.flatten import Selection
+from integration.ibkr.hurry import hurried
 from integration.sending.hand_stage import Stage, opened, work
 from make import make_event
-from unit.ibkr.ibkr_values import ACCOUNT, CL, ES, EVENING, ZC, order
+from unit.ibkr.ibkr_values import CL, ES, EVENING, ZC, order
 from unit.tws_sim.sim_market import write_market
 
 pytestmark = pytest.mark.anyio
@@ -196,22 +195,10 @@ async def test_a_position_that_changed_after_it_was_shown_is_left_alone(stage: S
 async def test_nothing_happens_while_the_positions_are_unknown(stage: Stage) -> None:
     missing = tws_sim.Scenario.from_toml('[connection]\nmissing_end = ["positions"]')
     stage.gateway.switch(missing)
-    settings = stage.desk.settings
-    quick = settings.broker.model_copy(update={"timeout_s": 0.5})
-    address: dict[str, Any] = {
-        "host": quick.host,
-        "port": stage.gateway.port,
-        "timeout_s": quick.timeout_s,
-    }
-    impatient = replace(
-        stage.desk,
-        open_reader=lambda: open_reader(
-            **address, client_id=17, account=ACCOUNT, clock=stage.desk.clock
-        ),
-    )
 
     with pytest.raises(BrokerTimeout, match="positions"):
-        await by_hand.preview(impatient, stage.request(EVERYTHING))
+        async with hurried(stage.gateway):
+            await stage.shown(EVERYTHING)
 
     assert stage.gateway.orders() == ()
 

@@ -81,7 +81,7 @@ def afterclose(desk: SmallDesk, *arguments: str) -> tuple[int, str]:
         text=True,
         encoding="utf-8",
         check=False,
-        timeout=120,
+        timeout=300,
     )
     said = " ".join((done.stdout + done.stderr).split())
     assert "Traceback" not in said

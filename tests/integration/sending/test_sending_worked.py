@@ -22,7 +22,7 @@ from afterclose.domain.placing import LegLimit, LoneLeg, Repricing
 from afterclose.errors import AfterCloseError
 from afterclose.ports import OrderDesk
 from afterclose.stages import submit
-from integration.ibkr.gateways import GatewayTime
+from integration.ibkr.gateways import PATIENCE_S, GatewayTime
 from integration.sending.evenings import gateway_of, make_orders, qualify
 from integration.sending.mortal import CrashError, Fuse, MortalDesk, MortalLedger
 from unit.ibkr.ibkr_values import approval, order
@@ -124,7 +124,7 @@ class Stage:
             port=self.gateway.port,
             client_id=8,
             approval=yes,
-            timeout_s=5.0,
+            timeout_s=PATIENCE_S,
             clock=GatewayTime(self.gateway),
         ) as desk:
             yield MortalDesk(desk, self.fuse)
@@ -134,7 +134,7 @@ class Stage:
             run_id="run",
             orders=self.orders,
             qualified=await qualify(self.market),
-            answer_timeout_s=2.0,
+            answer_timeout_s=PATIENCE_S,
             approved_until=self.ends,
         )
         with closing(MortalLedger(self.url, self.fuse)) as ledger:

@@ -281,6 +281,8 @@ class Session:
             async with asyncio.timeout(self.timeout_s):
                 return await asyncio.shield(pending.done)
         except TimeoutError:
+            if pending.done.done():  # it was here before we could look: this machine was late
+                return pending.done.result()
             text = f"no answer within {self.timeout_s:g} s"
             late = pending.reply(Outcome.TIMED_OUT, text=text)
             pending.done.cancel()
