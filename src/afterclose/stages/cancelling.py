@@ -92,7 +92,7 @@ class _Work:
         book = await self._desk.sweep()
         if book.unknown:
             raise BrokerTimeout(
-                f"the broker's book could not be read whole: no end of {', '.join(book.unknown)}",
+                book.gap,
                 hint="what is working is not known; look in TWS, then try again",
             )
         refs = {order.order_ref for order in (*book.open_orders, *book.completed_orders)}

@@ -142,7 +142,8 @@ class Sender:
             with self._access.act(wait_s=_DESK_WITHIN_S) as desk:
                 lost = asyncio.run(self._follow(job, desk))
             if lost is not None:
-                text = f"the gateway was lost while orders were sent: {lost}"
+                doing = "sent" if job.act is Act.SEND else "followed"
+                text = f"the gateway was lost while orders were {doing}: {lost}"
                 hint = "when it is back, look again: what never left can be sent then"
                 now = self._access.clock.now()
                 notes.write(job.folder, Note(at=now, act=Act.LINE, text=text, hint=hint))
@@ -178,7 +179,9 @@ class Sender:
                 confirmed=job.confirmed,
             )
         else:
-            await nightly.watch(remembering, job.folder, on_event=heard, follow=until)
+            await nightly.watch(
+                remembering, job.folder, on_event=heard, on_lost=lost.append, follow=until
+            )
         return lost[0] if lost else None
 
     def _listener(self, job: _Job) -> Callable[[OrderEvent], None]:

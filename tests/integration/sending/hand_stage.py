@@ -25,6 +25,7 @@ from unit.tws_sim.sim_market import TUESDAY_OPEN, account, holding
 
 #: Five minutes into the session of Tuesday, which belongs to the evening of Monday.
 OPEN = TUESDAY_OPEN + timedelta(minutes=5)
+HELD = (holding("CL", "202601", 2, "59"), holding("ES", "202512", -1, "6800"))
 
 
 @dataclass
@@ -53,9 +54,14 @@ class Stage:
 
 
 @contextmanager
-def opened(market: tws_sim.Market, home: Path, *, scenario: str = "") -> Iterator[Stage]:
-    """A gateway that holds two crude and minus one index future, and its desk."""
-    held = (holding("CL", "202601", 2, "59"), holding("ES", "202512", -1, "6800"))
+def opened(
+    market: tws_sim.Market,
+    home: Path,
+    *,
+    scenario: str = "",
+    held: Sequence[tws_sim.Holding] = HELD,
+) -> Iterator[Stage]:
+    """A gateway that holds two crude and minus one index future, or others, and its desk."""
     url = f"sqlite:///{(home / 'ledger.sqlite').as_posix()}"
     with (
         tws_sim.running(

@@ -183,6 +183,28 @@ async def test_a_strangers_working_order_blocks_its_contract_and_is_named(stage:
     assert stage.gateway.orders()[0].status != "Cancelled"
 
 
+async def test_a_close_that_may_be_out_blocks_its_contract_in_the_preview_and_says_what_to_do(
+    stage: Stage,
+) -> None:
+    """Its process died before the bytes left, or after: only the book and a person can say."""
+    (crude,) = (row.order for row in await stage.shown(EVERYTHING) if row.name == "CLF26")
+    assert crude is not None
+    stage.ledger.record_orders("flatten", [crude])
+    stage.ledger.append_events("flatten", [make_event(crude, "intent")])
+    rows = {row.name: row for row in await stage.shown(EVERYTHING)}
+    await stage.flatten(EVERYTHING)
+
+    assert rows["CLF26"].order is None
+    assert rows["CLF26"].reason == (
+        f"{crude.order_ref} is unknown: look in TWS, then say what became of it: "
+        "'afterclose resolve'"
+    )
+    assert stage.positions() == {"CL202601": Decimal(2)}
+    by_hand.settle_unknown(stage.desk, crude.order_ref, by="Ann", why="nowhere in TWS")
+    await stage.flatten(EVERYTHING)
+    assert stage.positions() == {}
+
+
 async def test_a_position_that_changed_after_it_was_shown_is_left_alone(stage: Stage) -> None:
     shown = await stage.shown(EVERYTHING)
     buy = waiting(order_type="MKT", order_ref="by-hand")

@@ -116,7 +116,7 @@ def _of_a_chain(
         wanted = _attempt(approved, number, left=approved.quantity - filled, at_market=at_market)
         for view in placed:
             yield from _other_terms(ref, wanted, view)
-        yield from _of_a_name(ref, life, placed)
+        yield from of_a_name(ref, life, placed)
         filled += sum(int(view.filled) for view in placed)
         alive += [view for view in placed if view.status not in OVER]
     names = {view.order_ref for view in alive}
@@ -178,7 +178,8 @@ def _other_terms(ref: str, wanted: BasketOrder, view: tws_sim.OrderView) -> Iter
         yield f"{ref} went out as {went}, not as {terms}"
 
 
-def _of_a_name(ref: str, life: OrderLife, placed: Sequence[tws_sim.OrderView]) -> Iterator[str]:
+def of_a_name(ref: str, life: OrderLife, placed: Sequence[tws_sim.OrderView]) -> Iterator[str]:
+    """Hold one name of the journal against the orders that the book has under it."""
     sendings = {(view.client_id, view.order_id) for view in placed}
     if len(sendings) > 1:
         yield f"{ref} was sent {len(sendings)} times"

@@ -186,7 +186,7 @@ class _Sending:
         book = await self._desk.sweep()
         if book.unknown:
             raise BrokerTimeout(
-                f"the broker's book could not be read whole: no end of {', '.join(book.unknown)}",
+                book.gap,
                 hint="nothing was sent; look at the gateway and run 'afterclose send' again",
             )
         await self._journal.write(*sweep_events(self._journal.lives(), book))
