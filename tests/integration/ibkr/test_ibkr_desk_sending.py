@@ -19,6 +19,7 @@ from afterclose.errors import (
     NotApproved,
     RunAlreadySubmitted,
 )
+from afterclose.tws_sim import server
 from integration.ibkr.gateways import (
     Start,
     advance,
@@ -64,7 +65,12 @@ async def test_an_order_reaches_the_gateways_book_with_exactly_its_terms(start: 
     assert 10349 not in seen.codes()  # the time in force was ours, not a preset's
 
 
-async def test_a_desk_that_closes_at_once_takes_no_order_along(start: Start) -> None:
+@pytest.mark.parametrize("at_a_time", [65_536, 64], ids=["all at once", "word by word"])
+async def test_a_desk_that_closes_at_once_takes_no_order_along(
+    start: Start, monkeypatch: pytest.MonkeyPatch, at_a_time: int
+) -> None:
+    """A socket that is closed with answers unread in it breaks the line: what came last is lost."""
+    monkeypatch.setattr(server, "_READ_SIZE", at_a_time)
     gateway = start()
     es = await qualified_by(gateway, ES)
     orders = [
