@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from afterclose import __version__
 from afterclose.adapters.files.contract_table import packaged_specs
 from afterclose.adapters.files.workbook import override, override_findings, read_workbook
+from afterclose.adapters.patience import AT_ONCE, Patience
 from afterclose.adapters.zipline.desk_runner import DeskRunner
 from afterclose.domain.contracts import ContractSpec, RootSymbol, Session
 from afterclose.domain.findings import Finding
@@ -82,6 +84,25 @@ def open_ledger(settings: Settings) -> SqlLedger:
     return SqlLedger(settings.ledger_url, desk=settings.desk.name, here=this_place(settings.home))
 
 
+def require_own_ledger(settings: Settings, ledger: SqlLedger) -> None:
+    """Refuse the ledger of another account: what is held there is not held here.
+
+    Two desks of one name on one server are met so, and a desk whose account was changed. Another
+    machine, or another folder, of the same desk trades the same account. Raises ConfigError.
+    """
+    known, ours = ledger.accounts(), settings.desk.account
+    if not known or ours in known:
+        return
+    others = ", ".join(f"{account[:2]}…{account[-2:]}" for account in sorted(known))
+    raise ConfigError(
+        f"the ledger of the desk {settings.desk.name} is of another account ({others}) than "
+        "desk.account",
+        hint="two desks on one server need two names (desk.name); a desk that goes to another "
+        "account begins anew: move its 'runs' and its ledger away (on a server: another desk.name),"
+        " and 'afterclose adopt' takes over what the account holds",
+    )
+
+
 def open_desk(
     settings: Settings,
     clock: Clock,
@@ -89,8 +110,14 @@ def open_desk(
     say: Callable[[str], None],
     runner: ModelRunner | None = None,
     session: Session | None = None,
+    patience: Patience = AT_ONCE,
+    to_halt: bool = False,
 ) -> Desk:
-    """Make a desk from settings. Raises ConfigError when something it needs is not set."""
+    """Make a desk from settings. Raises ConfigError when something it needs is not set.
+
+    ``patience`` is how long a gateway that does not answer is waited for. ``to_halt``: whatever
+    else is wrong, a halt can be written.
+    """
     if not settings.desk.account:
         raise ConfigError(
             "no account is configured",
@@ -107,6 +134,12 @@ def open_desk(
     for finding in findings:
         say(str(finding))
     ledger = open_ledger(settings)
+    if not to_halt:
+        try:
+            require_own_ledger(settings, ledger)
+        except ConfigError:
+            ledger.close()
+            raise
     return Desk(
         settings=settings,
         specs=table,
@@ -121,6 +154,7 @@ def open_desk(
         code_version=__version__,
         say=say,
         tell=_teller(settings, say),
+        patience=patience,
     )
 
 
@@ -171,6 +205,11 @@ def broker_reader(settings: Settings, clock: Clock) -> AbstractAsyncContextManag
     from afterclose.adapters import ibkr  # noqa: PLC0415 - see the module's docstring
 
     return ibkr.open_reader(**_address(settings), account=settings.desk.account, clock=clock)
+
+
+def command_patience(settings: Settings) -> Patience:
+    """How long a command waits for a gateway that restarts, while somebody sits there."""
+    return Patience(longest=timedelta(seconds=settings.broker.wait_s))
 
 
 def margin_preview(settings: Settings, clock: Clock) -> AbstractAsyncContextManager[MarginPreview]:

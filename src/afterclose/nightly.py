@@ -26,11 +26,10 @@ from afterclose.evening import preparing, run_files, telling
 from afterclose.evening.desk import Desk, next_restart
 from afterclose.evening.dispatch import (
     approved_now,
-    before_restart,
+    may_send_until,
     placed,
     require_confirmed,
     require_nothing_left,
-    restarts,
     watch,
 )
 from afterclose.evening.journal import RunJournal
@@ -148,33 +147,32 @@ async def trade(
     lost, heard_lost = telling.remembered(on_lost)
     run = RunJournal.resume(folder, desk.clock, to=RunState.SUBMITTED)
     require_confirmed(desk, confirmed)
-    submit.require_not_halted(desk.ledger)
-    now = desk.clock.now()
-    windows, before = restarts(desk.settings, now), before_restart(desk.settings)
-    submit.require_clear(windows, now, before)
+    may_send_until(desk)
     approved = approved_now(desk, folder)
     with run.stage("submit") as stage:
         async with (
             telling.stopping(desk, run.manifest.session),
-            desk.open_reader() as reader,
-            desk.open_order_desk(approved[0]) as order_desk,
+            desk.reader(stage.says) as reader,
         ):
-            asked = await submit.request(reader, approved[1])
-            timeout = desk.settings.sending.answer_timeout_s
-            known = await submit.run(
-                order_desk,
-                desk.ledger,
-                replace(
-                    asked,
-                    answer_timeout_s=timeout,
-                    sends_until=submit.sends_until(windows, desk.clock.now(), before),
-                    approved_until=approved[0].expires_at,
-                ),
-                desk.clock,
-                on_event=on_event,
-                on_lost=heard_lost,
-                follow=follow,
-            )
+            # Once more: the gateway may have been waited for, and a minute changes what may leave.
+            until, approved = may_send_until(desk), approved_now(desk, folder)
+            async with desk.open_order_desk(approved[0]) as order_desk:
+                asked = await submit.request(reader, approved[1])
+                timeout = desk.settings.sending.answer_timeout_s
+                known = await submit.run(
+                    order_desk,
+                    desk.ledger,
+                    replace(
+                        asked,
+                        answer_timeout_s=timeout,
+                        sends_until=until,
+                        approved_until=approved[0].expires_at,
+                    ),
+                    desk.clock,
+                    on_event=on_event,
+                    on_lost=heard_lost,
+                    follow=follow,
+                )
         rows = with_rows(known, approved[1].netting)
         stage.wrote(run_files.write_orders(folder, rows.values()))
     run.enter(RunState.SUBMITTED, sent=len(known))

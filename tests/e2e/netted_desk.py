@@ -123,12 +123,13 @@ def make_market(home: Path) -> None:
     write_gateway_folder(ahead, home / "gateway", live_on=SESSION, through=date(2026, 10, 23))
 
 
-def gateway_at(home: Path, scenario: str) -> tws_sim.RunningGateway:
+def gateway_at(home: Path, scenario: str, *, port: int = 0) -> tws_sim.RunningGateway:
     return tws_sim.running(
         market=tws_sim.Market.from_folder(home / "gateway"),
         account=tws_sim.AccountSpec(account=ACCOUNT, cash=cash()),
         clock=tws_sim.FrozenClock(EVENING),
         scenario=tws_sim.Scenario.from_toml(scenario),
+        port=port,
     )
 
 

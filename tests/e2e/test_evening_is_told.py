@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -18,24 +19,29 @@ from typer.testing import CliRunner
 
 from afterclose import nightly
 from afterclose.artifacts import RunFolder
+from afterclose.bootstrap import open_ledger
 from afterclose.cli import tonight_command
 from afterclose.cli.app import app
 from afterclose.clock import ManualClock
 from afterclose.domain.notices import Notice, Told
+from afterclose.domain.orders import OrderState
 from afterclose.domain.runs import Mode, RunManifest, RunState, TradesFrom
 from afterclose.errors import (
     AfterCloseError,
     BrokerUnavailable,
     ConfigError,
     ExitCode,
+    LedgerElsewhere,
     RunAlreadySubmitted,
 )
+from afterclose.evening import run_files, unfinished
+from afterclose.evening.books import session_lives
 from afterclose.evening.desk import Desk
 from afterclose.evening.journal import LOG, MANIFEST
 from afterclose.settings import load
 from afterclose.stages import submit
 from e2e.netted_desk import Script, desk_at, gateway_at, make_market
-from e2e.small_desk import ACCOUNT, EVENING, SESSION
+from e2e.small_desk import ACCOUNT, EVENING, SESSION, TOMORROW
 from integration.test_notifications import Channel
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -263,6 +269,131 @@ def test_settings_that_became_unusable_since_the_last_evening_are_told(
     assert "the evening stopped" in heard["title"]
     assert said in heard["message"]
     assert ACCOUNT not in heard["message"]
+
+
+async def test_an_old_evening_that_cannot_be_settled_is_told_and_does_not_stop_tonight(
+    home: Path, channel: Channel
+) -> None:
+    with gateway_at(home, "[orders]\ndrop_after = [1]\n") as gateway:
+        desk = desk_at(home, gateway, Script(home, BUYS))
+        folder = await nightly.prepare(desk, SESSION)
+        nightly.approve(desk, folder, reviewer="Ann", note="rehearsal")
+        known = await nightly.trade(desk, folder, on_event=lambda _: None)
+        desk.ledger.close()  # type: ignore[attr-defined]
+        channel.heard.clear()
+        (folder.path / run_files.VIEW).write_text('{"of": "another version"}', encoding="utf-8")
+        later = EVENING + timedelta(hours=1)
+        await asyncio.to_thread(gateway.advance_to, later)
+        await asyncio.to_thread(settle_earlier, home, ManualClock(later))
+
+    assert [life.filled for life in known.values()] == [0], "the line broke before its fill"
+    (heard,) = channel.heard
+    assert heard["title"] == f"{TOMORROW}: an earlier evening is not settled"
+    assert str(SESSION) in heard["message"]
+    assert "Tonight is prepared all the same" in heard["message"]
+    settings = load(home)
+    ledger = open_ledger(settings)
+    said = {f.code for f in unfinished.findings(settings.runs, ledger, TOMORROW)}
+    (life,) = session_lives(ledger, SESSION).values()
+    blocked = unfinished.doubtful(settings.runs, ledger, TOMORROW)
+    ledger.close()
+    assert (life.state, life.filled) == (OrderState.FILLED, 3), "what it did is kept all the same"
+    assert (said, blocked) == ({"AC703"}, {})
+
+
+def settle_earlier(home: Path, clock: ManualClock) -> None:
+    settings = load(home)
+    _, past = tonight_command.decided(settings, clock.now())
+    patience = tonight_command._patience(settings, clock, clock.now())
+    tonight_command._settle_earlier(home, settings, TOMORROW, past, patience, clock)
+
+
+def test_a_gateway_is_waited_for_from_when_the_models_are_done_and_never_past_the_evening(
+    tmp_path: Path,
+) -> None:
+    settings, clock = load(desk_folder(tmp_path)), ManualClock(EVENING)
+    ends = EVENING + timedelta(hours=3)
+    patience = tonight_command._patience(settings, clock, ends)
+    two_hours_later = EVENING + timedelta(hours=2)
+
+    assert patience.until(two_hours_later) == two_hours_later + timedelta(minutes=15)
+    assert patience.until(ends - timedelta(minutes=1)) == ends
+
+
+async def test_a_ledger_that_belongs_to_another_place_stops_the_evening(home: Path) -> None:
+    with gateway_at(home, "") as gateway:
+        desk = desk_at(home, gateway, Script(home, BUYS))
+        folder = await nightly.prepare(desk, SESSION)
+        nightly.approve(desk, folder, reviewer="Ann", note="rehearsal")
+        await nightly.trade(desk, folder, on_event=lambda _: None)
+        desk.ledger.close()  # type: ignore[attr-defined]
+        copied = home / "copy"
+        copied.write_bytes((home / "ledger.sqlite").read_bytes())
+        copied.replace(home / "ledger.sqlite")
+        with pytest.raises(LedgerElsewhere, match="is a copy"):
+            await asyncio.to_thread(settle_earlier, home, ManualClock(EVENING + timedelta(days=1)))
+
+
+def a_folder(file: Path) -> None:
+    file.mkdir()
+
+
+def in_latin_1(file: Path) -> None:
+    file.write_bytes(f'[desk]\naccount = "{ACCOUNT}"\nreviewer = "Zo\xeb"\n'.encode("latin-1"))
+
+
+def not_ours_to_read(file: Path) -> None:
+    file.write_text(f'[desk]\naccount = "{ACCOUNT}"\n', encoding="utf-8")
+    file.chmod(0)
+    if os.access(file, os.R_OK):
+        pytest.skip("this user reads everything")
+
+
+def gone_with_its_drive(file: Path) -> None:
+    assert not file.exists()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (a_folder, "cannot be read: Is a directory"),
+        (in_latin_1, "is no UTF-8 text"),
+        (not_ours_to_read, "cannot be read: Permission denied"),
+        (gone_with_its_drive, "is no desk"),
+    ],
+)
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other words and other rights")
+def test_settings_that_cannot_be_read_are_told_by_every_channel_we_know(
+    tmp_path: Path,
+    channel: Channel,
+    monkeypatch: pytest.MonkeyPatch,
+    spoil: Callable[[Path], None],
+    said: str,
+) -> None:
+    monkeypatch.delenv("AFTERCLOSE_NOTIFY__CHANNELS")  # a desk names its channels in the file
+    spoil(tmp_path / "afterclose.toml")
+
+    done = CliRunner().invoke(app, ["tonight", "--desk", str(tmp_path)])
+
+    assert isinstance(done.exception, ConfigError)
+    assert said in str(done.exception)
+    (heard,) = channel.heard
+    assert "the evening stopped" in heard["title"]
+    assert said in heard["message"]
+    assert ACCOUNT not in heard["message"]
+
+
+def test_a_local_file_that_cannot_be_read_is_not_passed_over(
+    tmp_path: Path, channel: Channel
+) -> None:
+    home = desk_folder(tmp_path)
+    (home / "afterclose.local.toml").mkdir()
+
+    done = CliRunner().invoke(app, ["tonight", "--desk", str(home)])
+
+    assert isinstance(done.exception, ConfigError)
+    (heard,) = channel.heard
+    assert "afterclose.local.toml cannot be read" in heard["message"]
 
 
 def test_a_ledger_that_is_down_is_told_before_the_evening_begins(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,6 +20,7 @@ from afterclose.settings import load
 from e2e.conftest import afterclose
 from e2e.test_bad_input import assert_told
 from integration.test_notifications import Channel
+from ports import port_for_later
 
 pytestmark = pytest.mark.slow
 ROOTS = ("ES", "CL", "GC", "ZC", "ZN", "FESX")
@@ -43,6 +48,7 @@ def test_an_evening_by_itself_is_prepared_once_and_told(tmp_path: Path, port: in
         "AFTERCLOSE_CHANNEL_PHONE": channel.address,
         "AFTERCLOSE_NOTIFY__CHANNELS": '["phone"]',
         "AFTERCLOSE_DATA__START_AFTER_CLOSE_MIN": "0",
+        "AFTERCLOSE_BROKER__PORT": str(port_for_later()),
     }
 
     def tonight() -> subprocess.CompletedProcess[str]:
@@ -50,28 +56,61 @@ def test_an_evening_by_itself_is_prepared_once_and_told(tmp_path: Path, port: in
 
     try:
         alone = tonight()
-        with serving(home) as gateway:
-            environment["AFTERCLOSE_BROKER__PORT"] = str(gateway.port)
-            prepared = tonight()
+        with (
+            waiting(home, environment) as (waits, heard),
+            serving(home, int(environment["AFTERCLOSE_BROKER__PORT"])) as gateway,
+        ):
+            heard.extend(waits.stdout or ())
+            code = waits.wait(timeout=300)
             again = tonight()
             assert gateway.orders() == ()
     finally:
         channel.close()
 
     assert_told(alone, 3, "the evening of", "nobody listens")
-    assert_told(prepared, 0, "50-review.html")
+    prepared = " ".join("".join(heard).split())
+    assert code == 0, prepared
+    for word in ("nobody listens", "the gateway is back", "50-review.html"):
+        assert word in prepared
     assert_told(again, 0, "is prepared; the next starts")
-    titles = [str(heard["title"]) for heard in channel.heard]
+    titles = [str(message["title"]) for message in channel.heard]
     assert "the evening stopped" in titles[0]
     assert len(titles) in {2, 3}
     assert all("DU1234567" not in f"{h['title']} {h['message']}" for h in channel.heard)
     assert ("nothing to do" in titles[1]) or ("waiting for your approval" in titles[2])
 
 
-def serving(home: Path) -> tws_sim.RunningGateway:
+@contextmanager
+def waiting(
+    home: Path, environment: Mapping[str, str]
+) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+    """An evening whose gateway restarts: it has said that it waits, and goes on."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "afterclose", "tonight"],
+        cwd=home,
+        env={**os.environ, **environment, "AFTERCLOSE_BROKER__EVENING_WAIT_MIN": "10"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+    )
+    heard: list[str] = []
+    with process:
+        for line in process.stdout or ():
+            heard.append(line)
+            if "nobody listens" in line:
+                break
+        try:
+            yield process, heard
+        finally:
+            process.kill()
+
+
+def serving(home: Path, port: int) -> tws_sim.RunningGateway:
     made = prepare_gateway(load(home), session_at(SystemClock().now()))
     return tws_sim.running(
         market=tws_sim.Market.from_folder(made.folder),
         account=made.account,
         clock=tws_sim.FrozenClock(made.start),
+        port=port,
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -121,9 +122,59 @@ def test_an_order_that_still_works_at_the_close_keeps_its_evening_open(home: Pat
     assert folder.read_json(MANIFEST, RunManifest).state is RunState.SUBMITTED
 
 
-def test_a_gateway_that_is_down_at_the_close_is_told_and_the_start_waited_for(
+def test_a_gateway_that_restarts_at_the_close_is_waited_for_and_the_value_taken(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    with gateway_at(home, "") as gateway:
+        desk_at(home, gateway, Script(home)).ledger.close()  # type: ignore[attr-defined]
+    clock, back = ManualClock(AT_THE_CLOSE), gateway_at(home, "", port=gateway.port)
+    waited: list[datetime] = []
+
+    def meanwhile() -> None:
+        waited.append(night.waited_for[-1])
+        clock.move(night.waited_for[-1])
+        if len(waited) == 2:  # ten seconds later it listens again
+            stack.enter_context(back)
+            back.advance_to(clock.now())
+        elif clock.now() == STARTS:
+            prepared_by_hand(home)
+
+    night = Night(clock.now, meanwhile)
+    with ExitStack() as stack:
+        tonight_command.run(home, night)
+
+    said = capsys.readouterr().out
+    assert "nobody listens" in said
+    assert "the gateway is back, after 10 s" in said
+    assert "tried again when the evening" not in said
+    seconds = timedelta(seconds=5)
+    assert night.waited_for == [AT_THE_CLOSE + seconds, AT_THE_CLOSE + 2 * seconds, STARTS]
+    assert list(recorded(home)) == [TOMORROW]
+
+
+def test_what_is_open_and_the_value_wait_together_for_a_gateway_that_stays_away(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with gateway_at(home, "") as gateway:
+        asyncio.run(sent(home, GatewayClock(gateway)))
+    clock = ManualClock(AT_THE_CLOSE)
+
+    def meanwhile() -> None:
+        clock.sleep_until(night.waited_for[-1])
+        if clock.now() == STARTS:
+            prepared_by_hand(home)
+
+    night = Night(clock.now, meanwhile)
+    tonight_command.run(home, night)
+
+    assert "it was waited for, for 15 min 0 s" in capsys.readouterr().out
+    assert night.waited_for[-2:] == [AT_THE_CLOSE + timedelta(minutes=15), STARTS]
+
+
+def test_a_gateway_that_is_down_at_the_close_is_told_and_the_start_waited_for(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AFTERCLOSE_BROKER__EVENING_WAIT_MIN", "0")
     with gateway_at(home, "") as gateway:
         desk_at(home, gateway, Script(home)).ledger.close()  # type: ignore[attr-defined]
     night = Night(ManualClock(AT_THE_CLOSE).now, lambda: prepared_by_hand(home))

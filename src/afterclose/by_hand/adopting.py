@@ -45,7 +45,7 @@ async def adopt(
     known = {m.name for m in desk.settings.models} | set(desk.ledger.models())
     if model not in known:
         raise UsageError(f"there is no model {model}", hint=f"one of {', '.join(sorted(known))}")
-    async with desk.open_reader() as reader:
+    async with desk.reader() as reader:
         shown = await _account(desk, reader, changes)
     found = tuple(_adopted(desk, contract, changes[contract], shown) for contract in changes)
     desk.ledger.adopt(model, changes, at=desk.clock.now(), note=f"{why} (said by {by})")

@@ -21,7 +21,7 @@ from afterclose.errors import BrokerError
 from afterclose.evening import settling
 from afterclose.evening.books import at_large, unended_by_hand
 from afterclose.evening.desk import Desk
-from afterclose.evening.dispatch import before_restart, restarts
+from afterclose.evening.dispatch import may_send_until
 from afterclose.ports import BrokerReader
 from afterclose.stages import cancelling, flatten, submit
 
@@ -76,7 +76,7 @@ async def survey(desk: Desk, request: FlattenRequest) -> Survey:
 
     Raises BrokerTimeout while positions or working orders are unknown.
     """
-    async with desk.open_reader() as reader:
+    async with desk.reader() as reader:
         await hear(desk, reader)
         account = await reader.account(desk.settings.desk.account)
         rows = await _rows(desk, reader, request, account)
@@ -125,15 +125,13 @@ async def carry_out(
     one is left alone. Raises SafetyError while the desk is halted, BrokerTimeout where positions
     or the book are not known.
     """
-    submit.require_not_halted(desk.ledger)
-    begun = desk.clock.now()
-    windows, before = restarts(desk.settings, begun), before_restart(desk.settings)
-    submit.require_clear(windows, begun, before)
+    may_send_until(desk)
     orders = [row.order for row in shown if row.order is not None]
     yes = yes_to(desk, "flatten", tuple(o.order_ref for o in orders), by=request.by)
     desk.ledger.record_approval(yes)
     lost: list[BrokerError] = []
-    async with desk.open_reader() as reader, desk.open_order_desk(yes) as order_desk:
+    async with desk.reader() as reader, desk.open_order_desk(yes) as order_desk:
+        until = may_send_until(desk)  # once more: the gateway may have been waited for
         meant = {row.position.con_id for row in shown if row.order is not None}
         meant |= {order.con_id for order in waiting}
         ended = await cancelling.run(
@@ -154,7 +152,7 @@ async def carry_out(
                 orders=[row.order for row in going if row.order is not None],
                 qualified={r.qualified.contract: r.qualified for r in going if r.qualified},
                 answer_timeout_s=desk.settings.sending.answer_timeout_s,
-                sends_until=submit.sends_until(windows, desk.clock.now(), before),
+                sends_until=until,
                 parts={r.order.order_ref: r.parts for r in going if r.order is not None},
             ),
             desk.clock,

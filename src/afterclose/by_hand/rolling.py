@@ -13,7 +13,7 @@ from afterclose.domain.order_life import OrderLife, lives
 from afterclose.domain.orders import OrderEvent
 from afterclose.errors import ApprovalVoid, BrokerError, UsageError
 from afterclose.evening.desk import Desk
-from afterclose.evening.dispatch import before_restart, restarts
+from afterclose.evening.dispatch import may_send_until
 from afterclose.ports import BrokerReader
 from afterclose.stages import cancelling, flatten, rolling, submit
 
@@ -59,7 +59,7 @@ async def preview(desk: Desk, request: RollRequest) -> Roll:
     Raises UsageError where no position, or more than one, is meant, or the new month is unknown;
     BrokerTimeout while positions or working orders are unknown.
     """
-    async with desk.open_reader() as reader:
+    async with desk.reader() as reader:
         return await _plan(desk, reader, request)
 
 
@@ -76,15 +76,13 @@ async def carry_out(
     Raises SafetyError while the desk is halted, ApprovalVoid when the position is another one now,
     BrokerError where something is not known.
     """
-    submit.require_not_halted(desk.ledger)
-    now = desk.clock.now()
-    windows, before = restarts(desk.settings, now), before_restart(desk.settings)
-    submit.require_clear(windows, now, before)
+    may_send_until(desk)
     orders = (shown.legs.close, shown.legs.opens)
     yes = words.yes_to(desk, "roll", tuple(o.order_ref for o in orders), by=request.by)
     desk.ledger.record_approval(yes)
     lost: list[BrokerError] = []
-    async with desk.open_reader() as reader, desk.open_order_desk(yes) as order_desk:
+    async with desk.reader() as reader, desk.open_order_desk(yes) as order_desk:
+        until = may_send_until(desk)  # once more: the gateway may have been waited for
         ended = await cancelling.run(
             order_desk,
             desk.ledger,
@@ -109,7 +107,7 @@ async def carry_out(
                 orders=orders,
                 qualified={found.contract: found for found in shown.qualified.values()},
                 answer_timeout_s=desk.settings.sending.answer_timeout_s,
-                sends_until=submit.sends_until(windows, desk.clock.now(), before),
+                sends_until=until,
                 parts=shown.legs.parts,
             ),
             desk.clock,

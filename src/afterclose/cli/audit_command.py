@@ -13,9 +13,10 @@ from typing import Any
 import typer
 
 from afterclose import clock as calendar
+from afterclose.adapters.patience import opened
 from afterclose.adapters.recorded import RecordedReader
 from afterclose.artifacts import RunFolder
-from afterclose.bootstrap import broker_reader, margin_preview, specs
+from afterclose.bootstrap import broker_reader, command_patience, margin_preview, specs
 from afterclose.by_file.audit import (
     FileAudit,
     FileAuditRequest,
@@ -76,7 +77,7 @@ def _kept(path: Path | None) -> MarketSnapshot | None:
 
 def _settings(basket: Path, flags: Flags, kept: MarketSnapshot | None) -> Settings:
     """The desk's settings where there is a desk, else the defaults; flags over both."""
-    is_desk = (flags.desk / SETTINGS_FILE).is_file()
+    is_desk = (flags.desk / SETTINGS_FILE).exists()
     account = flags.account or (kept.account.account if kept else "")
     broker: dict[str, Any] = {
         name: value
@@ -121,7 +122,12 @@ def _mapping(flags: Flags, settings: Settings) -> Path | None:
 def _gateway(settings: Settings, clock: Clock, kept: MarketSnapshot | None) -> Gateway:
     if kept is None:
         return Gateway(
-            open_reader=lambda: broker_reader(settings, clock),
+            open_reader=lambda: opened(
+                lambda: broker_reader(settings, clock),
+                command_patience(settings),
+                clock,
+                lambda text: console().print(text, soft_wrap=True),
+            ),
             open_margin_preview=lambda: margin_preview(settings, clock),
         )
 

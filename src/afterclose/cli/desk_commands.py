@@ -15,8 +15,9 @@ from filelock import FileLock, Timeout
 from afterclose import clock as calendar
 from afterclose import nightly
 from afterclose.adapters.ledger.store import SqlLedger
+from afterclose.adapters.patience import Patience
 from afterclose.artifacts import RunFolder, latest_run
-from afterclose.bootstrap import model_runner, open_desk, open_ledger
+from afterclose.bootstrap import command_patience, model_runner, open_desk, open_ledger
 from afterclose.cli.terminal import (
     OrderTicker,
     audit_summary,
@@ -56,7 +57,7 @@ from afterclose.stages import submit, update
 
 def require_desk(home: Path) -> None:
     """Refuse a folder that holds no desk. Raises ConfigError."""
-    if not (home / SETTINGS_FILE).is_file():
+    if not (home / SETTINGS_FILE).exists():
         raise ConfigError(
             f"{home} is no desk: there is no {SETTINGS_FILE} in it",
             hint="go to the desk's folder, or name it with --desk",
@@ -70,15 +71,26 @@ def open_for_command(
     *,
     wait_s: float = 0,
     clock: Clock | None = None,
+    patience: Patience | None = None,
 ) -> Iterator[Desk]:
-    """Open the desk for one command; a second one is refused, after ``wait_s`` seconds."""
+    """Open the desk for one command; a second one is refused, after ``wait_s`` seconds.
+
+    A gateway that restarts is waited for as ``patience`` says, by default as a command does.
+    """
     require_desk(home)
     screen = console()
     try:
         with FileLock(home / DESK_LOCK, timeout=wait_s):
             clock = clock or SystemClock()
             tonight = session or calendar.session_at(clock.now())
-            desk = open_desk(load(home), clock, say=screen.print, session=tonight)
+            settings = load(home)
+            desk = open_desk(
+                settings,
+                clock,
+                say=screen.print,
+                session=tonight,
+                patience=patience or command_patience(settings),
+            )
             try:
                 yield desk
             finally:
@@ -121,9 +133,9 @@ def _folder_in(runs: Path, run_id: str) -> RunFolder:
     return folder
 
 
-def run(home: Path, session: date | None, *, full: bool) -> None:
+def run(home: Path, session: date | None, *, full: bool, patience: Patience | None = None) -> None:
     """Prepare tonight and show the audit. Exits 1 when the evening is blocked."""
-    with open_for_command(home, session) as desk:
+    with open_for_command(home, session, patience=patience) as desk:
         closed = calendar.session_at(desk.clock.now())
         tonight = calendar.require_session(session or closed)
         update.require_closed(desk.market, tonight, closed)  # before it leaves a folder

@@ -34,7 +34,7 @@ def look(home: Path, *, session: date | None, as_json: bool, knock: bool) -> Non
 
     Raises ConfigError where no desk is, UsageError for a day that is no session.
     """
-    if not (home / SETTINGS_FILE).is_file():
+    if not (home / SETTINGS_FILE).exists():
         raise ConfigError(
             f"{home} is no desk: there is no {SETTINGS_FILE} in it",
             hint="make one with 'afterclose init', or name it with --desk",

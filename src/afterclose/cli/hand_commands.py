@@ -146,7 +146,8 @@ def departures_table(leaving: Sequence[Departure], *, going: str = "goes") -> Ta
 def halt(home: Path, *, reason: str, by: str, lift: bool) -> None:
     """Stop all sending on this desk until it is lifted, and cancel what of ours is working."""
     who, screen = by or getpass.getuser(), console()
-    desk = open_desk(load(home), SystemClock(), say=screen.print)  # without the lock: at once
+    # Without the lock: at once.
+    desk = open_desk(load(home), SystemClock(), say=screen.print, to_halt=True)
     try:
         if lift:
             by_hand.lift(desk, by=who, reason=reason)

@@ -64,7 +64,7 @@ def _chosen(desk: Desk, roots: Sequence[str]) -> Iterable[ContractSpec]:
 async def _ask(
     desk: Desk, question: mapping.MappingQuestion
 ) -> tuple[mapping.CheckedContract, ...]:
-    async with desk.open_reader() as reader:
+    async with desk.reader() as reader:
         rules = reader if isinstance(reader, mapping.PriceRules) else None
         return await mapping.run(reader, question, rules=rules)
 

@@ -20,7 +20,7 @@ from afterclose.settings import SETTINGS_FILE, load
 
 def show(home: Path, *, port: int, browser: bool, names: Sequence[str]) -> None:
     """Serve the review page until it is ended with Ctrl-C."""
-    if not (home / SETTINGS_FILE).is_file():
+    if not (home / SETTINGS_FILE).exists():
         raise ConfigError(
             f"{home} is no desk: there is no {SETTINGS_FILE} in it",
             hint="go to the desk's folder, or name it with --desk",

@@ -39,7 +39,7 @@ def show(home: Path, *, kind: str, install: bool, remove: bool, count: int, mark
 
 
 def _settings(home: Path) -> Settings:
-    if not (home / SETTINGS_FILE).is_file():
+    if not (home / SETTINGS_FILE).exists():
         raise ConfigError(f"{home} is no desk", hint="make one with 'afterclose init'")
     return load(home)
 

@@ -70,7 +70,7 @@ def serve_desk(
     """Serve a desk's own market on its evening; Enter plays the next session. Raises UsageError."""
     from afterclose.desk_gateway import next_evening, prepare_gateway  # noqa: PLC0415 - costs time
 
-    if not (home / SETTINGS_FILE).is_file():
+    if not (home / SETTINGS_FILE).exists():
         raise UsageError(f"{home} is no desk", hint="make one with 'afterclose init'")
     settings, screen = load(home), console()
     tonight = session or calendar.session_at(SystemClock().now())

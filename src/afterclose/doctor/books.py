@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from afterclose.adapters.ledger.store import SqlLedger
-from afterclose.bootstrap import open_ledger, specs
+from afterclose.bootstrap import open_ledger, require_own_ledger, specs
 from afterclose.doctor.diagnosis import Diagnosis, fails, good, note
 from afterclose.domain.contracts import ContractSpec, RootSymbol, Session
 from afterclose.domain.findings import Severity
-from afterclose.errors import AfterCloseError
+from afterclose.errors import AfterCloseError, ConfigError
 from afterclose.settings import Settings
 
 PART = "books"
@@ -25,6 +25,7 @@ def check(settings: Settings) -> Iterator[Diagnosis]:
     try:
         halted = ledger.halted()
         yield _custody(ledger)
+        yield from _owner(settings, ledger)
     finally:
         ledger.close()
     if halted is not None:
@@ -51,6 +52,32 @@ def _custody(ledger: SqlLedger) -> Diagnosis:
             PART, "ledger", f"{other} is writing it", "wait: it is free a minute after that ended"
         )
     return good(PART, "ledger", "opens, and may be written from here")
+
+
+def _owner(settings: Settings, ledger: SqlLedger) -> Iterator[Diagnosis]:
+    """Say whose ledger it is: another account's, or one that another place writes, too."""
+    try:
+        if settings.desk.account:
+            require_own_ledger(settings, ledger)
+    except ConfigError as error:
+        yield fails(PART, "ledger's desk", str(error), error.hint)
+        return
+    if len(ledger.accounts()) > 1:
+        yield note(
+            PART,
+            "ledger's desk",
+            f"{len(ledger.accounts())} accounts have records in it, and what the models hold is "
+            "counted over all of them",
+            "'afterclose settle' lays desk and account side by side",
+        )
+    last = ledger.last_writer()
+    if last is not None:
+        yield note(
+            PART,
+            "ledger's desk",
+            f"it was last written from {last}",
+            "right for a second machine of this desk; another desk needs a name of its own",
+        )
 
 
 def mapping(

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from afterclose import clock as calendar
+from afterclose.adapters.patience import AT_ONCE, Patience, opened
 from afterclose.artifacts import digest_of
 from afterclose.domain.contracts import (
     ContractSpec,
@@ -55,6 +56,22 @@ class Desk:
     on_order_event: Callable[[str], None] = lambda _text: None
     #: Tells the person who is elsewhere.
     tell: Callable[[Notice], None] = lambda _notice: None
+    #: How long a gateway that restarts is waited for.
+    patience: Patience = AT_ONCE
+
+    def reader(
+        self, heard: Callable[[str], None] = lambda _text: None
+    ) -> AbstractAsyncContextManager[BrokerReader]:
+        """Open the gateway to look at it; one that restarts is waited for, and ``heard`` hears it.
+
+        Raises BrokerUnavailable, BrokerError (326: client number in use) or AccountMismatch.
+        """
+
+        def said(text: str) -> None:
+            self.say(text)
+            heard(text)
+
+        return opened(self.open_reader, self.patience, self.clock, said)
 
     @property
     def base(self) -> Currency:

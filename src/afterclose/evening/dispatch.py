@@ -91,6 +91,19 @@ class Rehearsal:
     stopped: str = ""
 
 
+def may_send_until(desk: Desk) -> datetime | None:
+    """Return the moment from which no further order is begun; None where no restart comes.
+
+    Raises SafetyError while a halt stands, BrokerUnavailable while the gateway restarts or is
+    about to.
+    """
+    submit.require_not_halted(desk.ledger)
+    now = desk.clock.now()
+    windows, before = restarts(desk.settings, now), before_restart(desk.settings)
+    submit.require_clear(windows, now, before)
+    return submit.sends_until(windows, now, before)
+
+
 def _stopped(desk: Desk, book: OrderSweep) -> str:
     """Say what forbids to begin anything now, as ``trade`` would; empty when nothing does."""
     halt, now = desk.ledger.halted(), desk.clock.now()
@@ -119,7 +132,7 @@ async def rehearse(desk: Desk, folder: RunFolder) -> Rehearsal:
     """
     _, approved = approved_now(desk, folder)
     session = approved.rows[0].order.session
-    async with desk.open_reader() as reader:
+    async with desk.reader() as reader:
         asked = await submit.request(reader, approved)
         asked = replace(asked, orders=submit.with_attempts(asked.orders, desk.ledger))
         book = await reader.sweep()

@@ -43,6 +43,10 @@ class Stage:
         """Name the files this stage left."""
         self.artefacts.extend(p.name for p in paths)
 
+    def says(self, text: str) -> None:
+        """Log what is said to whoever watches."""
+        self.log.info("said", message=text)
+
     def found(self, findings: Sequence[Finding]) -> None:
         """Count findings, and log each."""
         self.findings += len(findings)

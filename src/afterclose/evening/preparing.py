@@ -161,7 +161,7 @@ async def ask_gateway(
     desk = run.desk
     with run.journal.stage("snapshot") as stage:
         desk.say(f"asking the gateway about {len(tonight.orders)} orders and the account")
-        reader = await connection.enter_async_context(desk.open_reader())
+        reader = await connection.enter_async_context(desk.reader(stage.says))
         live = await snapshot.run(
             reader,
             snapshot.SnapshotRequest(

@@ -80,10 +80,9 @@ async def settle(desk: Desk, folder: RunFolder) -> Reconciliation:
     An evening of which nothing left stays what it was: it can still be decided and sent.
     """
     run = RunJournal.resume(folder, desk.clock, to=RunState.SETTLED)
-    shown = run_files.read_view(folder)
-    session = shown.audit.session
+    session = run.manifest.session
     with run.stage("settle") as stage:
-        async with desk.open_reader() as reader:
+        async with desk.reader(stage.says) as reader:
             sweep = await reader.sweep()
             write_down(desk.ledger, run.manifest.run_id, session, sweep)
             books = read_books(desk.ledger, (m.name for m in desk.settings.models), session)
@@ -91,6 +90,7 @@ async def settle(desk: Desk, folder: RunFolder) -> Reconciliation:
             account = await reader.account(desk.settings.desk.account)
             wanted = {*held, *_unknown(books), *_held_before(desk), *_in_account(desk, account)}
             names = await reader.qualify(held_contracts(desk.specs, sorted(wanted)))
+        shown = run_files.read_view(folder)  # what the orders did is kept, also where this fails
         result = reconcile.reconcile(
             reconcile.ReconcileInputs(
                 run_id=run.manifest.run_id,
@@ -126,7 +126,7 @@ async def take_value(desk: Desk) -> None:
 
     What the book tells of orders by hand, which have no evening, is written down with it.
     """
-    async with desk.open_reader() as reader:
+    async with desk.reader() as reader:
         sweep = await reader.sweep()
         hear(desk, sweep)
         account = await reader.account(desk.settings.desk.account)

@@ -1,21 +1,22 @@
 """Unfinished business of earlier evenings: said first, and what it must block is blocked.
 
 Read from the ledger and the run folders alone; nothing is asked outside. An order of an earlier
-evening that nobody knows the fate of blocks its own contract: what is held of it is not known.
+evening that nobody knows the fate of, or whose session closed with nobody asking since, blocks its
+own contract: what is held of it is not known. Nothing else of an earlier evening blocks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 from afterclose import clock as calendar
 from afterclose.artifacts import RunFolder
 from afterclose.domain.contracts import FuturesContract, Session
 from afterclose.domain.findings import Finding, Severity
-from afterclose.domain.order_life import OrderLife
+from afterclose.domain.order_life import OrderLife, lives
 from afterclose.domain.orders import OrderState
 from afterclose.domain.runs import RunManifest, RunState
 from afterclose.domain.sending import DESK_MODEL
@@ -26,6 +27,9 @@ from afterclose.evening.journal import MANIFEST
 from afterclose.ports import Ledger
 
 _DOUBTFUL = frozenset({OrderState.SENT, OrderState.UNKNOWN})
+_AT_THE_EXCHANGE = frozenset(
+    {OrderState.ACKNOWLEDGED, OrderState.WORKING, OrderState.PARTLY_FILLED}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +105,9 @@ def _evening(ledger: Ledger, session: Session, folders: Sequence[RunFolder]) -> 
     if not read:
         return None
     acted = [r for r in read if r[1].state in {RunState.SUBMITTED, RunState.SETTLED}]
-    folder, manifest = (acted or read)[-1]
+    # A preparation that broke off after the orders had left has nothing that could be settled.
+    prepared = [r for r in read if r[1].state is not RunState.STARTED]
+    folder, manifest = (acted or prepared or read)[-1]
     lives = tuple(session_lives(ledger, session).values())
     return PastEvening(folder=folder, manifest=manifest, lives=lives)
 
@@ -112,20 +118,52 @@ def doubtful(runs: Path, ledger: Ledger, session: Session) -> Mapping[FuturesCon
     By the ledger: what was flattened or rolled by hand has no evening of its own.
     """
     evenings = {past.session: past for past in past_evenings(runs, ledger, session)}
-    return {
-        life.order.contract: Finding(
-            code="AC702",
-            severity=Severity.BLOCK,
-            subject=life.order.contract.symbol,
-            message=(
-                f"{life.order.order_ref} of {day} is {life.state.value}: what is held of this "
-                "contract is not known"
-            ),
-            hint=_looks_again(evenings.get(day)),
+    unheard = {
+        life.order.contract: _blocks(
+            life,
+            f"{life.order.order_ref} of {past.session} was {life.state.value} when it was last "
+            "heard of, before tonight's close: what is held of this contract is not known",
+            f"'afterclose settle --run {past.manifest.run_id}' asks what became of it",
+        )
+        for past in evenings.values()
+        for life in _unheard(ledger, past.session, since=calendar.evening_of(session))
+    }
+    return unheard | {
+        life.order.contract: _blocks(
+            life,
+            f"{life.order.order_ref} of {day} is {life.state.value}: what is held of this "
+            "contract is not known",
+            _looks_again(evenings.get(day)),
         )
         for day in _before(ledger, session)
         for life in _in_doubt(ledger, day)
     }
+
+
+def _blocks(life: OrderLife, message: str, hint: str) -> Finding:
+    return Finding(
+        code="AC702",
+        severity=Severity.BLOCK,
+        subject=life.order.contract.symbol,
+        message=message,
+        hint=hint,
+    )
+
+
+def _unheard(ledger: Ledger, session: Session, *, since: datetime) -> Sequence[OrderLife]:
+    """Orders of a session that were at the exchange when last heard of, before a later close.
+
+    What they filled until then nobody has asked: the evening was not settled. Whoever asked and
+    found one working (its exchange had a holiday) has heard of it since.
+    """
+    events = ledger.events(session)
+    heard_since = {event.order_ref for event in events if event.at >= since}
+    known = lives(ledger.orders(session), events)
+    return [
+        life
+        for ref, life in known.items()
+        if life.state in _AT_THE_EXCHANGE and ref not in heard_since
+    ]
 
 
 def _before(ledger: Ledger, session: Session) -> Sequence[Session]:

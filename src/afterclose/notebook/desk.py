@@ -135,7 +135,7 @@ class NotebookDesk:
     """A desk to be looked at. Made by ``afterclose.open``."""
 
     def __init__(self, home: Path) -> None:
-        if not (home / SETTINGS_FILE).is_file():
+        if not (home / SETTINGS_FILE).exists():
             raise ConfigError(
                 f"{home} is no desk: there is no {SETTINGS_FILE} in it",
                 hint="name the folder that 'afterclose run' works in",

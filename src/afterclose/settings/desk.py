@@ -36,6 +36,10 @@ class BrokerSettings(Section):
     port: int = Field(default=7497, ge=1, le=65535)
     client_id: int = Field(default=17, ge=1)
     timeout_s: float = Field(default=20.0, gt=0)
+    #: How long a gateway that does not answer is waited for, as one that restarts: by a command, in
+    #: seconds, and by a scheduled evening, in minutes.
+    wait_s: float = Field(default=20.0, ge=0, le=60)
+    evening_wait_min: float = Field(default=15.0, ge=0, le=120)
     #: When the gateway restarts every day, and in which zone: IB's default is a quarter to midnight
     #: in New York, when its servers are reset, too. "never" is for the paper gateway.
     restart: time | Literal["never"] = time(23, 45)

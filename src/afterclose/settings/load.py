@@ -60,7 +60,7 @@ class _OfADesk(BaseSettings):
         """Order the sources: flags, environment, local file, file."""
         home = Path(str(init_settings.init_kwargs.get("home", ".")))  # type: ignore[attr-defined]
         files = (home / LOCAL_FILE, home / SETTINGS_FILE)
-        tomls = [_toml(settings_cls, f) for f in files if f.is_file()]
+        tomls = [_toml(settings_cls, file) for file in files if _is_there(file)]
         return (init_settings, env_settings, *tomls)
 
 
@@ -110,6 +110,29 @@ class Settings(_OfADesk):
             file = self.resolve(Path(self.ledger.removeprefix(prefix)))
             return prefix + file.resolve().as_posix()
         return self.ledger
+
+
+def _is_there(path: Path) -> bool:
+    """Whether a file is to be read. One that is there and cannot be is no file left out.
+
+    Raises ConfigError with what the machine says against it.
+    """
+    try:
+        if not path.exists():
+            return False
+        path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be read: {error.strerror or error}",
+            hint="put the settings file back in its place, and let the user who runs the evening "
+            "read it",
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"{path} is no UTF-8 text: byte {error.start + 1} is none",
+            hint="save it as UTF-8, as an editor calls it",
+        ) from error
+    return True
 
 
 def _toml(settings_cls: type[BaseSettings], path: Path) -> TomlConfigSettingsSource:
@@ -167,12 +190,18 @@ def who_is_told(home: Path) -> Settings:
     Where not even that can be read, it is every channel whose address is in the environment.
     """
     try:
-        notify = _Channels(home=home).notify
+        there = _is_there(home / SETTINGS_FILE)
+        notify = _Channels(home=home).notify if there else _every_channel()
     except (ConfigError, ValidationError, SettingsError):
-        known = (v for v in sorted(os.environ) if v.startswith(CHANNEL_VARIABLE))  # noqa: TID251 - the one place
-        names = tuple(v.removeprefix(CHANNEL_VARIABLE).lower() for v in known)
-        notify = NotifySettings.model_construct(channels=names)
+        notify = _every_channel()
     return Settings.model_construct(home=home, notify=notify)
+
+
+def _every_channel() -> NotifySettings:
+    """Return the channels whose address is in the environment."""
+    known = (v for v in sorted(os.environ) if v.startswith(CHANNEL_VARIABLE))  # noqa: TID251 - the one place
+    names = tuple(v.removeprefix(CHANNEL_VARIABLE).lower() for v in known)
+    return NotifySettings.model_construct(channels=names)
 
 
 def _mistake(error: ErrorDetails) -> str:

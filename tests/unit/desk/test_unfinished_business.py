@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from afterclose import clock as calendar
 from afterclose.adapters.ledger.store import SqlLedger
 from afterclose.artifacts import RunFolder
 from afterclose.clock import ManualClock
 from afterclose.domain.findings import Severity
+from afterclose.domain.orders import BasketOrder
 from afterclose.domain.runs import Mode, RunManifest, RunState, StageRecord, TradesFrom
 from afterclose.errors import NotPossible
 from afterclose.evening import unfinished
 from afterclose.evening.journal import MANIFEST, RunJournal
 from afterclose.evening.run_files import RESULT
-from make import codes, intent, make_order, status
+from make import codes, filled, intent, make_order, status
 
 TUESDAY, WEDNESDAY, THURSDAY = date(2026, 11, 17), date(2026, 11, 18), date(2026, 11, 19)
 AT = datetime(2026, 11, 17, 22, 30, tzinfo=UTC)
@@ -31,8 +34,10 @@ def ledger(tmp_path: Path) -> Any:
     opened.close()
 
 
-def evening(runs: Path, session: date, state: RunState, *stages: StageRecord) -> RunFolder:
-    folder = RunFolder(runs / f"{session.isoformat()}-0000aaaa")
+def evening(
+    runs: Path, session: date, state: RunState, *stages: StageRecord, run: str = "aaaa"
+) -> RunFolder:
+    folder = RunFolder(runs / f"{session.isoformat()}-0000{run}")
     folder.path.mkdir(parents=True)
     manifest = RunManifest(
         run_id=folder.path.name, session=session, mode=Mode.PAPER, account="DU1234567",
@@ -43,10 +48,12 @@ def evening(runs: Path, session: date, state: RunState, *stages: StageRecord) ->
     return folder
 
 
-def sent(ledger: SqlLedger, session: date, *words: str) -> None:
+def sent(ledger: SqlLedger, session: date, *words: str) -> BasketOrder:
     order = replace(make_order(), session=session, order_ref=f"desk-{session:%Y%m%d}-TF-ESZ26-O1")
     ledger.record_orders("run", [order])
-    ledger.append_events("run", [intent(order), *(status(order, word) for word in words)])
+    left = replace(intent(order), at=calendar.evening_of(session))
+    ledger.append_events("run", [left, *(status(order, word) for word in words)])
+    return order
 
 
 def test_a_new_desk_has_no_unfinished_business(tmp_path: Path, ledger: SqlLedger) -> None:
@@ -73,6 +80,59 @@ def test_an_order_that_nobody_knows_the_fate_of_blocks_its_contract(
     assert "afterclose settle --run 2026-11-18-0000aaaa" in found.hint
     assert codes(unfinished.findings(tmp_path, ledger, THURSDAY)) == ["AC703"]
     assert unfinished.doubtful(tmp_path, ledger, WEDNESDAY) == {}, "tonight's own are not earlier"
+
+
+#: 16:00 in Chicago on Thursday: the session that Wednesday's orders were for is over.
+CLOSE = datetime(2026, 11, 19, 22, 0, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("word", ["PreSubmitted", "Submitted"])
+def test_an_order_that_nobody_asked_for_since_the_close_blocks_its_contract(
+    tmp_path: Path, ledger: SqlLedger, word: str
+) -> None:
+    evening(tmp_path, WEDNESDAY, RunState.SUBMITTED)
+    order = sent(ledger, WEDNESDAY)
+    ledger.append_events("run", [status(order, word, at=CLOSE - MINUTE)])
+    (found,) = unfinished.doubtful(tmp_path, ledger, THURSDAY).values()
+
+    assert (found.code, found.severity, found.subject) == ("AC702", Severity.BLOCK, "ESZ26")
+    assert "was working" in found.message or "was acknowledged" in found.message
+    assert "before tonight's close" in found.message
+    assert "afterclose settle --run 2026-11-18-0000aaaa" in found.hint
+    assert unfinished.doubtful(tmp_path, ledger, WEDNESDAY) == {}, "tonight's own are not earlier"
+
+    # Its exchange had a holiday, say: it works on, and somebody has asked.
+    ledger.append_events("run", [status(order, word, at=CLOSE)])
+    assert unfinished.doubtful(tmp_path, ledger, THURSDAY) == {}
+
+
+@pytest.mark.parametrize("word", ["Filled", "Cancelled", "Inactive"])
+def test_an_evening_that_cannot_be_settled_blocks_no_contract_whose_order_is_over(
+    tmp_path: Path, ledger: SqlLedger, word: str
+) -> None:
+    evening(tmp_path, WEDNESDAY, RunState.SUBMITTED)
+    order = sent(ledger, WEDNESDAY)
+    fills = [filled(order, order.quantity, "e1", at=CLOSE - MINUTE)] if word == "Filled" else []
+    ledger.append_events("run", [*fills, status(order, word, at=CLOSE - MINUTE)])
+
+    assert unfinished.doubtful(tmp_path, ledger, THURSDAY) == {}
+    (said,) = unfinished.findings(tmp_path, ledger, THURSDAY)
+    assert (said.code, said.severity) == ("AC703", Severity.WARN)
+
+
+def test_a_preparation_that_broke_off_after_the_sending_is_not_what_is_settled(
+    tmp_path: Path, ledger: SqlLedger
+) -> None:
+    evening(tmp_path, WEDNESDAY, RunState.APPROVED)  # the sending process died
+    sent(ledger, WEDNESDAY, "Filled")
+    broken = evening(tmp_path, WEDNESDAY, RunState.STARTED, run="bbbb")
+    written = (tmp_path / "2026-11-18-0000aaaa" / MANIFEST).stat().st_mtime
+    os.utime(broken.path / MANIFEST, (written + 60, written + 60))
+    (past,) = unfinished.past_evenings(tmp_path, ledger, THURSDAY)
+
+    assert past.manifest.run_id == "2026-11-18-0000aaaa"
+    assert past.open_to_settle
 
 
 def test_an_order_by_hand_that_nobody_knows_the_fate_of_blocks_and_is_said_too(

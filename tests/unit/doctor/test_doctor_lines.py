@@ -5,12 +5,15 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterable
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from afterclose.adapters.ledger.place import this_place
+from afterclose.adapters.ledger.store import SqlLedger
 from afterclose.adapters.marketdata.freshness import Freshness, MarketFreshness
 from afterclose.doctor import (
     books,
@@ -38,7 +41,7 @@ from afterclose.settings import (
     SendingSettings,
     Settings,
 )
-from make import ACCOUNT, found, make_account, make_contract, make_qualified, make_quote
+from make import ACCOUNT, found, make_account, make_contract, make_order, make_qualified, make_quote
 
 NOW = datetime(2026, 11, 19, 22, 10, tzinfo=UTC)
 MODEL = ModelSettings(name="TF", entry_point="models/tf.py", capital_base=Decimal(1_000_000))
@@ -231,6 +234,20 @@ def test_a_copy_of_a_ledger_fails_since_nothing_can_be_sent_from_it(tmp_path: Pa
     assert copied.health is Health.FAILS
     assert (desk / "ledger.sqlite").as_posix() in copied.said
     assert "ledger adopt" in copied.remedy
+
+
+def test_a_ledger_of_another_account_fails_and_one_of_several_is_only_told(tmp_path: Path) -> None:
+    with closing(SqlLedger(settings(home=tmp_path).ledger_url, here=this_place(tmp_path))) as made:
+        made.record_orders("run", [make_order(account="U7654321")])
+        *_, other = books.check(settings(home=tmp_path))
+        made.record_orders("run", [make_order(account=ACCOUNT, order_ref="o2")])
+        *_, several = books.check(settings(home=tmp_path))
+
+    assert (other.what, other.health) == ("ledger's desk", Health.FAILS)
+    assert "of another account (U7…21)" in other.said
+    assert "desk.name" in other.remedy
+    assert (several.what, several.health) == ("ledger's desk", Health.NOTE)
+    assert "2 accounts" in several.said
 
 
 def test_a_store_that_tonight_fills_by_itself_is_only_told(tmp_path: Path) -> None:

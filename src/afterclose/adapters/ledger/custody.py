@@ -75,6 +75,13 @@ class Custody:
             return None
         return str(row["name"]) if _aware(row["until"]) > _now(connection) else None
 
+    def last_writer(self, connection: Connection) -> str | None:
+        """Return name and folder of the place that wrote last, where that is not this one."""
+        row = connection.execute(select(tables.lease)).mappings().first() if self._shared else None
+        if row is None or row["holder"] == self.here.holder:
+            return None
+        return f"{row['name']}, {str(row['holder']).partition(':')[2] or 'no folder'}"
+
     def _move_in(self, connection: Connection, *, by: str, note: str) -> None:
         if self._path is None:
             return

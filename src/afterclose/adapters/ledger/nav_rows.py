@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, union
 
 from afterclose.adapters.ledger import tables
 from afterclose.adapters.ledger.rows import NAV, in_utc
@@ -31,6 +31,12 @@ def read_nav(connection: Connection, account: str) -> Sequence[AccountNav]:
     query = select(tables.nav.c.payload).where(tables.nav.c.account == account)
     rows = connection.scalars(query.order_by(tables.nav.c.at, tables.nav.c.seq))
     return tuple(NAV.validate_json(row) for row in rows)
+
+
+def read_accounts(connection: Connection) -> frozenset[str]:
+    """Return every account of which an order or a value was written."""
+    known = union(select(tables.orders.c.account), select(tables.nav.c.account))
+    return frozenset(connection.scalars(known))
 
 
 def write_flow(connection: Connection, flow: CashFlow) -> None:

@@ -18,6 +18,7 @@ from afterclose.adapters.ledger.custody import LEASE_FOR, Custody
 from afterclose.adapters.ledger.engine import WRITING, open_engine, told
 from afterclose.adapters.ledger.migrating import migrate
 from afterclose.adapters.ledger.nav_rows import (
+    read_accounts,
     read_adoptions,
     read_flows,
     read_nav,
@@ -123,6 +124,16 @@ class SqlLedger:
         """Name another machine that is writing now; None when nobody is."""
         with self._connection() as connection:
             return self._custody.written_by(connection)
+
+    def accounts(self) -> frozenset[str]:
+        """Every account of which there is an order or a value: one desk has one."""
+        with self._connection() as connection:
+            return read_accounts(connection)
+
+    def last_writer(self) -> str | None:
+        """Name the place that wrote last, where that is another one; None for a file."""
+        with self._connection() as connection:
+            return self._custody.last_writer(connection)
 
     def record_orders(
         self,
