@@ -86,7 +86,8 @@ def one(job: Job) -> Row:
     states = outcome.states
     waits = states.pop("acknowledged", 0) + states.pop("partly filled", 0)
     crashed = 0 < evening.crash_at <= outcome.writes
-    by_crash = len(outcome.unknown & outcome.victims)
+    by_crash = len((outcome.unknown & outcome.victims) - outcome.held)
+    others = len(outcome.unknown - outcome.held) - by_crash
     counts = Counter(states, working=waits) + Counter(
         evenings=1,
         crashes=int(crashed),
@@ -95,9 +96,10 @@ def one(job: Job) -> Row:
         attempts=outcome.attempts,
         crossed=outcome.transfers,
         wrong=len(wrong),
-        swallowed=len(outcome.unknown) - by_crash if fault not in UNKNOWN_WITHOUT_CRASH else 0,
-        by_line=len(outcome.unknown) - by_crash if fault in UNKNOWN_WITHOUT_CRASH else 0,
+        swallowed=others if fault not in UNKNOWN_WITHOUT_CRASH else 0,
+        by_line=others if fault in UNKNOWN_WITHOUT_CRASH else 0,
         by_crash=by_crash,
+        held=len(outcome.unknown & outcome.held),
     )
     named = tuple(f"{fault}, {desk}, {number}: {line}" for line in wrong)
     return Row(fault=fault, desk=desk, counts=counts, wrong=named)
@@ -144,7 +146,8 @@ def report(rows: Sequence[Row], *, seconds: float) -> str:
         "unsent or unknown without need, a state that the gateway's book contradicts): "
         f"{total['wrong']}. Unknown: {total['unknown']}, of which {total['by_crash']} by a crash "
         f"on their own intent or bytes, {total['by_line']} by a line that broke under them, "
-        f"{total['swallowed']} by a crash that swallowed their refusal."
+        f"{total['swallowed']} by a crash that swallowed their refusal, {total['held']} held by a "
+        "precaution."
     )
     by_fault = ("evenings", "crashes", "orders", *_STATES, "wrong")
     by_desk = ("evenings", "crashes", "rows", "crossed", "orders", "attempts", *_STATES, "wrong")

@@ -1,4 +1,7 @@
-"""What every test may ask for: a clock that stands still, and a desk's folder."""
+"""What every test may ask for: a clock that stands still, and a desk's folder.
+
+No property is judged by how fast it ran: a machine with other work to do would fail it.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from afterclose.clock import ManualClock
 from make import NOW
+from ports import closed_port
 from postgresql import server
+
+settings.register_profile(
+    "whatever the speed", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("whatever the speed")
 
 
 @pytest.fixture
@@ -28,6 +38,13 @@ def desk_folder(tmp_path: Path) -> Path:
     folder = tmp_path / "desk"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A port at which nobody listens, for as long as the test runs."""
+    with closed_port() as held:
+        yield held
 
 
 @pytest.fixture(scope="session")

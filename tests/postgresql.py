@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -13,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from ports import port_for_later
 
 _PLACES = ("/usr/lib/postgresql/*/bin", "/opt/homebrew/opt/postgresql*/bin", "/usr/local/pgsql/bin")
 
@@ -42,12 +43,12 @@ def server(kept: Path | None = None) -> Iterator[str]:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         as_user = _as_another_user(folder)
-        data, port = folder / "data", _free_port()
+        data, port = folder / "data", port_for_later()
         made = ["--username=afterclose", "--auth=trust", "--no-sync", "--encoding=UTF8"]
         if not data.is_dir():
             _run([*as_user, str(where / "initdb"), "-D", str(data), "--locale=C", *made])
         options = f"-p {port} -c listen_addresses=127.0.0.1 -k {folder} -c full_page_writes=off"
-        control = [*as_user, str(where / "pg_ctl"), "-D", str(data), "-w"]
+        control = [*as_user, str(where / "pg_ctl"), "-D", str(data), "-w", "-t", "180"]
         _run([*control, "-l", str(folder / "server.log"), "-o", options, "start"])
         try:
             yield f"postgresql+psycopg://afterclose@127.0.0.1:{port}/postgres"
@@ -72,12 +73,6 @@ def _as_another_user(folder: Path) -> Sequence[str]:
     pytest.skip("PostgreSQL refuses to run as root, and there is no other user to run it as")
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def _run(command: Sequence[str]) -> None:
     done = subprocess.run(
         command,
@@ -86,7 +81,7 @@ def _run(command: Sequence[str]) -> None:
         stdout=subprocess.DEVNULL,  # the server would keep a pipe open
         stderr=subprocess.PIPE if "start" not in command else subprocess.DEVNULL,
         check=False,
-        timeout=60,
+        timeout=240,
     )
     if done.returncode:
         said = (done.stderr or b"").decode(errors="replace")

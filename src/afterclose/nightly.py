@@ -144,12 +144,7 @@ async def trade(
     typed: a live desk wants its account number. ``on_lost`` hears it when the gateway was lost on
     the way: orders that stayed here say so, and sending again goes on.
     """
-    lost: list[BrokerError] = []
-
-    def heard_lost(error: BrokerError) -> None:
-        lost.append(error)
-        on_lost(error)
-
+    lost, heard_lost = telling.remembered(on_lost)
     run = RunJournal.resume(folder, desk.clock, to=RunState.SUBMITTED)
     require_confirmed(desk, confirmed)
     may_send_until(desk)

@@ -134,21 +134,26 @@ class Page:
 
     def click(self, selector: str) -> None:
         """Click in the middle of an element, with the mouse."""
-        spot = self.ask(
+        self.release(self.press(selector))
+
+    def press(self, selector: str) -> tuple[float, float]:
+        """Press the mouse's button in the middle of an element; return where that was."""
+        x, y = self.ask(
             f"(() => {{ const e = document.querySelector({json.dumps(selector)});"
             "e.scrollIntoView({block: 'center', inline: 'center'});"
             "const b = e.getBoundingClientRect();"
             "return [b.x + b.width / 2, b.y + b.height / 2]; })()"
         )
-        for kind in ("mousePressed", "mouseReleased"):
-            self.call(
-                "Input.dispatchMouseEvent",
-                type=kind,
-                x=spot[0],
-                y=spot[1],
-                button="left",
-                clickCount=1,
-            )
+        self._mouse("mousePressed", (x, y))
+        return x, y
+
+    def release(self, spot: tuple[float, float]) -> None:
+        """Let the mouse's button go."""
+        self._mouse("mouseReleased", spot)
+
+    def _mouse(self, kind: str, spot: tuple[float, float]) -> None:
+        x, y = spot
+        self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
     def type(self, text: str) -> None:
         """Type into whatever has the focus."""
@@ -160,13 +165,13 @@ class Page:
         path.write_bytes(base64.b64decode(answer["data"]))
 
     def _next(self) -> dict[str, Any]:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while b"\0" not in self._buffer:
             left = deadline - time.monotonic()
             ready, _, _ = select.select([self._reads], [], [], max(0.0, left))
             chunk = os.read(self._reads, 1 << 20) if ready else b""
             if not chunk:
-                raise TimeoutError("Chromium went away or did not answer within a minute")
+                raise TimeoutError("Chromium went away or did not answer within two minutes")
             self._buffer += chunk
         raw, self._buffer = self._buffer.split(b"\0", 1)
         message: dict[str, Any] = json.loads(raw)

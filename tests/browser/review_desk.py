@@ -130,7 +130,7 @@ def serving(home: Path, clock: ManualClock) -> Iterator[str]:
         listening.socket.close()
 
 
-def until(page: Page, expression: str, *, within_s: int = 30) -> None:
+def until(page: Page, expression: str, *, within_s: int = 90) -> None:
     """Wait, drawing by drawing, until something is true of the page; across a reload, too."""
     watch = (
         "new Promise((yes, no) => { const start = performance.now(); const look = () => {"

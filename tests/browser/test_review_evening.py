@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from afterclose import tws_sim
+from afterclose.web import notes
+from afterclose.web.notes import Act, Note
 from browser.chromium import Page, chromium, find_chromium
 from browser.review_desk import (
     ALL_OUT,
@@ -205,6 +207,28 @@ def test_a_sheet_that_is_answered_at_once_is_answered(browser: Page, opened: Ope
     assert approvals(site) == 1
 
 
+def test_what_is_pressed_is_not_taken_away_under_the_finger(browser: Page, opened: Open) -> None:
+    page, site = browser, opened()
+    news = "performance.getEntriesByType('resource').filter(e => e.name.endsWith('/live')).length"
+    digest = page.ask("document.body.dataset.digest")
+    until(page, f"{news} === 1")  # what stood when it was opened
+    spot = page.press("#do-approve")
+    leave_out(site, HG, digest)
+    until(page, f"{news} === 2")
+    page.wait_for_frames()
+    page.release(spot)
+    until(page, "document.querySelector('#sheet[open] #sheet-title')")
+
+    page.click("[data-back]")
+    until(page, f"document.getElementById('left-{HG}')")  # what was kept back meanwhile
+
+
+def leave_out(site: Served, ref: str, digest: str) -> None:
+    """Leave an order out, as another person does elsewhere."""
+    now = site.clock.now()
+    notes.write(site.folder, Note(at=now, act=Act.EXCLUDE, digest=digest, order_ref=ref))
+
+
 def test_an_answer_that_is_no_sheet_is_shown_all_the_same(browser: Page, opened: Open) -> None:
     page, site = browser, opened()
     headers = json.dumps({"X-CSRF-Token": "of another start"})
@@ -222,7 +246,7 @@ def test_a_gateway_that_is_not_there_is_named(browser: Page, opened: Open) -> No
     approve(page)
     site.desk.configure(port=1)
     send(page)
-    until(page, "document.getElementById('trouble')", within_s=60)
+    until(page, "document.getElementById('trouble')")
 
     said = page.ask("document.getElementById('trouble').innerText")
     assert "127.0.0.1" in said

@@ -99,8 +99,7 @@ def request_ids(bench: Bench) -> None:
 
 def message_rate(bench: Bench) -> None:
     probe = bench.connect(bench.gateway(scenario="[connection]\nmessages_per_second = 20"))
-    for _ in range(40):
-        probe.call("reqIds", 1)
+    probe.together(*[("reqIds", 1)] * 40)
 
     assert "Max rate of messages" in probe.wait_error(100)
 

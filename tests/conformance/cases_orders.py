@@ -273,6 +273,30 @@ def insufficient_funds(bench: Bench) -> None:
     assert gateway.executions() == ()
 
 
+def held_orders(bench: Bench) -> None:
+    gateway = bench.gateway(at=OPEN, scenario='[orders]\nhold = { CL = "Above the Size Limit." }')
+    probe = bench.connect(gateway)
+    crude = probe.qualified(**CL)
+    sent_on = probe.place(crude, probe.order("BUY", 1, orderRef="sent on"))
+    cancelled = probe.place(crude, probe.order("BUY", 1, orderRef="cancelled"))
+    assert probe.wait_error(383) == "Above the Size Limit."
+    probe.wait_status(sent_on, "Inactive")
+    probe.wait_status(cancelled, "Inactive")
+
+    mark = probe.log.mark
+    probe.call("reqAllOpenOrders")
+    probe.wait("openOrderEnd", since=mark)
+    shown = [event.args[2].orderRef for event in probe.log.since(mark, "openOrder")]
+    assert sorted(shown) == ["cancelled", "sent on"]
+    assert gateway.executions() == ()
+
+    gateway.send_on("sent on")
+    probe.wait_status(sent_on, "Filled")
+    probe.call("cancelOrder", cancelled)
+    probe.wait_status(cancelled, "Cancelled")
+    assert [each.status for each in gateway.orders()] == ["Filled", "Cancelled"]
+
+
 def duplicate_order_id(bench: Bench) -> None:
     probe = bench.connect(bench.gateway(at=OPEN))
     order_id = traded(bench, probe, fields=CL, order=probe.order("BUY", 1))
@@ -361,12 +385,13 @@ def doubled_and_reversed(bench: Bench) -> None:
 def late_callbacks(bench: Bench) -> None:
     gateway = bench.gateway(at=OPEN, scenario="[orders]\nlate_callbacks_s = 1")
     probe = bench.connect(gateway)
-    order_id = probe.place(probe.qualified(**CL), probe.order("BUY", 1))
-    probe.synchronize()
-    early = _statuses(probe, order_id)
+    contract, order_id = probe.qualified(**CL), probe.next_order_id
+    placing = ("placeOrder", order_id, contract, probe.order("BUY", 1))
+    probe.together(placing, ("reqCurrentTime",))  # read at once, so that only the delay is between
     probe.wait_status(order_id, "Filled")
 
-    assert early == []
+    names = [each.name for each in probe.log.since(0, "currentTime", "orderStatus")]
+    assert names[0] == "currentTime"
 
 
 def two_perm_ids(bench: Bench) -> None:
@@ -503,4 +528,5 @@ CASES: tuple[tuple[str, str, Case], ...] = (
     ("TC-68", "precautions: 383 451 163", precautions),
     ("TC-69", "faults by chance, the same for the same seed", chance_by_seed),
     ("TC-70", "executions end at midnight, unless more days are kept", yesterdays_executions),
+    ("TC-71", "held by a precaution: 383, inactive and open; sent on, cancelled", held_orders),
 )

@@ -12,6 +12,7 @@ import ib_async
 import pytest
 
 from afterclose import tws_sim
+from conformance.event_log import PATIENCE_S
 from unit.tws_sim.sim_market import MONDAY_EVENING, account, holding, write_market
 
 Start = Callable[..., tws_sim.RunningGateway]
@@ -60,12 +61,12 @@ class Desk:
 
     async def connect(self, gateway: tws_sim.RunningGateway, client_id: int = 17) -> None:
         await self.ib.connectAsync(
-            gateway.host, gateway.port, clientId=client_id, timeout=8, raiseSyncErrors=True
+            gateway.host, gateway.port, clientId=client_id, timeout=PATIENCE_S, raiseSyncErrors=True
         )
 
     async def until(self, reached: Callable[[], bool]) -> None:
         """Wait for the next messages until a condition holds."""
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             while not reached():
                 await self.ib.updateEvent
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-PATIENCE_S = 15.0
+PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,11 @@ class Probe(ABC):
         self.next_order_id = int(self.wait("nextValidId").args[0])
         self.wait("managedAccounts")
 
+    def together(self, *requests: tuple[Any, ...]) -> None:
+        """Send several requests, each a method and its arguments, one right behind the other."""
+        for method, *args in requests:
+            self.call(method, *args)
+
     def wait(
         self, name: str, test: Callable[..., bool] = lambda *_: True, *, since: int = 0
     ) -> Event:
@@ -297,10 +302,25 @@ class IbAsyncProbe(Probe):
         return client
 
     def connect(self, host: str, port: int, client_id: int) -> None:
-        try:
-            self._in_loop(self._client.connectAsync(host, port, client_id, 4))
-        except (TimeoutError, ConnectionError) as error:
+        self._in_loop(self._connect(host, port, client_id))
+
+    async def _connect(self, host: str, port: int, client_id: int) -> None:
+        """Return when it is connected, or was turned away: the client itself waits on then."""
+        away = asyncio.Event()
+        self._client.conn.disconnected += lambda _message: away.set()
+        connecting = asyncio.ensure_future(
+            self._client.connectAsync(host, port, client_id, PATIENCE_S / 2)
+        )
+        leaving = asyncio.ensure_future(away.wait())
+        await asyncio.wait({connecting, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        connecting.cancel()
+        leaving.cancel()
+        await asyncio.gather(connecting, leaving, return_exceptions=True)
+        error = None if connecting.cancelled() else connecting.exception()
+        if isinstance(error, TimeoutError | ConnectionError):
             self.log.note("apiError", str(error))
+        elif error is not None:
+            raise error
 
     def disconnect(self) -> None:
         self._in_loop(self._leave())
@@ -318,6 +338,13 @@ class IbAsyncProbe(Probe):
     def call(self, method: str, *args: Any) -> None:
         async def send() -> None:
             getattr(self._client, method)(*args)
+
+        self._in_loop(send())
+
+    def together(self, *requests: tuple[Any, ...]) -> None:
+        async def send() -> None:
+            for method, *args in requests:
+                getattr(self._client, method)(*args)
 
         self._in_loop(send())
 

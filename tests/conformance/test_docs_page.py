@@ -37,7 +37,7 @@ def test_the_three_lines_run_as_they_are(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         env=environment,
-        timeout=60,
+        timeout=240,
     )
 
     assert done.stdout.startswith("127.0.0.1 ")
@@ -68,7 +68,7 @@ def test_the_plain_ibapi_script_fills_its_three_orders(tmp_path: Path) -> None:
     clock = tws_sim.FrozenClock(TUESDAY_OPEN.replace(day=2, hour=15))
     with tws_sim.running(market=market, account=account(), clock=clock) as gateway:
         command = [str(python), str(script), str(gateway.port)]
-        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=240)
         orders = gateway.orders()
 
     assert [each.status for each in orders] == ["Filled"] * 3

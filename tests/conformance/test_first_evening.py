@@ -227,7 +227,7 @@ async def test_a_large_order_fills_in_parts_and_reports_them_cumulatively(
     contract = await qualified(desk, future("CL", "202601", "NYMEX"))
 
     trade = desk.ib.placeOrder(contract, ib_async.MarketOrder("SELL", 5, tif="DAY"))
-    await desk.until(lambda: bool(trade.fills))
+    await desk.until(lambda: trade.orderStatus.filled > 0)  # told after the fill itself
     first = (trade.orderStatus.filled, trade.orderStatus.remaining)
     await desk.advance(gateway, TUESDAY_OPEN + 10 * MINUTE)
 

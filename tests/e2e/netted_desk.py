@@ -26,7 +26,7 @@ account = "{account}"
 
 [broker]
 port = {port}
-timeout_s = 10
+timeout_s = 60
 
 [data]
 store = "market"

@@ -50,7 +50,7 @@ account = "{account}"
 
 [broker]
 port = {port}
-timeout_s = 10
+timeout_s = 60
 restart = "never"
 
 [data]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 from pathlib import Path
 
 import pytest
@@ -26,12 +25,6 @@ def desk(made: SmallDesk, tmp_path: Path) -> SmallDesk:
     home = tmp_path / "desk"
     shutil.copytree(made.home, home)
     return SmallDesk(home)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def evening(desk: SmallDesk, *command: str) -> tuple[int, str]:
@@ -95,8 +88,7 @@ def test_a_second_run_of_the_evening_meets_its_own_orders(desk: SmallDesk) -> No
         assert len(refs) == len(set(refs)) == 4
 
 
-def test_nobody_at_the_port_ends_with_what_to_check(desk: SmallDesk) -> None:
-    port = free_port()
+def test_nobody_at_the_port_ends_with_what_to_check(desk: SmallDesk, port: int) -> None:
     desk.configure(port=port)
 
     elsewhere = desk.home.parent  # the desk's model file is found all the same
@@ -117,8 +109,8 @@ def test_the_wrong_account_is_refused(desk: SmallDesk) -> None:
     assert_told(done, 4, "DU7654321", ACCOUNT)
 
 
-def test_stale_data_stops_the_evening(desk: SmallDesk) -> None:
-    desk.configure(port=free_port())
+def test_stale_data_stops_the_evening(desk: SmallDesk, port: int) -> None:
+    desk.configure(port=port)
 
     done = afterclose("run", "--session", "2026-10-22", home=desk.home)
 
@@ -155,9 +147,11 @@ def test_an_order_without_an_answer_is_unknown_and_never_sent_again(desk: SmallD
         assert len(refs) == len(set(refs))
 
 
-def test_the_second_evening_goes_on_from_the_first_and_comes_to_the_same(desk: SmallDesk) -> None:
+def test_the_second_evening_goes_on_from_the_first_and_comes_to_the_same(
+    desk: SmallDesk, port: int
+) -> None:
     """Nobody listens at the port: the models run all the same, and that is what is compared."""
-    desk.configure(port=free_port())
+    desk.configure(port=port)
     runs = desk.home / "runs"
 
     def model(session: str, *flags: str) -> dict[str, object]:

@@ -11,7 +11,6 @@ import pytest
 from e2e.conftest import afterclose
 from e2e.small_desk import SESSION, SmallDesk, make_small_desk
 from e2e.test_bad_input import assert_told
-from e2e.test_desk_evening import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -49,8 +48,8 @@ def test_a_healthy_desk_is_ready_and_nothing_was_sent(desk: SmallDesk) -> None:
     assert found["gateway", "clock"][0]["health"] == "note"
 
 
-def test_without_a_gateway_the_rest_is_still_looked_at(desk: SmallDesk) -> None:
-    desk.configure(port=free_port())
+def test_without_a_gateway_the_rest_is_still_looked_at(desk: SmallDesk, port: int) -> None:
+    desk.configure(port=port)
     found = lines(desk, 1)
 
     assert found["gateway", "line"][0]["health"] == "fails"

@@ -39,6 +39,7 @@ from afterclose.evening.books import session_lives
 from afterclose.evening.desk import Desk
 from afterclose.evening.journal import LOG, MANIFEST
 from afterclose.settings import load
+from afterclose.stages import submit
 from e2e.netted_desk import Script, desk_at, gateway_at, make_market
 from e2e.small_desk import ACCOUNT, EVENING, SESSION, TOMORROW
 from integration.test_notifications import Channel
@@ -128,6 +129,36 @@ async def test_a_gateway_that_is_lost_among_the_orders_is_told(home: Path) -> No
     assert told[0].told is Told.PROBLEM
     assert told[0].title == f"{SESSION}: the gateway was lost while orders were sent"
     assert "'afterclose send' goes on" in told[0].text
+
+
+async def test_a_gateway_that_is_lost_while_orders_are_followed_is_told_alike(home: Path) -> None:
+    told: list[Notice] = []
+    heard: list[AfterCloseError] = []
+    with gateway_at(home, "[orders]\npartial_fills = { ES = 1 }\n") as gateway:
+        desk: Desk = replace(desk_at(home, gateway, Script(home, BUYS)), tell=told.append)
+        folder = await nightly.prepare(desk, SESSION)
+        nightly.approve(desk, folder, reviewer="Ann", note="rehearsal")
+        await nightly.trade(desk, folder, on_event=lambda _: None)
+        told.clear()
+
+        async def until_it_breaks(orders: submit.Following) -> None:
+            await asyncio.to_thread(gateway.drop_connections)
+            await orders.final()  # two of three never fill: only the line can end this
+
+        await nightly.watch(
+            desk,
+            folder,
+            on_event=lambda _: None,
+            on_lost=heard.append,
+            follow=until_it_breaks,
+        )
+        desk.ledger.close()  # type: ignore[attr-defined]
+
+    assert len(heard) == 1
+    assert [(n.told, n.title) for n in told] == [
+        (Told.PROBLEM, f"{SESSION}: the gateway was lost while orders were followed")
+    ]
+    assert "1 of 1 orders were not final" in told[0].text
 
 
 async def test_a_quiet_evening_is_told_as_that(home: Path) -> None:

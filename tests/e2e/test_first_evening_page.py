@@ -16,7 +16,7 @@ import pytest
 import typer
 
 from afterclose.cli.app import app
-from e2e.test_desk_evening import free_port
+from ports import port_for_later
 
 PAGE = Path(__file__).parents[2] / "docs" / "first-evening.md"
 BLOCK = re.compile(r'^```sh(?: title="([^"]*)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
@@ -109,7 +109,7 @@ class Terminals:
 @pytest.mark.slow
 def test_the_page_leads_from_an_empty_folder_to_a_settled_evening(tmp_path: Path) -> None:
     # The page's port is TWS's own; here another program may have it.
-    environment = {**os.environ, "AFTERCLOSE_BROKER__PORT": str(free_port())}
+    environment = {**os.environ, "AFTERCLOSE_BROKER__PORT": str(port_for_later())}
     terminals = Terminals(home=tmp_path, environment=environment)
     told: dict[str, str] = {}
     try:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
-from contextlib import closing
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -21,14 +19,6 @@ from afterclose.errors import UsageError
 from afterclose.settings import DataSource, load
 from e2e.conftest import afterclose
 from e2e.test_bad_input import assert_told
-
-
-@pytest.fixture
-def port() -> int:
-    """A port where nobody listens."""
-    with closing(socket.socket()) as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 def init(home: Path, *flags: str, port: int) -> subprocess.CompletedProcess[str]:

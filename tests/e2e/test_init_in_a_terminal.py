@@ -20,7 +20,6 @@ from afterclose.adapters.ledger.store import SqlLedger
 from afterclose.cli.app import app
 from afterclose.errors import UsageError
 from afterclose.settings import DataSource, load
-from e2e.test_desk_evening import free_port
 
 if sys.platform == "win32":
     pytest.skip("Windows has no pseudo-terminals of this kind", allow_module_level=True)
@@ -137,8 +136,8 @@ def test_wrong_answers_are_asked_again_until_a_desk_with_its_positions_stands_th
 
 
 @pytest.mark.slow
-def test_ctrl_c_in_the_middle_makes_nothing(tmp_path: Path) -> None:
-    with init(tmp_path, f"--port={free_port()}", "--data", "generated") as at:
+def test_ctrl_c_in_the_middle_makes_nothing(tmp_path: Path, port: int) -> None:
+    with init(tmp_path, f"--port={port}", "--data", "generated") as at:
         at.answer("Number of the IB account", "DU7654321")
         at.answer("Capital of TF", "500000")
         at.answer("Capital of MR", CTRL_C)
@@ -150,9 +149,11 @@ def test_ctrl_c_in_the_middle_makes_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_where_no_gateway_answers_flat_or_adopting_is_asked_all_the_same(tmp_path: Path) -> None:
+def test_where_no_gateway_answers_flat_or_adopting_is_asked_all_the_same(
+    tmp_path: Path, port: int
+) -> None:
     flags = ("--data", "generated", "--account", "DU1234567", "--capital", "TF=500000")
-    with init(tmp_path, f"--port={free_port()}", *flags, "--capital", "MR=300000") as at:
+    with init(tmp_path, f"--port={port}", *flags, "--capital", "MR=300000") as at:
         at.answer("what is taken over (TF:ESZ26=2", "perhaps")
         at.answer("what is taken over", "ESZ26=2")
         at.answer("what is taken over", "XX:ESZ26=2")
@@ -174,35 +175,35 @@ def test_where_no_gateway_answers_flat_or_adopting_is_asked_all_the_same(tmp_pat
 FLAGS = ("--yes", "--session", "2026-11-20", "--data", "generated", "--capital", "TF=500000")
 
 
-def refused(home: Path) -> str:
-    done = CliRunner().invoke(app, ["init", str(home), *FLAGS, f"--port={free_port()}"])
+def refused(home: Path, port: int) -> str:
+    done = CliRunner().invoke(app, ["init", str(home), *FLAGS, f"--port={port}"])
     assert isinstance(done.exception, UsageError), done.exception
     return f"{done.exception} {done.exception.hint}"
 
 
-def test_what_stops_half_way_is_taken_back(tmp_path: Path) -> None:
+def test_what_stops_half_way_is_taken_back(tmp_path: Path, port: int) -> None:
     (tmp_path / "models").write_text("mine", encoding="utf-8")  # where a folder has to be
 
-    assert "models" in refused(tmp_path)
+    assert "models" in refused(tmp_path, port)
     assert [p.name for p in tmp_path.iterdir()] == ["models"]
     assert (tmp_path / "models").read_text(encoding="utf-8") == "mine"
 
 
-def test_a_folder_that_is_a_file_or_not_ours_is_refused_in_words(tmp_path: Path) -> None:
+def test_a_folder_that_is_a_file_or_not_ours_is_refused_in_words(tmp_path: Path, port: int) -> None:
     file = tmp_path / "file"
     file.write_text("mine", encoding="utf-8")
 
-    assert "is a file, not a folder" in refused(file)
-    assert "cannot be made a desk" in refused(file / "below")
+    assert "is a file, not a folder" in refused(file, port)
+    assert "cannot be made a desk" in refused(file / "below", port)
     assert [*tmp_path.iterdir()] == [file]
 
 
-def test_a_folder_with_the_traders_own_files_keeps_them(tmp_path: Path) -> None:
+def test_a_folder_with_the_traders_own_files_keeps_them(tmp_path: Path, port: int) -> None:
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "mine.py").write_text("# mine", encoding="utf-8")
     (tmp_path / ".gitignore").write_text("mine\n", encoding="utf-8")
 
-    done = CliRunner().invoke(app, ["init", str(tmp_path), *FLAGS, f"--port={free_port()}"])
+    done = CliRunner().invoke(app, ["init", str(tmp_path), *FLAGS, f"--port={port}"])
 
     assert done.exit_code == 0, done.exception
     assert (tmp_path / ".gitignore").read_text(encoding="utf-8") == "mine\n"

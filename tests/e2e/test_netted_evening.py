@@ -5,20 +5,25 @@ from __future__ import annotations
 import asyncio
 import csv
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from afterclose import by_hand, nightly, tws_sim
 from afterclose.cli.hand_commands import crossing_lines
+from afterclose.domain.broker_book import OrderSweep
 from afterclose.domain.orders import OrderState
 from afterclose.errors import ApprovalVoid
 from afterclose.evening import dispatch, run_files
 from afterclose.evening.books import read_books, session_lives
 from afterclose.evening.desk import Desk
+from afterclose.ports import BrokerReader
 from afterclose.stages.flatten import Selection
 from e2e.netted_desk import (
     Script,
@@ -144,6 +149,7 @@ async def test_the_dry_run_says_what_crosses_inside_until_it_has_crossed(
         by_hand.halt(desk, by="Ann", reason="a holiday")
         halted = await dispatch.rehearse(desk, folder)
         by_hand.lift(desk, by="Ann", reason="back")
+        silent = await dispatch.rehearse(with_half_a_book(desk), folder)
         await nightly.trade(desk, folder, on_event=lambda _: None)
         after = await dispatch.rehearse(desk, folder)
 
@@ -157,6 +163,32 @@ async def test_the_dry_run_says_what_crosses_inside_until_it_has_crossed(
     assert (after.leaving, after.crossing) == ((), ())
     assert halted.stopped.endswith(" UTC by Ann: a holiday")
     assert before.stopped == after.stopped == ""
+    assert silent.stopped == "the broker's book could not be read whole: no end of open orders"
+
+
+def with_half_a_book(desk: Desk) -> Desk:
+    """The desk before a gateway that never ends its list of open orders."""
+
+    @asynccontextmanager
+    async def opening() -> AsyncIterator[BrokerReader]:
+        async with desk.open_reader() as reader:
+            yield cast("BrokerReader", HalfABook(reader))
+
+    return replace(desk, open_reader=opening)
+
+
+class HalfABook:
+    """A reader whose readings of the book miss one part."""
+
+    def __init__(self, reader: BrokerReader) -> None:
+        self._reader = reader
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reader, name)
+
+    async def sweep(self) -> OrderSweep:
+        book = await self._reader.sweep()
+        return replace(book, open_orders=(), unknown=("open orders",))
 
 
 async def test_a_part_that_fills_is_shared_and_the_next_evening_closes_exactly_that(

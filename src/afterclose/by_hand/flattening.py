@@ -6,7 +6,7 @@ Beside the evening (``nightly``), with the same journal, the same order machine 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -18,6 +18,8 @@ from afterclose.domain.contracts import FuturesContract
 from afterclose.domain.order_life import OrderLife, lives
 from afterclose.domain.orders import OrderEvent, OrderState
 from afterclose.errors import BrokerError
+from afterclose.evening import settling
+from afterclose.evening.books import at_large, unended_by_hand
 from afterclose.evening.desk import Desk
 from afterclose.evening.dispatch import may_send_until
 from afterclose.ports import BrokerReader
@@ -25,6 +27,13 @@ from afterclose.stages import cancelling, flatten, submit
 
 #: How long a flattening is followed before what is left is read.
 FOLLOW_S = 30.0
+
+
+async def for_a_while(orders: submit.Following) -> None:
+    """Follow for so long as a person waits at the screen."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(FOLLOW_S):
+            await orders.final()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +77,9 @@ async def survey(desk: Desk, request: FlattenRequest) -> Survey:
     Raises BrokerTimeout while positions or working orders are unknown.
     """
     async with desk.reader() as reader:
+        await hear(desk, reader)
         account = await reader.account(desk.settings.desk.account)
-        rows = await _rows(desk, reader, request, account, {})
+        rows = await _rows(desk, reader, request, account)
     held = {p.con_id for p in account.positions or () if p.quantity}
     working = [o for o in account.working_orders or () if o.con_id not in held]
     ours = desk.ledger.named({o.order_ref for o in working if o.order_ref})
@@ -79,6 +89,17 @@ async def survey(desk: Desk, request: FlattenRequest) -> Survey:
         if order.order_ref in ours and request.selection.names(ours[order.order_ref].contract)
     ]
     return Survey(rows=rows, waiting=tuple(waiting))
+
+
+async def hear(desk: Desk, reader: BrokerReader) -> None:
+    """Write down what the broker's book tells of our orders whose end nobody has seen yet.
+
+    A command that was killed heard no more of them. What the whole book does not show is unknown
+    from then on, which a person can settle; until somebody has looked it could not be.
+    """
+    session = calendar.session_at(desk.clock.now())
+    if at_large(desk.ledger, session) or unended_by_hand(desk.ledger, session):
+        settling.hear(desk, await reader.sweep())
 
 
 async def preview(desk: Desk, request: FlattenRequest) -> tuple[flatten.FlattenRow, ...]:
@@ -93,10 +114,12 @@ async def carry_out(
     *,
     on_event: Callable[[OrderEvent], None],
     waiting: Sequence[BrokerOrder] = (),
+    follow: submit.Follow = for_a_while,
 ) -> Flattened:
     """Cancel ours, wait for the proof, and send the orders that were shown.
 
-    ``waiting`` are ours on contracts without a position (``survey``).
+    ``waiting`` are ours on contracts without a position (``survey``); ``follow`` says how long what
+    was sent is listened to.
 
     Positions are read again after the cancellations: a contract whose order would now be another
     one is left alone. Raises SafetyError while the desk is halted, BrokerTimeout where positions
@@ -119,7 +142,7 @@ async def carry_out(
             on_event=on_event,
         )
         standing = {order.con_id for order in ended.still_open}
-        now = await plan(desk, reader, request, doubtful=True)
+        now = await plan(desk, reader, request)
         going = [r for r in flatten.unchanged(shown, now) if r.position.con_id not in standing]
         known = await submit.run(
             order_desk,
@@ -135,7 +158,7 @@ async def carry_out(
             desk.clock,
             on_event=on_event,
             on_lost=lost.append,
-            follow=for_a_while,
+            follow=follow,
         )
         try:
             left = await _left(desk, reader, request)
@@ -151,26 +174,21 @@ async def carry_out(
     )
 
 
-async def for_a_while(orders: submit.Following) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(FOLLOW_S):
-            await orders.final()
-
-
 async def _left(
     desk: Desk, reader: BrokerReader, request: FlattenRequest
 ) -> tuple[flatten.FlattenRow, ...] | None:
     account = await reader.account(desk.settings.desk.account)
     if account.positions is None or account.working_orders is None:
         return None
-    return await _rows(desk, reader, request, account, {})
+    return await _rows(desk, reader, request, account)
 
 
 async def plan(
-    desk: Desk, reader: BrokerReader, request: FlattenRequest, *, doubtful: bool
+    desk: Desk, reader: BrokerReader, request: FlattenRequest
 ) -> tuple[flatten.FlattenRow, ...]:
+    """Make a row per position that is meant, from what the account is now."""
     account = await reader.account(desk.settings.desk.account)
-    return await _rows(desk, reader, request, account, _doubtful(desk) if doubtful else {})
+    return await _rows(desk, reader, request, account)
 
 
 async def _rows(
@@ -178,7 +196,6 @@ async def _rows(
     reader: BrokerReader,
     request: FlattenRequest,
     account: AccountSnapshot,
-    doubtful: Mapping[FuturesContract, str],
 ) -> tuple[flatten.FlattenRow, ...]:
     qualified = await reader.describe({p.con_id for p in account.positions or ()})
     by_contract = await reader.quotes(list(qualified.values())) if qualified else {}
@@ -196,7 +213,7 @@ async def _rows(
             held={model: desk.ledger.held(model) for model in desk.ledger.models()},
             ours=frozenset(desk.ledger.named(working)),
             past={ref: life.state for ref, life in past.items()},
-            doubtful=doubtful,
+            doubtful=doubtful(past.values(), working),
             selection=request.selection,
             order_type=request.order_type,
             ticks=request.ticks,
@@ -204,12 +221,22 @@ async def _rows(
     )
 
 
-def _doubtful(desk: Desk) -> dict[FuturesContract, str]:
-    """Contracts on which an order of ours of this session is not known to have ended."""
-    session = calendar.session_at(desk.clock.now())
-    known = lives(desk.ledger.orders(session), desk.ledger.events(session))
+def doubtful(past: Iterable[OrderLife], working: Collection[str]) -> dict[FuturesContract, str]:
+    """Contracts on which an order of ours neither works nor is known to have ended, and why.
+
+    What works is cancelled first.
+    """
     return {
-        life.order.contract: f"{ref} is {life.state.value}: settle it first"
-        for ref, life in known.items()
-        if life.state is not OrderState.INTENDED and not life.state.final
+        life.order.contract: _what_to_do(life)
+        for life in past
+        if life.order.order_ref not in working
+        and life.state is not OrderState.INTENDED
+        and not life.state.final
     }
+
+
+def _what_to_do(life: OrderLife) -> str:
+    ref, state = life.order.order_ref, life.state
+    if state is OrderState.UNKNOWN:
+        return f"{ref} is unknown: look in TWS, then say what became of it: 'afterclose resolve'"
+    return f"{ref} is {state.value}, and does not work: the same command again looks for it"

@@ -60,11 +60,16 @@ async def preview(desk: Desk, request: RollRequest) -> Roll:
     BrokerTimeout while positions or working orders are unknown.
     """
     async with desk.reader() as reader:
-        return await _plan(desk, reader, request, doubtful=False)
+        return await _plan(desk, reader, request)
 
 
 async def carry_out(
-    desk: Desk, request: RollRequest, shown: Roll, *, on_event: Callable[[OrderEvent], None]
+    desk: Desk,
+    request: RollRequest,
+    shown: Roll,
+    *,
+    on_event: Callable[[OrderEvent], None],
+    follow: submit.Follow = flattening.for_a_while,
 ) -> Rolled:
     """Cancel ours on both contracts, wait for the proof, send the close and then the open.
 
@@ -90,7 +95,7 @@ async def carry_out(
                 f"{ended.still_open[0].order_ref} is still working: nothing was sent",
                 hint="cancel it in TWS, or try again",
             )
-        if (await _plan(desk, reader, request, doubtful=True)).terms != shown.terms:
+        if (await _plan(desk, reader, request)).terms != shown.terms:
             raise ApprovalVoid(
                 "the position is another one than you saw; nothing was sent", hint="roll again"
             )
@@ -108,18 +113,18 @@ async def carry_out(
             desk.clock,
             on_event=on_event,
             on_lost=lost.append,
-            follow=flattening.for_a_while,
+            follow=follow,
         )
     return Rolled(lives=known, cancelling=ended, lost=lost[0] if lost else None)
 
 
-async def _plan(desk: Desk, reader: BrokerReader, request: RollRequest, *, doubtful: bool) -> Roll:
+async def _plan(desk: Desk, reader: BrokerReader, request: RollRequest) -> Roll:
     symbol = request.symbol.strip().upper()
     chosen = flatten.Selection(roots=frozenset({symbol}), contracts=frozenset({symbol}))
     wanted = flattening.FlattenRequest(
         selection=chosen, order_type=request.order_type, ticks=request.ticks, by=request.by
     )
-    rows = await flattening.plan(desk, reader, wanted, doubtful=doubtful)
+    rows = await flattening.plan(desk, reader, wanted)
     row, left = _one(rows, symbol)
     session = calendar.session_at(desk.clock.now())
     into = rolling.target(request.into, left.contract, left.spec, on=session)

@@ -64,6 +64,12 @@ def settle_unknown(
             f"{order_ref} is {life.state.value}, not unknown",
             hint="'afterclose send' or 'afterclose settle' reads the broker's book again",
         )
+    if life.held:
+        raise UsageError(
+            f"{order_ref} is at the broker: inactive, but among the open orders",
+            hint="cancel it in TWS or with 'afterclose halt', then read the book: "
+            "'afterclose send' or 'afterclose settle'",
+        )
     words = _words(life, at=desk.clock.now(), by=by, why=why, filled=filled, price=price)
     desk.ledger.append_events(_name(desk, "settle"), words)
     return lives([order], [*events, *words])[order_ref]

@@ -68,17 +68,17 @@ def rehearsal_shown(
     """Show what would leave, what stays and why, and what crosses inside the desk."""
     leaving = rehearsal.leaving
     if leaving:
-        yield departures_table(leaving)
+        yield departures_table(leaving, going="would go" if rehearsal.stopped else "goes")
     for staying in leaving:
         if not staying.goes:  # a sentence has no room in a column of twelve
             yield f"{staying.order.order_ref} stays: {staying.reason}"
     yield from crossing_lines(rehearsal, specs)
     going = sum(d.goes for d in leaving)
-    if not leaving:
-        yield "Nothing would go: every approved order has left before. Nothing was sent."
-    elif rehearsal.stopped:
-        yield f"Now none of them would go: {rehearsal.stopped}."
+    if rehearsal.stopped and (leaving or rehearsal.crossing):
+        yield f"NOTHING WOULD GO NOW: {rehearsal.stopped}."
         yield f"Else {going} orders, {len(leaving) - going} would stay. Nothing was sent."
+    elif not leaving:
+        yield "Nothing would go: every approved order has left before. Nothing was sent."
     else:
         yield f"{going} orders would go, {len(leaving) - going} would stay. Nothing was sent."
 
@@ -109,8 +109,11 @@ def wait_for_restart(home: Path) -> None:
         time.sleep(min(max(left, 0.1), _LOOK_EVERY_S))
 
 
-def departures_table(leaving: Sequence[Departure]) -> Table:
-    """Show orders as they would leave: nothing is added to them later."""
+def departures_table(leaving: Sequence[Departure], *, going: str = "goes") -> Table:
+    """Show orders as they would leave: nothing is added to them later.
+
+    ``going`` is said of those that nothing of their own holds back.
+    """
     accounts = ", ".join(sorted({d.order.account for d in leaving}))
     table = Table(title=f"Dry run for account {accounts}: nothing is sent")
     worked = any(d.order.worked_text for d in leaving)
@@ -122,7 +125,7 @@ def departures_table(leaving: Sequence[Departure]) -> Table:
     for one in leaving:
         order, found = one.order, one.qualified
         table.add_row(
-            "goes" if one.goes else "stays",
+            going if one.goes else "stays",
             "" if found is None else str(found.con_id),
             order.action.value,
             str(order.quantity),

@@ -42,3 +42,9 @@ class OrderSweep:
     fills: tuple[Fill, ...]
     #: Names of the parts that did not end in time; while there are any, absence proves nothing.
     unknown: tuple[str, ...] = ()
+
+    @property
+    def gap(self) -> str:
+        """Which parts are missing, in words; empty where the book is whole."""
+        missing = ", ".join(self.unknown)
+        return f"the broker's book could not be read whole: no end of {missing}" if missing else ""

@@ -4,6 +4,10 @@ IB's own status words are the evidence; a message or error code alone never ends
 ends nothing either: an order that a *complete* sweep of the broker's book does not show is unknown,
 until it is seen again or a person says what became of it. The two together do: an order that was
 answered with a refusal, never with a status, and that the whole book does not show, was refused.
+
+``Inactive`` ends an order only while the book does not show it among the open ones. TWS keeps there
+what one of its precautions stopped, and sends it on at anybody's click: such an order is *held*,
+and unknown, until it is cancelled, sent on, or among the completed ones.
 """
 
 from __future__ import annotations
@@ -13,7 +17,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-from afterclose.domain.broker_book import BrokerOrder, OrderSweep
 from afterclose.domain.orders import (
     BY_WORD,
     BasketOrder,
@@ -36,6 +39,7 @@ _STATES = {
     "Cancelled": OrderState.CANCELLED,
     "ApiCancelled": OrderState.CANCELLED,
     "Inactive": OrderState.REJECTED,
+    "Inactive, over": OrderState.REJECTED,
 }
 
 
@@ -72,6 +76,10 @@ REFUSALS = frozenset(
 
 #: Our own word, beside IB's: the order desk vouches that no byte of the order left this machine.
 NOT_SENT = "NotSent"
+INACTIVE = "Inactive"
+#: And: the book shows it among the open orders, ``Inactive``; or, later, among the completed ones.
+HELD = "Inactive, open"
+HELD_NO_MORE = "Inactive, over"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +105,10 @@ class OrderLife:
     code: int | None = None
     #: More than one only where the broker has several orders under this one's reference.
     incarnations: tuple[Incarnation, ...] = ()
+    #: Unknown because the broker's book last showed it inactive among the open orders.
+    held: bool = False
+    #: Contracts that the order is for since somebody changed it in TWS; 0: those we asked for.
+    resized: int = 0
 
     @property
     def doubled(self) -> bool:
@@ -114,11 +126,21 @@ class OrderLife:
         return sum(f.quantity for f in self.fills)
 
     @property
+    def wanted(self) -> int:
+        """Contracts that the broker's order is for."""
+        return self.resized or self.order.quantity
+
+    @property
+    def by_hand(self) -> str:
+        """Say that a person gave the order another size; empty where nobody did."""
+        return f"somebody changed its size to {self.resized} in TWS" if self.resized else ""
+
+    @property
     def remaining(self) -> int:
         """Contracts that may still fill; zero once the order is final."""
         if self.doubled:
             return sum(one.remaining for one in self.incarnations)
-        return 0 if self.state.final else max(0, self.order.quantity - self.filled)
+        return 0 if self.state.final else max(0, self.wanted - self.filled)
 
     @property
     def average_price(self) -> Decimal | None:
@@ -172,7 +194,7 @@ def _together(each: Sequence[OrderLife]) -> OrderLife:
 
 
 def _step(life: OrderLife, event: OrderEvent) -> OrderLife:
-    life = replace(life, perm_id=event.perm_id or life.perm_id)
+    life = _resized(replace(life, perm_id=event.perm_id or life.perm_id), event)
     refused = event.kind is EventKind.ABSENT and life.refused
     if event.text and not refused:
         life = replace(life, text=event.text, code=event.code)
@@ -188,38 +210,76 @@ def _step(life: OrderLife, event: OrderEvent) -> OrderLife:
     if event.kind is EventKind.STATUS:
         return _with_status(life, event)
     if event.kind is EventKind.ABSENT and not life.state.final:
-        return replace(life, state=OrderState.REJECTED if refused else OrderState.UNKNOWN)
+        state = OrderState.REJECTED if refused else OrderState.UNKNOWN
+        return replace(life, state=state, held=False)
     return life
 
 
 def _filled(life: OrderLife, fills: tuple[Fill, ...]) -> OrderLife:
     replaced = any(f.by_word for f in life.fills) and not any(f.by_word for f in fills)
-    life = replace(life, fills=fills)
-    if life.filled >= life.order.quantity:
-        return replace(life, state=OrderState.FILLED)
+    life = replace(life, fills=fills, held=False)
+    if life.filled >= life.wanted:
+        return replace(life, state=_end_of_fills(life))
     if life.state.final and not replaced:
         return life
     # The gateway tells executions where a person's word had ended the order: the word is void.
     return replace(life, state=OrderState.PARTLY_FILLED)
 
 
+def _end_of_fills(life: OrderLife) -> OrderState:
+    """What an order is that found all it is for: less than we asked for is not our order filled."""
+    return OrderState.FILLED if life.filled >= life.order.quantity else OrderState.CANCELLED
+
+
+#: Words with which IB does not say what is left of an order's size.
+_WITHOUT_SIZE = frozenset({"Cancelled", "ApiCancelled", "Inactive", HELD, HELD_NO_MORE})
+
+
+def _resized(life: OrderLife, event: OrderEvent) -> OrderLife:
+    """Note that the broker's order is for more or fewer contracts than ours was.
+
+    A person can change it in TWS; all that we hear of it is another sum of filled and remaining.
+    """
+    if event.kind is not EventKind.STATUS or event.status in _WITHOUT_SIZE:
+        return life
+    if event.filled is None or event.remaining is None:
+        return life
+    told = event.filled + event.remaining
+    if told in {0, life.wanted}:
+        return life
+    resized = 0 if told == life.order.quantity else told
+    alive = life.state is OrderState.FILLED and life.filled < told
+    state = OrderState.PARTLY_FILLED if alive else life.state
+    life = replace(life, resized=resized, state=state)
+    return replace(life, text=life.by_hand, code=None)
+
+
 def _with_status(life: OrderLife, event: OrderEvent) -> OrderLife:
     if event.status == NOT_SENT:
         only_intended = life.state is OrderState.SENT and not life.perm_id
         return replace(life, state=OrderState.INTENDED) if only_intended else life
+    if event.status == HELD or (event.status == INACTIVE and life.held):
+        # Said again it proves nothing new: only the book can show that the order is gone.
+        return replace(life, state=OrderState.UNKNOWN, held=True)
+    return _with_word_of_ib(life, event)
+
+
+def _with_word_of_ib(life: OrderLife, event: OrderEvent) -> OrderLife:
     state = _STATES.get(event.status)
     if state is None:
         # A word we do not know still proves that the broker has the order.
         known = life.state is not OrderState.INTENDED
         return life if known else replace(life, state=OrderState.SENT)
-    if state is OrderState.FILLED and life.filled < life.order.quantity:
-        # The executions are still on their way; they, not the word, are the fill.
-        return replace(life, state=OrderState.PARTLY_FILLED if life.fills else OrderState.WORKING)
+    if state is OrderState.FILLED:
+        # Executions may be on their way still; they, not the word, are the fill.
+        waits = OrderState.PARTLY_FILLED if life.fills else OrderState.WORKING
+        state = waits if life.filled < life.wanted else _end_of_fills(life)
+        return replace(life, state=state, held=False)
     if state is OrderState.SENT and life.state is not OrderState.INTENDED:
         return life
     if state in {OrderState.ACKNOWLEDGED, OrderState.WORKING} and life.fills:
         state = OrderState.PARTLY_FILLED
-    return replace(life, state=state)
+    return replace(life, state=state, held=False)
 
 
 def not_sent(order_ref: str, *, at: datetime, why: str) -> OrderEvent:
@@ -256,11 +316,11 @@ def filled_by_word(
     order = life.order
     # A second word replaces the first: they are one entry, and only the gateway's own count before.
     more = quantity - sum(fill.quantity for fill in life.fills if not fill.by_word)
-    if more < 1 or quantity > order.quantity:
+    if more < 1 or quantity > life.wanted:
         raise ValueError(
-            f"{quantity} contracts: {life.filled} of {order.quantity} are known to have filled"
+            f"{quantity} contracts: {life.filled} of {life.wanted} are known to have filled"
         )
-    said = f"{by} says {quantity} of {order.quantity} filled: {why}"
+    said = f"{by} says {quantity} of {life.wanted} filled: {why}"
     fill = Fill(
         exec_id=f"{BY_WORD}{order.order_ref}",
         order_ref=order.order_ref,
@@ -280,7 +340,7 @@ def filled_by_word(
         fill=fill,
         text=said,
     )
-    if quantity == order.quantity:
+    if quantity == life.wanted:
         return (told,)
     rest = replace(told, kind=EventKind.STATUS, fill=None, status="Inactive")
     return (told, rest)
@@ -292,95 +352,3 @@ def lives(orders: Iterable[BasketOrder], events: Iterable[OrderEvent]) -> Mappin
     for event in events:
         seen.setdefault(event.order_ref, []).append(event)
     return {o.order_ref: live(o, seen.get(o.order_ref, ())) for o in orders}
-
-
-def sweep_events(known: Mapping[str, OrderLife], sweep: OrderSweep) -> tuple[OrderEvent, ...]:
-    """Turn a sweep into events for our orders, leaving out what is known already.
-
-    An order that was sent, and that no part of a *complete* sweep shows, gets an ABSENT event.
-    Orders of other references are not ours and get none.
-    """
-    found: list[OrderEvent] = []
-    shown: set[str] = set()
-    for order in (*sweep.open_orders, *sweep.completed_orders):  # the end of an order last
-        ref = _our_ref(known, order.order_ref, order.perm_id)
-        if ref is not None:
-            shown.add(ref)
-            found.append(_status_event(sweep, ref, order))
-    for fill in final_fills(sweep.fills):
-        ref = _our_ref(known, fill.order_ref, fill.perm_id)
-        if ref is not None:
-            shown.add(ref)
-            if fill not in known[ref].fills:
-                found.append(_fill_event(ref, fill))
-    if not sweep.unknown:
-        found.extend(_absent(known, shown, sweep))
-        found.extend(_fills_gone(known, sweep))
-    return tuple(found)
-
-
-def _our_ref(known: Mapping[str, OrderLife], ref: str, perm_id: int) -> str | None:
-    if ref in known:
-        return ref
-    if not perm_id:
-        return None
-    return next((r for r, life in known.items() if life.perm_id == perm_id), None)
-
-
-def _status_event(sweep: OrderSweep, ref: str, order: BrokerOrder) -> OrderEvent:
-    return OrderEvent(
-        order_ref=ref,
-        at=sweep.at,
-        kind=EventKind.STATUS,
-        status=order.status,
-        perm_id=order.perm_id,
-        filled=order.filled,
-        remaining=order.remaining,
-        text=order.text,
-    )
-
-
-def _fill_event(ref: str, fill: Fill) -> OrderEvent:
-    return OrderEvent(
-        order_ref=ref,
-        at=fill.at,
-        kind=EventKind.FILL,
-        perm_id=fill.perm_id,
-        fill=replace(fill, order_ref=ref),
-    )
-
-
-def _fills_gone(known: Mapping[str, OrderLife], sweep: OrderSweep) -> Iterable[OrderEvent]:
-    """An order that the book calls filled, and whose executions the gateway has forgotten.
-
-    It can no longer be followed: price and quantity are for a person to look up.
-    """
-    for order in sweep.completed_orders:
-        ref = _our_ref(known, order.order_ref, order.perm_id)
-        if ref is None or _STATES.get(order.status) is not OrderState.FILLED:
-            continue
-        told = (f for f in sweep.fills if ref == _our_ref(known, f.order_ref, f.perm_id))
-        executions = final_fills((*known[ref].fills, *told))
-        if sum(f.quantity for f in executions) < known[ref].order.quantity:
-            yield OrderEvent(
-                order_ref=ref,
-                at=sweep.at,
-                kind=EventKind.ABSENT,
-                perm_id=order.perm_id,
-                text="the broker's book calls it filled, but its executions are no longer told",
-            )
-
-
-def _absent(
-    known: Mapping[str, OrderLife], shown: set[str], sweep: OrderSweep
-) -> Sequence[OrderEvent]:
-    return [
-        OrderEvent(
-            order_ref=ref,
-            at=sweep.at,
-            kind=EventKind.ABSENT,
-            text="not in the broker's open or completed orders, nor in its executions",
-        )
-        for ref, life in known.items()
-        if ref not in shown and life.state is not OrderState.INTENDED and not life.state.final
-    ]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
+from afterclose import clock as calendar
 from afterclose.domain.contracts import FuturesContract, Session
 from afterclose.domain.netting import (
     NET_MODEL,
@@ -19,6 +20,9 @@ from afterclose.domain.orders import BasketOrder, OrderState
 from afterclose.domain.sending import DESK_MODEL, shares
 from afterclose.ports import Ledger
 from afterclose.stages import netting
+
+#: How many sessions back an order is looked for: three weeks of evenings.
+_SESSIONS = 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +71,36 @@ def session_lives(ledger: Ledger, session: date) -> Mapping[str, OrderLife]:
     """Return the life of every name of a session, rows that an order carries included."""
     known = lives(ledger.orders(session), ledger.events(session))
     return with_rows(known, ledger.netting(session))
+
+
+def lately(ledger: Ledger, until: Session) -> Sequence[Session]:
+    """Sessions of the last three weeks for which this desk named an order, the newest first."""
+    oldest = three_weeks_before(until)
+    return [day for day in reversed(ledger.sessions()) if oldest <= day <= until]
+
+
+def three_weeks_before(session: Session) -> Session:
+    """How far back unfinished business is looked for."""
+    return calendar.sessions_before(calendar.session_on_or_before(session), _SESSIONS)
+
+
+def unended_by_hand(ledger: Ledger, until: Session) -> frozenset[Session]:
+    """Sessions of the last three weeks with an order by hand whose end nobody has seen.
+
+    Such an order has no evening of its own that would be settled.
+    """
+    return frozenset(
+        day
+        for day in lately(ledger, until)
+        if any(order.model == DESK_MODEL for order in at_large(ledger, day))
+    )
+
+
+def at_large(ledger: Ledger, session: Session) -> tuple[BasketOrder, ...]:
+    """Orders of a session that left, and whose end nobody has seen."""
+    known = lives(ledger.orders(session), ledger.events(session)).values()
+    out = (k for k in known if k.state is not OrderState.INTENDED and not k.state.final)
+    return tuple(life.order for life in out)
 
 
 def departed(ledger: Ledger, session: date, orders: Iterable[BasketOrder]) -> tuple[OrderLife, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -9,14 +10,16 @@ from datetime import datetime, timedelta
 from afterclose import clock as calendar
 from afterclose.artifacts import RunFolder
 from afterclose.domain.audit import AuditReport
+from afterclose.domain.book_events import sweep_events
+from afterclose.domain.broker_book import OrderSweep
 from afterclose.domain.contracts import RootSymbol
 from afterclose.domain.market import MarketSnapshot
 from afterclose.domain.netting import Transfer
-from afterclose.domain.order_life import OrderLife, lives, sweep_events
+from afterclose.domain.order_life import OrderLife, lives
 from afterclose.domain.orders import Approval, BasketOrder, OrderEvent, OrderState
 from afterclose.domain.runs import BARRED, Mode, RunState
 from afterclose.domain.sending import LimitFigure, SendLimits
-from afterclose.errors import LiveNotAllowed, NotApproved, NotPossible
+from afterclose.errors import BrokerError, LiveNotAllowed, NotApproved, NotPossible
 from afterclose.evening import run_files, telling
 from afterclose.evening.books import Books, departed
 from afterclose.evening.desk import Desk
@@ -78,7 +81,8 @@ class Rehearsal:
 
     ``crossing`` is what rows would buy of each other inside the desk; what crossed already is left
     out. ``models`` names the model of each of those rows. While ``stopped`` says why, nothing at
-    all would go: a halt stands, or the gateway restarts.
+    all would go: a halt stands, the gateway restarts, or the broker's book did not come whole, and
+    then it is not known either what of ``leaving`` is at the broker already.
     """
 
     leaving: tuple[submit.Departure, ...]
@@ -100,13 +104,13 @@ def may_send_until(desk: Desk) -> datetime | None:
     return submit.sends_until(windows, now, before)
 
 
-def _stopped(desk: Desk) -> str:
+def _stopped(desk: Desk, book: OrderSweep) -> str:
     """Say what forbids to begin anything now, as ``trade`` would; empty when nothing does."""
     halt, now = desk.ledger.halted(), desk.clock.now()
     if halt is not None:
         return f"this desk was halted at {halt.at:%Y-%m-%d %H:%M} UTC by {halt.by}: {halt.reason}"
     window = submit.standing(restarts(desk.settings, now), now, before_restart(desk.settings))
-    return "" if window is None else window.text
+    return book.gap if window is None else window.text
 
 
 def require_nothing_left(ledger: Ledger, audited: AuditReport) -> AuditReport:
@@ -135,14 +139,15 @@ async def rehearse(desk: Desk, folder: RunFolder) -> Rehearsal:
         orders = {o.order_ref: o for o in (*desk.ledger.orders(session), *approved.orders)}
         known = lives(orders.values(), desk.ledger.events(session))
         known = lives(orders.values(), (*desk.ledger.events(session), *sweep_events(known, book)))
-        submit.refuse_overtaken(desk.ledger, submit.to_send(known, asked.orders), asked.netting)
+        waiting = submit.to_send(known, asked.orders)
+        submit.refuse_overtaken(desk.ledger, waiting, asked.netting, known)
         leaving = await submit.rehearse(reader, asked, known)
     crossed = {(t.bought, t.sold) for t in desk.ledger.netting(session).transfers}
     return Rehearsal(
         leaving=leaving,
         crossing=tuple(t for t in approved.netting.transfers if (t.bought, t.sold) not in crossed),
         models=approved.netting.models(),
-        stopped=_stopped(desk),
+        stopped=_stopped(desk, book),
     )
 
 
@@ -220,12 +225,15 @@ async def watch(
     folder: RunFolder,
     *,
     on_event: Callable[[OrderEvent], None],
+    on_lost: Callable[[BrokerError], None] = lambda _error: None,
     follow: submit.Follow = submit.until_final,
 ) -> Mapping[str, OrderLife]:
     """Follow what was sent, and send nothing: after a restart, or when the approval is over.
 
-    Raises NotApproved when nothing of this evening was ever approved.
+    ``on_lost`` hears it when the gateway was lost on the way, as the channels do. Raises
+    NotApproved when nothing of this evening was ever approved.
     """
+    lost, heard_lost = telling.remembered(on_lost)
     shown = run_files.read_view(folder)
     run_id, session = shown.audit.run_id, shown.audit.session
     approval = desk.ledger.approval(run_id)
@@ -235,11 +243,14 @@ async def watch(
     sent = [k.order for k in known.values() if k.state is not OrderState.INTENDED]
     qualified = {r.order.contract: r.qualified for r in shown.audit.rows if r.qualified}
     async with telling.stopping(desk, session), desk.open_order_desk(approval) as order_desk:
-        return await submit.run(
+        heard = await submit.run(
             order_desk,
             desk.ledger,
             submit.SubmitRequest(run_id=run_id, orders=sent, qualified=qualified, sends=False),
             desk.clock,
             on_event=on_event,
+            on_lost=heard_lost,
             follow=follow,
         )
+    await asyncio.to_thread(telling.followed, desk, session, tuple(heard.values()), lost)
+    return heard

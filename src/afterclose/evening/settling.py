@@ -16,17 +16,18 @@ from afterclose import clock as calendar
 from afterclose.artifacts import RunFolder
 from afterclose.domain.account import AccountSnapshot
 from afterclose.domain.audit import Reconciliation
+from afterclose.domain.book_events import sweep_events
 from afterclose.domain.broker_book import OrderSweep
 from afterclose.domain.contracts import FuturesContract, Session, read_symbol
 from afterclose.domain.findings import Finding
 from afterclose.domain.market import Qualification, QualificationState
 from afterclose.domain.nav import NavHistory
-from afterclose.domain.order_life import OrderLife, lives, sweep_events
+from afterclose.domain.order_life import OrderLife, lives
 from afterclose.domain.orders import Fill, OrderState
 from afterclose.domain.runs import SENT, ModelResult, RunState
 from afterclose.errors import LedgerElsewhere
 from afterclose.evening import nav_book, run_files, telling
-from afterclose.evening.books import Books, read_books
+from afterclose.evening.books import Books, read_books, unended_by_hand
 from afterclose.evening.desk import Desk
 from afterclose.evening.journal import RunJournal
 from afterclose.evening.orders import held_contracts
@@ -83,8 +84,7 @@ async def settle(desk: Desk, folder: RunFolder) -> Reconciliation:
     with run.stage("settle") as stage:
         async with desk.reader(stage.says) as reader:
             sweep = await reader.sweep()
-            known = lives_in(desk.ledger, session, sweep)
-            desk.ledger.append_events(run.manifest.run_id, sweep_events(known, sweep))
+            write_down(desk.ledger, run.manifest.run_id, session, sweep)
             books = read_books(desk.ledger, (m.name for m in desk.settings.models), session)
             held = books.held_together()
             account = await reader.account(desk.settings.desk.account)
@@ -122,9 +122,13 @@ async def settle(desk: Desk, folder: RunFolder) -> Reconciliation:
 
 
 async def take_value(desk: Desk) -> None:
-    """Record what the account is worth and what others traded, where no evening is settled."""
+    """Record what the account is worth and what others traded, where no evening is settled.
+
+    What the book tells of orders by hand, which have no evening, is written down with it.
+    """
     async with desk.reader() as reader:
         sweep = await reader.sweep()
+        hear(desk, sweep)
         account = await reader.account(desk.settings.desk.account)
         wanted = {*_held_before(desk), *_in_account(desk, account)}
         names = await reader.qualify(held_contracts(desk.specs, sorted(wanted)))
@@ -140,13 +144,30 @@ def _of_strangers(
     return [(known.get(f.con_id), f) for f in sweep.fills if f.order_ref not in ours]
 
 
-def lives_in(ledger: Ledger, session: Session, sweep: OrderSweep) -> Mapping[str, OrderLife]:
-    """Return the orders of a session, and of every other one of which the broker's book tells.
+def hear(desk: Desk, sweep: OrderSweep) -> None:
+    """Write down what the book tells of our orders; nothing where the ledger is another's."""
+    now = desk.clock.now()
+    try:
+        write_down(desk.ledger, f"look-{now:%Y%m%d-%H%M%S}", calendar.session_at(now), sweep)
+    except LedgerElsewhere as error:
+        desk.say(f"what the broker's book tells was not written down: {error}")
 
-    An order for a day on which its exchange was closed works on; the gateway tells its executions
-    until midnight, and by then a later evening is the one that is looked at.
+
+def write_down(ledger: Ledger, run_id: str, session: Session, sweep: OrderSweep) -> None:
+    """Write down what the broker's book tells, and does not tell, of our orders."""
+    ledger.append_events(run_id, sweep_events(lives_in(ledger, session, sweep), sweep))
+
+
+def lives_in(ledger: Ledger, session: Session, sweep: OrderSweep) -> Mapping[str, OrderLife]:
+    """Return the orders of a session, and of every other one that the book can tell of.
+
+    Those are orders that are in it (one for a day on which its exchange was closed works on; the
+    gateway tells its executions until midnight, and by then a later evening is the one that is
+    looked at), and orders by hand whose end nobody has seen: where the whole book does not show
+    them they are unknown, and a person can say what became of them.
     """
     sessions = {session, *(order.session for order in ledger.named(_told(sweep)).values())}
+    sessions |= unended_by_hand(ledger, session)
     known: dict[str, OrderLife] = {}
     for each in sorted(sessions):
         known.update(lives(ledger.orders(each), ledger.events(each)))

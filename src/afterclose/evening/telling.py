@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 
 from afterclose.artifacts import RunFolder
@@ -111,6 +111,19 @@ def _orders(report: AuditReport) -> str:
     return "\n".join([*_first(lines), *([f"{blocked} more are blocked"] if blocked else [])])
 
 
+def remembered(
+    on_lost: Callable[[BrokerError], None],
+) -> tuple[list[BrokerError], Callable[[BrokerError], None]]:
+    """Return losses of the gateway as they come, and who hears them and passes them on."""
+    lost: list[BrokerError] = []
+
+    def heard(error: BrokerError) -> None:
+        lost.append(error)
+        on_lost(error)
+
+    return lost, heard
+
+
 def sent(
     desk: Desk, session: object, lives: Collection[OrderLife], lost: Sequence[BrokerError] = ()
 ) -> None:
@@ -120,15 +133,8 @@ def sent(
     left = [life for life in lives if life.state is not OrderState.INTENDED]
     doubtful = [life for life in lives if life.state in {OrderState.UNKNOWN, OrderState.SENT}]
     refused = [life for life in lives if life.state is OrderState.REJECTED]
-    if lost:
-        staying = f"{counts[OrderState.INTENDED]} orders were not sent"
-        desk.tell(
-            Notice(
-                told=Told.PROBLEM,
-                title=f"{session}: the gateway was lost while orders were sent",
-                text=f"{lost[0]}; {staying}. When it is back, 'afterclose send' goes on.",
-            )
-        )
+    staying = f"{counts[OrderState.INTENDED]} orders were not sent"
+    _gateway_lost(desk, session, lost, "sent", f"{staying}. When it is back, 'afterclose send'")
     if doubtful or refused:
         desk.tell(
             Notice(
@@ -140,6 +146,29 @@ def sent(
     desk.tell(Notice(told=Told.SENT, title=f"{session}: {len(left)} orders sent", text=told))
     if left and all(life.state.final for life in left):
         filled(desk, session, left)
+
+
+def followed(
+    desk: Desk, session: object, lives: Collection[OrderLife], lost: Sequence[BrokerError]
+) -> None:
+    """Tell how the gateway was lost while what had been sent was followed, if it was."""
+    waiting = sum(not life.state.final for life in lives)
+    said = f"{waiting} of {len(lives)} orders were not final. When it is back"
+    _gateway_lost(desk, session, lost, "followed", f"{said}, 'afterclose review'")
+
+
+def _gateway_lost(
+    desk: Desk, session: object, lost: Sequence[BrokerError], doing: str, standing: str
+) -> None:
+    """Tell the first loss; ``standing`` ends with the command that goes on."""
+    if lost:
+        desk.tell(
+            Notice(
+                told=Told.PROBLEM,
+                title=f"{session}: the gateway was lost while orders were {doing}",
+                text=f"{lost[0]}; {standing} goes on.",
+            )
+        )
 
 
 def _life(life: OrderLife) -> str:

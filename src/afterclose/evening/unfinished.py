@@ -19,14 +19,13 @@ from afterclose.domain.findings import Finding, Severity
 from afterclose.domain.order_life import OrderLife, lives
 from afterclose.domain.orders import OrderState
 from afterclose.domain.runs import RunManifest, RunState
+from afterclose.domain.sending import DESK_MODEL
 from afterclose.errors import DataError
 from afterclose.evening import run_files
-from afterclose.evening.books import session_lives
+from afterclose.evening.books import lately, session_lives, three_weeks_before
 from afterclose.evening.journal import MANIFEST
 from afterclose.ports import Ledger
 
-#: How far back is looked: three weeks of evenings.
-_SESSIONS = 15
 _DOUBTFUL = frozenset({OrderState.SENT, OrderState.UNKNOWN})
 _AT_THE_EXCHANGE = frozenset(
     {OrderState.ACKNOWLEDGED, OrderState.WORKING, OrderState.PARTLY_FILLED}
@@ -74,7 +73,7 @@ def past_evenings(runs: Path, ledger: Ledger, before: Session) -> tuple[PastEven
 
     Only the last three weeks are looked at.
     """
-    oldest = _oldest(before)
+    oldest = three_weeks_before(before)
     by_session: dict[date, list[RunFolder]] = {}
     for path in sorted(runs.glob("????-??-??-*"), key=_written):
         session = _session_of(path)
@@ -82,10 +81,6 @@ def past_evenings(runs: Path, ledger: Ledger, before: Session) -> tuple[PastEven
             by_session.setdefault(session, []).append(RunFolder(path))
     found = (_evening(ledger, s, by_session[s]) for s in sorted(by_session, reverse=True))
     return tuple(evening for evening in found if evening is not None)
-
-
-def _oldest(before: Session) -> Session:
-    return calendar.sessions_before(calendar.session_on_or_before(before), _SESSIONS)
 
 
 def _written(path: Path) -> float:
@@ -140,7 +135,7 @@ def doubtful(runs: Path, ledger: Ledger, session: Session) -> Mapping[FuturesCon
             "contract is not known",
             _looks_again(evenings.get(day)),
         )
-        for day in _sessions(ledger, session)
+        for day in _before(ledger, session)
         for life in _in_doubt(ledger, day)
     }
 
@@ -171,15 +166,19 @@ def _unheard(ledger: Ledger, session: Session, *, since: datetime) -> Sequence[O
     ]
 
 
-def _sessions(ledger: Ledger, before: Session) -> Sequence[Session]:
-    """Sessions of the last three weeks in which this desk named an order, the newest first."""
-    oldest = _oldest(before)
-    return [day for day in reversed(ledger.sessions()) if oldest <= day < before]
+def _before(ledger: Ledger, session: Session) -> Sequence[Session]:
+    return [day for day in lately(ledger, session) if day < session]
 
 
 def _in_doubt(ledger: Ledger, session: Session) -> Sequence[OrderLife]:
     lives = session_lives(ledger, session).values()
-    return [life for life in lives if life.state in _DOUBTFUL]
+    return [life for life in lives if life.state in _DOUBTFUL or _never_looked_for(life)]
+
+
+def _never_looked_for(life: OrderLife) -> bool:
+    """An order by hand of an earlier session that the journal has still working."""
+    by_hand = life.order.model == DESK_MODEL
+    return by_hand and life.state is not OrderState.INTENDED and not life.state.final
 
 
 def _looks_again(evening: PastEvening | None) -> str:
@@ -202,7 +201,7 @@ def findings(runs: Path, ledger: Ledger, session: Session) -> tuple[Finding, ...
 
 def _by_hand(ledger: Ledger, session: Session, evenings: Collection[Session]) -> Iterator[Finding]:
     """Orders in doubt of sessions that have no evening: no settling of one would tell of them."""
-    for day in _sessions(ledger, session):
+    for day in _before(ledger, session):
         lives = () if day in evenings else _in_doubt(ledger, day)
         if lives:
             told = ", ".join(f"{life.order.order_ref} is {life.state.value}" for life in lives)

@@ -231,6 +231,7 @@ def _why_life(life: OrderLife, filled: int) -> tuple[BreakCause, str] | None:
         return BreakCause.WORKING, ref
     if filled < life.order.quantity:
         part = f"{filled} of {life.order.quantity}"
+        part += f": {life.by_hand}" if life.by_hand else ""
         return (BreakCause.PARTLY_FILLED if filled else BreakCause.NOT_FILLED), part
     return None
 

@@ -11,8 +11,9 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from afterclose.domain.book_events import sweep_events
 from afterclose.domain.broker_book import BrokerOrder, OrderSweep
-from afterclose.domain.order_life import lives, sweep_events
+from afterclose.domain.order_life import lives
 from afterclose.domain.orders import BasketOrder, OrderEvent
 from afterclose.errors import BrokerError, BrokerTimeout
 from afterclose.ports import Ledger, OrderDesk
@@ -91,7 +92,7 @@ class _Work:
         book = await self._desk.sweep()
         if book.unknown:
             raise BrokerTimeout(
-                f"the broker's book could not be read whole: no end of {', '.join(book.unknown)}",
+                book.gap,
                 hint="what is working is not known; look in TWS, then try again",
             )
         refs = {order.order_ref for order in (*book.open_orders, *book.completed_orders)}

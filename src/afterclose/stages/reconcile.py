@@ -126,7 +126,9 @@ def _outcome(life: OrderLife, *, closed: bool) -> OrderOutcome:
 
 
 def _order_findings(life: OrderLife, *, closed: bool) -> Iterable[Finding]:
-    order, said = life.order, f" ({life.text})" if life.text else ""
+    order = life.order
+    words = "; ".join(dict.fromkeys(text for text in (life.by_hand, life.text) if text))
+    said = f" ({words})" if words else ""
     name = order.contract.symbol
 
     def finding(code: str, severity: Severity, message: str, hint: str) -> Finding:

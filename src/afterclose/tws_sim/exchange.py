@@ -123,10 +123,16 @@ class Exchange:
         """End a working order."""
         self._end(order, Status.CANCELLED, reason)
 
+    def send_on(self, order: Order) -> None:
+        """Let an order go to the market that was held."""
+        order.held, order.status = False, Status.PRE_SUBMITTED
+        self._begin(order)
+        self._schedule(order)
+
     def _begin(self, order: Order) -> None:
         hours = self._prices.session(order.instrument, self.at)
         order.expires_at = _expiry(order.ticket, hours)
-        if not order.ticket.transmit:
+        if order.held or not order.ticket.transmit:
             self._tell(StatusChanged(order=order))
             return
         if not hours.contains(self.at):
@@ -175,7 +181,7 @@ class Exchange:
 
     def _due(self, order: Order) -> datetime | None:
         """Return the next instant after now at which something can happen to an order."""
-        if not order.ticket.transmit:
+        if order.held or not order.ticket.transmit:
             return order.expires_at
         hours = self._prices.session(order.instrument, self.at)
         if not hours.contains(self.at):
@@ -199,7 +205,7 @@ class Exchange:
         expires = order.expires_at is not None and order.expires_at <= self.at
         if order.ticket.order_type in CLOSING_TYPES and running.closes <= self.at:
             self._attempt(order)
-        elif not expires and running.contains(self.at) and order.ticket.transmit:
+        elif not expires and running.contains(self.at) and order.ticket.transmit and not order.held:
             if order.status is Status.PRE_SUBMITTED and not needs_trigger(order):
                 self._work(order)
             else:
@@ -286,7 +292,7 @@ class Exchange:
         )
 
     def _complete(self, order: Order, status: Status, text: str) -> None:
-        order.status = status
+        order.status, order.held = status, False
         order.completed_at = self.at
         order.completed_text = text
         if self.working.pop(order.perm_id, None) is not None:

@@ -23,6 +23,8 @@ _CANCEL_TIME, _READ_ONLY = (
     169,
     ("Error validating request.-'bH' : cause - The API interface is currently in Read-Only mode."),
 )
+#: The size limit, of all precautions: TWS keeps what they stop, not transmitted.
+_PRECAUTION = 383
 _PRESET_TIF = "Order TIF was set to DAY based on order preset."
 _NO_EXCHANGE = "Error validating request.-'bH' : cause - Missing order exchange."
 
@@ -98,6 +100,12 @@ def _take(gateway: Gateway, client: Client, request: OrderRequest, item: Instrum
         _refuse(gateway, client, order, refusal)
         return
     gateway.by_client[client.client_id, request.order_id] = order
+    reason = gateway.scenario.hold.get(item.root)
+    if reason is not None:
+        order.held, order.status = True, Status.INACTIVE
+        gateway.deliver(
+            order, [messages.error(client.version, order.order_id, _PRECAUTION, reason)]
+        )
     gateway.exchange.submit(order)
     if not ticket.tif:
         _preset(gateway, order)

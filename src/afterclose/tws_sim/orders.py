@@ -23,7 +23,7 @@ class Action(StrEnum):
 
 
 class Status(StrEnum):
-    """What orderStatus says. Filled, Cancelled and Inactive are final."""
+    """What orderStatus says. Filled, Cancelled and Inactive are final, but for a held order."""
 
     PENDING_CANCEL = "PendingCancel"
     PRE_SUBMITTED = "PreSubmitted"
@@ -87,6 +87,8 @@ class Order:
     """A partly filled order finds new contracts at the price from this instant on."""
     completed_at: datetime | None = None
     completed_text: str = ""
+    held: bool = False
+    """Kept by a precaution, inactive: it goes to the market only when a person sends it on."""
     silent: bool = field(default=False)
     """Set by a scenario: the client never hears of this order."""
 
@@ -100,7 +102,7 @@ class Order:
 
     @property
     def is_working(self) -> bool:
-        return not self.status.is_final
+        return self.held or not self.status.is_final
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +150,8 @@ class OrderView:
     algo: str
     good_after: datetime | None
     outside_rth: bool
+    #: Kept by a precaution: it goes nowhere until a person sends it on.
+    held: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,6 +210,7 @@ def order_view(order: Order) -> OrderView:
         algo=order.ticket.algo,
         good_after=order.ticket.good_after,
         outside_rth=order.ticket.outside_rth,
+        held=order.held,
     )
 
 

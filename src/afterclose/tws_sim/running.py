@@ -7,7 +7,9 @@ import threading
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
+from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -120,6 +122,30 @@ class RunningGateway:
     def positions(self) -> tuple[PositionView, ...]:
         """Return the open positions, by contract id."""
         return self._ask(self._gateway.account.views)
+
+    def send_on(self, order_ref: str) -> None:
+        """Do what a person does at TWS: send on the orders of this reference that it holds."""
+
+        async def sent_on() -> None:
+            exchange = self._gateway.exchange
+            for order in list(exchange.working.values()):
+                if order.held and order.ticket.order_ref == order_ref:
+                    exchange.send_on(order)
+            await self._server.flush()
+
+        self._await(sent_on())
+
+    def change(self, order_ref: str, *, quantity: int) -> None:
+        """Do what a person does at TWS: give the working orders of this reference another size."""
+
+        async def changed() -> None:
+            exchange = self._gateway.exchange
+            for order in list(exchange.working.values()):
+                if order.ticket.order_ref == order_ref:
+                    exchange.replace(order, replace(order.ticket, quantity=Decimal(quantity)))
+            await self._server.flush()
+
+        self._await(changed())
 
     # -- faults ------------------------------------------------------------------------------
 

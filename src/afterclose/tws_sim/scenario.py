@@ -83,6 +83,9 @@ class Scenario:
 
     [orders]
     reject                             root -> text of the 201
+    hold                               root -> text of the 383: a precaution keeps the order in TWS,
+                                       inactive among the open ones, until a person sends it on
+                                       (``RunningGateway.send_on``)
     partial_fills                      root -> most contracts per fill
     no_callback                        order numbers that never get an answer
     drop_before, drop_after            order numbers at which the socket breaks, before or after
@@ -127,6 +130,7 @@ class Scenario:
     competing_session: bool = False
     price_shift: Mapping[str, PriceShift] = field(default_factory=lambda: _EMPTY)
     reject: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+    hold: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     partial_fills: Mapping[str, int] = field(default_factory=lambda: _EMPTY)
     no_callback: frozenset[int] = frozenset()
     drop_before: frozenset[int] = frozenset()
@@ -262,7 +266,7 @@ _SECTIONS: Mapping[str, frozenset[str]] = MappingProxyType(
         ),
         "orders": frozenset(
             {
-                *("reject", "partial_fills", "no_callback", "drop_before", "drop_after"),
+                *("reject", "hold", "partial_fills", "no_callback", "drop_before", "drop_after"),
                 *("read_only", "duplicate_callbacks", "reverse_callbacks", "late_callbacks_s"),
                 *(
                     "size_limit",

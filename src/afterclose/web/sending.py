@@ -10,7 +10,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import CancelledError
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 from afterclose import nightly
@@ -40,6 +40,8 @@ class _Job:
     act: Act
     confirmed: str = ""
     opened: threading.Event = field(default_factory=threading.Event)
+    #: Set when it is to end, at whatever point it is: it may wait for the desk, and have no loop.
+    stopped: threading.Event = field(default_factory=threading.Event)
     loop: asyncio.AbstractEventLoop | None = None
     order_desk: OrderDesk | None = None
     task: asyncio.Task[None] | None = None
@@ -102,9 +104,16 @@ class Sender:
                 "the line to the gateway ended; nothing was cancelled"
             )
         for ref in refs:
-            asking = asyncio.run_coroutine_threadsafe(desk.cancel(ref), loop)
+            asking = desk.cancel(ref)
             try:
-                asking.result(_GATEWAY_WITHIN_S)
+                asked = asyncio.run_coroutine_threadsafe(asking, loop)
+            except RuntimeError:  # it has ended meanwhile, and its loop is closed
+                asking.close()
+                raise BrokerTimeout(
+                    f"the line to the gateway ended before the cancellation of {ref}"
+                ) from None
+            try:
+                asked.result(_GATEWAY_WITHIN_S)
             except (TimeoutError, CancelledError):
                 raise BrokerTimeout(f"the gateway did not take the cancellation of {ref}") from None
 
@@ -113,8 +122,10 @@ class Sender:
         job = self._job
         if job is None:
             return
+        job.stopped.set()
         if job.loop is not None and job.task is not None:
-            job.loop.call_soon_threadsafe(job.task.cancel)
+            with suppress(RuntimeError):  # it has ended meanwhile, and its loop is closed
+                job.loop.call_soon_threadsafe(job.task.cancel)
         if job.thread is not None:
             job.thread.join(_GATEWAY_WITHIN_S)
 
@@ -131,7 +142,8 @@ class Sender:
             with self._access.act(wait_s=_DESK_WITHIN_S) as desk:
                 lost = asyncio.run(self._follow(job, desk))
             if lost is not None:
-                text = f"the gateway was lost while orders were sent: {lost}"
+                doing = "sent" if job.act is Act.SEND else "followed"
+                text = f"the gateway was lost while orders were {doing}: {lost}"
                 hint = "when it is back, look again: what never left can be sent then"
                 now = self._access.clock.now()
                 notes.write(job.folder, Note(at=now, act=Act.LINE, text=text, hint=hint))
@@ -153,6 +165,8 @@ class Sender:
         lost: list[BrokerError] = []
         job.loop = asyncio.get_running_loop()
         job.task = asyncio.current_task()
+        if job.stopped.is_set():  # before it could be told
+            raise asyncio.CancelledError
         remembering = replace(desk, open_order_desk=_remembering(job, desk.open_order_desk))
         heard, until = self._listener(job), submit.until_final
         if job.act is Act.SEND:
@@ -165,7 +179,9 @@ class Sender:
                 confirmed=job.confirmed,
             )
         else:
-            await nightly.watch(remembering, job.folder, on_event=heard, follow=until)
+            await nightly.watch(
+                remembering, job.folder, on_event=heard, on_lost=lost.append, follow=until
+            )
         return lost[0] if lost else None
 
     def _listener(self, job: _Job) -> Callable[[OrderEvent], None]:

@@ -40,6 +40,7 @@ from integration.audit.evenings import (
     order,
 )
 from integration.ibkr.gateways import GatewayTime, reader_of
+from integration.ibkr.hurry import hurried
 from unit.ibkr.ibkr_values import ACCOUNT
 
 pytestmark = pytest.mark.anyio
@@ -246,7 +247,7 @@ async def test_unknown_positions_block_what_sells(
 
     @asynccontextmanager
     async def impatient() -> AsyncIterator[Any]:
-        async with reader_of(gateway, timeout_s=0.6) as reader:
+        async with reader_of(gateway) as reader, hurried(gateway):
             yield reader
 
     made = await audit_file(

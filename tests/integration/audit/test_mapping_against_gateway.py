@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from decimal import Decimal
 
@@ -17,6 +16,7 @@ from afterclose.domain.orders import TradeKind
 from afterclose.stages import mapping
 from integration.audit.evenings import SESSION, Start, mapped, order, vendor_close
 from integration.ibkr.gateways import desk_of, following, reader_of
+from integration.ibkr.hurry import hurried
 
 pytestmark = pytest.mark.anyio
 
@@ -152,7 +152,7 @@ async def test_a_gateway_that_does_not_answer_is_unknown_not_wrong(
 ) -> None:
     gateway = start('[connection]\nmissing_end = ["contractDetails"]')
     asked = question(everything, mapped("ES", "202603"))
-    async with asyncio.timeout(30), reader_of(gateway, timeout_s=0.3) as reader:
+    async with reader_of(gateway) as reader, hurried(gateway):
         (checked,) = await mapping.run(reader, asked)
 
     assert [f.code for f in checked.findings] == ["AC211"]

@@ -29,6 +29,7 @@ from integration.audit.evenings import (
     snapshot_of,
 )
 from integration.ibkr.gateways import GatewayTime, reader_of
+from integration.ibkr.hurry import hurried
 from unit.ibkr.ibkr_values import ACCOUNT
 
 pytestmark = pytest.mark.anyio
@@ -151,11 +152,12 @@ async def test_a_gateway_that_does_not_answer_leaves_the_margin_unknown(
 
     @asynccontextmanager
     async def slow() -> AsyncIterator[IbkrMarginPreview]:
-        async with preview_of(gateway, timeout_s=0.4) as preview:
-            slow_answers = tws_sim.Scenario.from_toml("[connection]\nslow_answers_s = 2")
+        async with preview_of(gateway) as preview:
+            slow_answers = tws_sim.Scenario.from_toml("[connection]\nslow_answers_s = 600")
             await asyncio.to_thread(gateway.switch, slow_answers)
             try:
-                yield preview
+                async with hurried(gateway):
+                    yield preview
             finally:
                 await asyncio.to_thread(gateway.switch, tws_sim.Scenario())
 

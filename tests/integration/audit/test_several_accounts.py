@@ -15,6 +15,8 @@ from afterclose.domain.market import MarketSnapshot
 from afterclose.errors import AccountMismatch
 from afterclose.stages import snapshot
 from integration.audit.evenings import EVENING, SESSION, mapped
+from integration.ibkr.gateways import PATIENCE_S
+from integration.ibkr.hurry import hurried
 from integration.ibkr.peer import Answers, Peer
 from unit.ibkr.ibkr_values import ACCOUNT
 
@@ -66,9 +68,17 @@ async def two_accounts() -> AsyncIterator[int]:
 
 
 async def read(port: int, account: str) -> MarketSnapshot:
-    async with open_reader(
-        host="127.0.0.1", port=port, client_id=7, account="", timeout_s=0.5, pacing_pause_s=0
-    ) as reader:
+    async with (
+        open_reader(
+            host="127.0.0.1",
+            port=port,
+            client_id=7,
+            account="",
+            timeout_s=PATIENCE_S,
+            pacing_pause_s=0,
+        ) as reader,
+        hurried(),
+    ):
         request = snapshot.SnapshotRequest(
             session=SESSION,
             account=account,

@@ -17,7 +17,7 @@ from afterclose.errors import BrokerUnavailable
 from unit.ibkr.ibkr_values import ACCOUNT, approval
 
 #: Long enough for a busy machine, short enough for a test that fails.
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 Start = Callable[..., tws_sim.RunningGateway]
 

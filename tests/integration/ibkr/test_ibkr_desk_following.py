@@ -22,6 +22,7 @@ from integration.ibkr.gateways import (
     following,
     qualified_by,
 )
+from integration.ibkr.hurry import hurried
 from unit.ibkr.ibkr_values import CL, ES, order
 from unit.tws_sim.sim_market import TUESDAY_CLOSE, TUESDAY_OPEN
 
@@ -175,13 +176,14 @@ async def test_nothing_is_sent_while_tws_has_lost_ibkrs_servers(start: Start) ->
 async def test_the_book_is_read_again_after_tws_had_lost_ibkrs_servers(start: Start) -> None:
     gateway = start()
     es = await qualified_by(gateway, ES)
-    async with desk_of(gateway, BUY, timeout_s=0.5) as desk, following(desk) as seen:
+    async with desk_of(gateway, BUY) as desk, following(desk) as seen:
         await desk.sweep()
         fault = '[connection]\nconnectivity = "restored, data lost"\nmissing_end = ["openOrders"]'
         await asyncio.to_thread(gateway.switch, tws_sim.Scenario.from_toml(fault))
         await seen.until(lambda events: any(e.code == 1101 for e in events))
-        with pytest.raises(BrokerTimeout, match="nothing was sent"):
-            await desk.place(BUY, es)
+        async with hurried(gateway):
+            with pytest.raises(BrokerTimeout, match="nothing was sent"):
+                await desk.place(BUY, es)
     assert gateway.orders() == ()
 
 

@@ -19,6 +19,7 @@ from afterclose.errors import (
     NotApproved,
     RunAlreadySubmitted,
 )
+from afterclose.tws_sim import server
 from integration.ibkr.gateways import (
     Start,
     advance,
@@ -27,6 +28,7 @@ from integration.ibkr.gateways import (
     qualified_by,
     reader_of,
 )
+from integration.ibkr.hurry import LoopTime, hurried
 from unit.ibkr.ibkr_values import CL, ES, order
 from unit.tws_sim.sim_market import MONDAY_EVENING, TUESDAY_OPEN
 
@@ -63,7 +65,12 @@ async def test_an_order_reaches_the_gateways_book_with_exactly_its_terms(start: 
     assert 10349 not in seen.codes()  # the time in force was ours, not a preset's
 
 
-async def test_a_desk_that_closes_at_once_takes_no_order_along(start: Start) -> None:
+@pytest.mark.parametrize("at_a_time", [65_536, 64], ids=["all at once", "word by word"])
+async def test_a_desk_that_closes_at_once_takes_no_order_along(
+    start: Start, monkeypatch: pytest.MonkeyPatch, at_a_time: int
+) -> None:
+    """A socket that is closed with answers unread in it breaks the line: what came last is lost."""
+    monkeypatch.setattr(server, "_READ_SIZE", at_a_time)
     gateway = start()
     es = await qualified_by(gateway, ES)
     orders = [
@@ -115,6 +122,8 @@ async def test_orders_that_wait_for_their_turn_stay_here_when_tws_loses_ibkrs_se
     gateway, orders = start(), sixty_orders()
     es, cl = await qualified_by(gateway, ES), await qualified_by(gateway, CL)
     async with desk_of(gateway, *orders) as desk, following(desk) as seen:
+        time = LoopTime()
+        time.stand_still()  # the second of the first fifty messages is not over
         placing = asyncio.gather(
             *(desk.place(each, es if each.mapped is ES else cl) for each in orders),
             return_exceptions=True,
@@ -122,6 +131,8 @@ async def test_orders_that_wait_for_their_turn_stay_here_when_tws_loses_ibkrs_se
         await seen.until(lambda events: len({e.order_ref for e in events}) > 30)
         lost = tws_sim.Scenario.from_toml('[connection]\nconnectivity = "lost"')
         await asyncio.to_thread(gateway.switch, lost)
+        await seen.until(lambda events: any(e.code == 1100 for e in events))
+        time.go_on()
         outcomes = await placing
     kept = [o for o, end in zip(orders, outcomes, strict=True) if end is not None]
     assert {type(end) for end in outcomes} == {type(None), BrokerUnavailable}
@@ -213,7 +224,7 @@ async def test_one_reference_is_sent_once_whichever_desk_comes_later(
 async def test_nothing_is_sent_while_the_book_cannot_be_read_whole(start: Start, part: str) -> None:
     gateway = start(f'[connection]\nmissing_end = ["{part}"]')
     es = await qualified_by(gateway, ES)
-    async with desk_of(gateway, BUY, timeout_s=0.3) as desk:
+    async with desk_of(gateway, BUY) as desk, hurried(gateway):
         with pytest.raises(BrokerTimeout, match="nothing was sent"):
             await desk.place(BUY, es)
     assert gateway.orders() == ()

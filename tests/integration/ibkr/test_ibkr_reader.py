@@ -20,6 +20,7 @@ from afterclose.domain.contracts import (
 )
 from afterclose.domain.market import AnswerState, QualificationState, QuoteKind
 from integration.ibkr.gateways import Start, advance, desk_of, qualified_by, reader_of
+from integration.ibkr.hurry import hurried
 from unit.ibkr.ibkr_values import ACCOUNT, CL, ES, FDAX, SI, ZC, mapped, order
 from unit.tws_sim.sim_market import MONDAY_EVENING, TUESDAY_OPEN
 
@@ -103,7 +104,7 @@ async def test_a_contract_that_the_gateway_does_not_know_is_missing(start: Start
 
 async def test_details_without_an_end_marker_are_unknown(start: Start) -> None:
     gateway = start('[connection]\nmissing_end = ["contractDetails"]')
-    async with reader_of(gateway, timeout_s=0.3) as reader:
+    async with reader_of(gateway) as reader, hurried(gateway):
         answer = (await reader.qualify([ES]))[ES.contract]
     assert answer.state is QualificationState.UNKNOWN
 
@@ -241,7 +242,7 @@ async def test_a_part_of_the_account_without_its_end_is_unknown_and_the_others_s
     start: Start, marker: str, name: str
 ) -> None:
     gateway = start(f'[connection]\nmissing_end = ["{marker}"]')
-    async with reader_of(gateway, timeout_s=0.5) as reader:
+    async with reader_of(gateway) as reader, hurried(gateway):
         account = await reader.account(ACCOUNT)
     assert account.unknown == (name,)
     assert (account.positions is None) == (name == "positions")

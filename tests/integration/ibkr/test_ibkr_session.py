@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -12,11 +11,12 @@ import pytest
 from afterclose import tws_sim
 from afterclose.adapters.ibkr.convert import contract_query
 from afterclose.adapters.ibkr.reader import open_reader
-from afterclose.adapters.ibkr.receiver import Outcome
+from afterclose.adapters.ibkr.receiver import Outcome, Part
 from afterclose.adapters.ibkr.session import connected
 from afterclose.domain.market import AnswerState, QualificationState
 from afterclose.errors import AccountMismatch, BrokerError, BrokerTimeout, BrokerUnavailable
 from integration.ibkr.gateways import PATIENCE_S, Start, reader_of
+from integration.ibkr.hurry import LoopTime, hurried
 from unit.ibkr.ibkr_values import ACCOUNT, CL, ES, mapped
 from unit.tws_sim.sim_market import MONDAY_EVENING
 
@@ -36,10 +36,7 @@ async def test_the_gateways_clock_and_accounts_are_read(start: Start) -> None:
         assert list(await reader.accounts()) == [ACCOUNT]
 
 
-async def test_nobody_listening_is_said_with_the_address_and_what_to_check() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
+async def test_nobody_listening_is_said_with_the_address_and_what_to_check(port: int) -> None:
     with pytest.raises(BrokerUnavailable, match=f"nobody listens at 127.0.0.1:{port}") as raised:
         await connect_to(port)
     assert "7497" in raised.value.hint
@@ -117,7 +114,7 @@ async def test_several_sessions_live_in_one_process(start: Start) -> None:
 
 async def test_what_is_not_answered_in_time_is_unknown_and_never_empty(start: Start) -> None:
     gateway = start()
-    async with reader_of(gateway, timeout_s=0.3) as reader:
+    async with reader_of(gateway) as reader, hurried(gateway):
         gateway.switch(_slow())
         with pytest.raises(BrokerTimeout):
             await reader.server_time()
@@ -133,6 +130,24 @@ async def test_what_is_not_answered_in_time_is_unknown_and_never_empty(start: St
     assert account.working_orders is None
     assert set(account.unknown) == {"account values", "positions", "open orders"}
     assert set(book.unknown) == {"open orders", "completed orders", "executions"}
+
+
+async def test_what_is_here_when_the_deadline_is_looked_at_came_in_time(start: Start) -> None:
+    """The machine slept, or had other work, while the answer lay there unread."""
+    gateway = start()
+    async with connected(
+        host=gateway.host, port=gateway.port, client_id=7, timeout_s=PATIENCE_S
+    ) as session:
+        time = LoopTime()
+        asking = asyncio.create_task(session.ask_time())
+        await asyncio.sleep(0)
+        assert len(session.receiver.by_turn[Part.SERVER_TIME]) == 1  # it is on its way
+        for _ in range(3):  # our loop stands still; the gateway reads, and answers
+            assert gateway.now == MONDAY_EVENING
+        time.put_forward(2 * PATIENCE_S)
+        reply = await asking
+    assert reply.outcome is Outcome.ENDED
+    assert reply.rows == (MONDAY_EVENING.timestamp(),)
 
 
 async def test_a_line_that_breaks_ends_every_request_under_way_as_unknown(start: Start) -> None:

@@ -114,6 +114,18 @@ async def test_the_gateway_answers_inside_a_running_event_loop(small: SmallDesk)
     assert list(accounts) == ["DU1234567"]
 
 
+def client_of(notebook: nbformat.NotebookNode, folder: Path) -> NotebookClient:
+    """Somebody who runs a notebook in a folder, and is as patient with a kernel as with a cell."""
+    return NotebookClient(
+        notebook,
+        timeout=240,
+        startup_timeout=240,
+        iopub_timeout=240,  # else what a cell shows is lost in silence where it comes late
+        kernel_name="python3",
+        resources={"metadata": {"path": folder}},
+    )
+
+
 @pytest.fixture(scope="module")
 def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("notebooks")
@@ -127,10 +139,7 @@ def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_example_notebooks_run(demo_folder: Path, name: str) -> None:
     text = (NOTEBOOKS / f"{name}.ipynb").read_text(encoding="utf-8")
     notebook = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]  # has no types
-    client = NotebookClient(
-        notebook, timeout=240, kernel_name="python3", resources={"metadata": {"path": demo_folder}}
-    )
-    client.execute()
+    client_of(notebook, demo_folder).execute()
 
     shown = str([cell.get("outputs") for cell in notebook.cells])
     assert "Traceback" not in shown
@@ -179,9 +188,6 @@ def test_a_gateway_is_asked_from_within_a_kernel_whose_loop_is_running(
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])  # type: ignore[no-untyped-call]
     with small.gateway() as gateway:
         small.configure(port=gateway.port)
-        client = NotebookClient(
-            book, timeout=240, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
-        )
-        client.execute()
+        client_of(book, tmp_path).execute()
 
     assert "True 0 ['DU1234567']" in str(book.cells[0].outputs)

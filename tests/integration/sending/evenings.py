@@ -35,7 +35,7 @@ __all__ = ["ESH", "Evening", "Outcome", "contracts", "gateway_of", "make_orders"
 AFTER_THE_OPEN = TUESDAY_OPEN + timedelta(minutes=20)
 _APPROVED_FOR = timedelta(hours=12)
 #: How long an answer is waited for: where some never come, and where only a busy machine is late.
-_SHORT_S, _PATIENCE_S = 2.0, 20.0
+_SHORT_S, _PATIENCE_S = 2.0, 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +64,8 @@ class Outcome:
     placed: int = 0
     #: Orders on whose intent or bytes our process died.
     victims: frozenset[str] = frozenset()
+    #: Orders that the gateway's book has, held by a precaution: unknown until a person acts.
+    held: frozenset[str] = frozenset()
     #: What rows traded with each other inside the desk.
     transfers: int = 0
 
@@ -154,6 +156,7 @@ def hold_against_the_book(evening: Evening, gateway: tws_sim.RunningGateway, url
         lives=told.lives,
         wrong=list(contradictions(evening.orders, gateway, told)),
         placed=len({view.order_ref for view in gateway.orders()}),
+        held=frozenset(view.order_ref for view in gateway.orders() if view.held),
         transfers=len(told.netting.transfers),
     )
 

@@ -19,12 +19,13 @@ from afterclose.domain.orders import BasketOrder
 from afterclose.evening.desk import Desk
 from afterclose.settings import load
 from afterclose.stages.flatten import FlattenRow, Selection
-from integration.ibkr.gateways import GatewayTime, desk_of, qualified_by
+from integration.ibkr.gateways import PATIENCE_S, GatewayTime, desk_of, qualified_by
 from unit.ibkr.ibkr_values import ACCOUNT, EVENING
 from unit.tws_sim.sim_market import TUESDAY_OPEN, account, holding
 
 #: Five minutes into the session of Tuesday, which belongs to the evening of Monday.
 OPEN = TUESDAY_OPEN + timedelta(minutes=5)
+HELD = (holding("CL", "202601", 2, "59"), holding("ES", "202512", -1, "6800"))
 
 
 @dataclass
@@ -53,9 +54,14 @@ class Stage:
 
 
 @contextmanager
-def opened(market: tws_sim.Market, home: Path, *, scenario: str = "") -> Iterator[Stage]:
-    """A gateway that holds two crude and minus one index future, and its desk."""
-    held = (holding("CL", "202601", 2, "59"), holding("ES", "202512", -1, "6800"))
+def opened(
+    market: tws_sim.Market,
+    home: Path,
+    *,
+    scenario: str = "",
+    held: Sequence[tws_sim.Holding] = HELD,
+) -> Iterator[Stage]:
+    """A gateway that holds two crude and minus one index future, or others, and its desk."""
     url = f"sqlite:///{(home / 'ledger.sqlite').as_posix()}"
     with (
         tws_sim.running(
@@ -72,7 +78,7 @@ def opened(market: tws_sim.Market, home: Path, *, scenario: str = "") -> Iterato
 def make_desk(home: Path, gateway: tws_sim.RunningGateway, ledger: SqlLedger) -> Desk:
     settings = f'[desk]\nname = "desk"\naccount = "{ACCOUNT}"\n[broker]\nport = {gateway.port}\n'
     (home / "afterclose.toml").write_text(settings, encoding="utf-8")
-    address: dict[str, Any] = {"host": gateway.host, "port": gateway.port, "timeout_s": 5.0}
+    address: dict[str, Any] = {"host": gateway.host, "port": gateway.port, "timeout_s": PATIENCE_S}
     clock = GatewayTime(gateway)
     nothing = cast("Any", None)  # flattening asks for no bars, no models and no files
     return Desk(

@@ -14,7 +14,7 @@ from afterclose.domain.broker_book import OrderSweep
 from afterclose.domain.contracts import QualifiedContract
 from afterclose.domain.netting import Netting, Transfer
 from afterclose.domain.order_life import NOT_SENT
-from afterclose.domain.orders import BasketOrder, EventKind, OrderEvent
+from afterclose.domain.orders import Approval, BasketOrder, EventKind, OrderEvent
 from afterclose.ports import OrderDesk
 
 #: Status words of the gateway's book after which nothing more can happen to an order.
@@ -68,6 +68,10 @@ class MortalLedger(SqlLedger):
         )
         with self._fuse.write(*leaving):
             super().append_events(run_id, events)
+
+    def record_approval(self, approval: Approval) -> None:
+        with self._fuse.write():
+            super().record_approval(approval)
 
     def record_orders(
         self,

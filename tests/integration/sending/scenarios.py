@@ -16,6 +16,7 @@ SCENARIOS: Mapping[str, str] = MappingProxyType(
         "unknown contract": '[contracts]\nunknown = ["CL"]',
         "ambiguous contract": '[contracts]\nambiguous = ["CL"]',
         "rejected (201)": '[orders]\nreject = { ES = "No trading permission." }',
+        "held by a precaution": '[orders]\nhold = { ES = "Above the size limit." }',
         "partial fills": "[orders]\npartial_fills = { ES = 1, CL = 1, ZC = 1, ZN = 1 }",
         "no callback, first order": "[orders]\nno_callback = [1]",
         "no callback, second order": "[orders]\nno_callback = [2]",
@@ -163,10 +164,11 @@ def doubts(name: str, evening: Evening, outcome: Outcome) -> list[str]:
 
     A crash of ours may leave that one unknown on whose intent or bytes it came (``Fuse.victims``).
     A broken line may leave those that were without an answer. Where the gateway refuses without
-    keeping the order, the refusals that a crash swallowed are also unknown. Nothing else may be.
+    keeping the order, the refusals that a crash swallowed are also unknown. So is what the gateway
+    holds until a person acts. Nothing else may be.
     """
     found: list[str] = []
-    unknown = outcome.unknown - outcome.victims
+    unknown = outcome.unknown - outcome.victims - outcome.held
     if name in UNKNOWN_WITHOUT_CRASH:
         if len(unknown) > BREAKS * IN_FLIGHT:
             found.append(f"{len(unknown)} unknown, more than can have been on their way")

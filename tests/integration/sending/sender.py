@@ -16,6 +16,7 @@ from afterclose.adapters.ibkr.desk import open_desk
 from afterclose.adapters.ledger.store import SqlLedger
 from afterclose.errors import AfterCloseError
 from afterclose.stages import submit
+from integration.ibkr.gateways import PATIENCE_S
 from integration.sending.evenings import contracts, make_orders
 from unit.ibkr.ibkr_values import approval
 
@@ -42,7 +43,7 @@ async def send(job: Mapping[str, str]) -> None:
             port=int(job["port"]),
             client_id=8,
             approval=approval(*orders, at=now, expires_at=now + timedelta(hours=12)),
-            timeout_s=5.0,
+            timeout_s=PATIENCE_S,
             clock=Standing(now),
         ) as desk:
             await submit.run(
@@ -52,7 +53,7 @@ async def send(job: Mapping[str, str]) -> None:
                     run_id="2025-12-01-1",
                     orders=orders,
                     qualified=contracts(json.loads(job["con_ids"])),
-                    answer_timeout_s=2.0,
+                    answer_timeout_s=PATIENCE_S,
                 ),
                 Standing(now),
             )

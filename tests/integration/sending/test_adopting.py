@@ -6,18 +6,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from afterclose import tws_sim
-from afterclose.adapters.ibkr.reader import open_reader
 from afterclose.by_hand import adopting
 from afterclose.domain.contracts import ContractMonth, FuturesContract, RootSymbol
 from afterclose.errors import BrokerUnavailable, UsageError
+from integration.ibkr.hurry import hurried
 from integration.sending.hand_stage import Stage, opened, work
 from make import make_event
-from unit.ibkr.ibkr_values import ACCOUNT, CL, EVENING, order
+from unit.ibkr.ibkr_values import CL, EVENING, order
 from unit.tws_sim.sim_market import write_market
 
 pytestmark = pytest.mark.anyio
@@ -109,15 +108,8 @@ async def test_a_model_that_nobody_knows_gets_nothing(stage: Stage) -> None:
 async def test_unknown_positions_are_no_positions_of_zero(stage: Stage) -> None:
     missing = tws_sim.Scenario.from_toml('[connection]\nmissing_end = ["positions"]')
     stage.gateway.switch(missing)
-    address: dict[str, Any] = {"host": stage.gateway.host, "port": stage.gateway.port}
-    clock = stage.desk.clock
-    impatient = replace(
-        stage.desk,
-        open_reader=lambda: open_reader(
-            **address, timeout_s=0.5, client_id=17, account=ACCOUNT, clock=clock
-        ),
-    )
 
     with pytest.raises(BrokerUnavailable):
-        await adopting.adopt(impatient, "MR", {INDEX: -1}, by="Ann", why="by hand")
+        async with hurried(stage.gateway):
+            await adopting.adopt(stage.desk, "MR", {INDEX: -1}, by="Ann", why="by hand")
     assert stage.ledger.held("MR") == {INDEX: 1}

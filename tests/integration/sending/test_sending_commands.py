@@ -19,6 +19,7 @@ from afterclose.adapters.ledger.store import SqlLedger
 from afterclose.artifacts import RunFolder
 from afterclose.cli import desk_commands
 from afterclose.clock import ManualClock
+from afterclose.domain.order_life import HELD
 from afterclose.domain.orders import EventKind, OrderEvent
 from afterclose.domain.runs import Mode, RunManifest, RunState, TradesFrom
 from afterclose.domain.sending import Halt
@@ -80,7 +81,7 @@ def afterclose(desk: SmallDesk, *arguments: str) -> tuple[int, str]:
         text=True,
         encoding="utf-8",
         check=False,
-        timeout=120,
+        timeout=300,
     )
     said = " ".join((done.stdout + done.stderr).split())
     assert "Traceback" not in said
@@ -128,6 +129,19 @@ def test_status_tells_of_a_flattening_and_a_halt_before_any_evening_and_after_th
     assert UNKNOWN.order_ref in after
 
 
+def hold_and_look_again(desk: SmallDesk, *word: str) -> str:
+    """Return what a person's word on an order is answered with while TWS still holds it."""
+    now = datetime(2026, 10, 21, 22, 15, tzinfo=UTC)
+    seen = OrderEvent(order_ref=LOOKED_UP.order_ref, at=now, kind=EventKind.STATUS, status=HELD)
+    gone = OrderEvent(order_ref=LOOKED_UP.order_ref, at=now, kind=EventKind.ABSENT)
+    with closing(SqlLedger(load(desk.home).ledger_url)) as ledger:
+        ledger.append_events("run", [seen])
+        code, said = afterclose(desk, "resolve", LOOKED_UP.order_ref, *word)
+        ledger.append_events("run", [gone])
+    assert code == 2
+    return said
+
+
 @pytest.mark.usefixtures("gateway")
 def test_an_unknown_order_is_settled_by_a_persons_word_alone(desk: SmallDesk) -> None:
     code, said = afterclose(desk, "resolve", UNKNOWN.order_ref)
@@ -140,6 +154,8 @@ def test_an_unknown_order_is_settled_by_a_persons_word_alone(desk: SmallDesk) ->
     assert code == 2
     assert "is rejected, not unknown" in said
     assert afterclose(desk, "status")[0] == 3
+    said = hold_and_look_again(desk, *word)
+    assert "is at the broker: inactive, but among the open orders" in said
     found = ("--filled", "2", "--note", "the trade log of TWS", "--by", "Ann", "--price")
     code, said = afterclose(desk, "resolve", LOOKED_UP.order_ref, *found, "60.005")
     assert code == 2

@@ -15,7 +15,7 @@ from afterclose.adapters.ledger.place import Place
 from afterclose.adapters.ledger.store import SqlLedger
 from afterclose.errors import LedgerElsewhere
 from afterclose.stages import submit
-from integration.ibkr.gateways import GatewayTime
+from integration.ibkr.gateways import PATIENCE_S, GatewayTime
 from integration.sending.evenings import gateway_of, make_orders, qualify
 from unit.ibkr.ibkr_values import approval
 from unit.tws_sim.sim_market import MONDAY_EVENING, write_market
@@ -44,7 +44,7 @@ async def send(
     follow: submit.Follow = submit.until_answered,
 ) -> None:
     request = submit.SubmitRequest(
-        run_id="run", orders=ORDERS, qualified=await qualify(market), answer_timeout_s=2.0
+        run_id="run", orders=ORDERS, qualified=await qualify(market), answer_timeout_s=PATIENCE_S
     )
     yes = approval(*ORDERS, at=MONDAY_EVENING, expires_at=MONDAY_EVENING + timedelta(hours=9))
     clock = GatewayTime(gateway)
@@ -54,7 +54,7 @@ async def send(
             port=gateway.port,
             client_id=8,
             approval=yes,
-            timeout_s=5.0,
+            timeout_s=PATIENCE_S,
             clock=clock,
         ) as desk:
             await submit.run(desk, ledger, request, clock, follow=follow)

@@ -66,6 +66,12 @@ class Sending(RuleBasedStateMachine):
         self.gateway.switch(tws_sim.Scenario.from_toml(SCENARIOS[name]))
 
     @rule()
+    def a_person_sends_on_what_tws_holds(self) -> None:
+        for view in self.gateway.orders():
+            if view.held:
+                self.gateway.send_on(view.order_ref)
+
+    @rule()
     def line_breaks(self) -> None:
         self.gateway.drop_connections()
 

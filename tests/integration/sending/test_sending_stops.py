@@ -21,7 +21,7 @@ from afterclose.domain.orders import BasketOrder, EventKind, OrderEvent, OrderSt
 from afterclose.domain.sending import Halt, SendLimits
 from afterclose.errors import AccountMismatch, ApprovalVoid, SafetyError
 from afterclose.stages import submit
-from integration.ibkr.gateways import GatewayTime
+from integration.ibkr.gateways import PATIENCE_S, GatewayTime
 from integration.sending.evenings import gateway_of, make_orders, qualify
 from unit.ibkr.ibkr_values import approval, order
 from unit.tws_sim.sim_market import MONDAY_EVENING, write_market
@@ -61,7 +61,7 @@ async def desk_at(
         port=gateway.port,
         client_id=8,
         approval=yes,
-        timeout_s=5.0,
+        timeout_s=PATIENCE_S,
         clock=GatewayTime(gateway),
     ) as desk:
         yield desk

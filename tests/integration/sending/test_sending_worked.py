@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from afterclose.domain.placing import LegLimit, LoneLeg, Repricing
 from afterclose.errors import AfterCloseError
 from afterclose.ports import OrderDesk
 from afterclose.stages import submit
-from integration.ibkr.gateways import GatewayTime
+from integration.ibkr.gateways import PATIENCE_S, GatewayTime
 from integration.sending.evenings import gateway_of, make_orders, qualify
 from integration.sending.mortal import CrashError, Fuse, MortalDesk, MortalLedger
 from unit.ibkr.ibkr_values import approval, order
@@ -123,7 +124,7 @@ class Stage:
             port=self.gateway.port,
             client_id=8,
             approval=yes,
-            timeout_s=5.0,
+            timeout_s=PATIENCE_S,
             clock=GatewayTime(self.gateway),
         ) as desk:
             yield MortalDesk(desk, self.fuse)
@@ -133,7 +134,7 @@ class Stage:
             run_id="run",
             orders=self.orders,
             qualified=await qualify(self.market),
-            answer_timeout_s=2.0,
+            answer_timeout_s=PATIENCE_S,
             approved_until=self.ends,
         )
         with closing(MortalLedger(self.url, self.fuse)) as ledger:
@@ -193,6 +194,25 @@ async def test_a_limit_goes_step_by_step_to_its_bound_and_not_further(
     again = await evening.send(submit.until_answered)
     assert {r: life.state for r, life in again.items()} == {r: k.state for r, k in known.items()}
     assert len(book(evening)) == 3
+
+
+async def test_an_order_that_a_person_resized_in_tws_is_his_from_then_on(
+    stage: Callable[..., Stage],
+) -> None:
+    evening = stage(WORKED)
+
+    async def follow(_orders: submit.Following) -> None:
+        await evening.advance(OPEN)
+        await evening.heard.works(FIRST)
+        await asyncio.to_thread(partial(evening.gateway.change, FIRST, quantity=2))
+        await evening.heard.until(lambda e: e.order_ref == FIRST and e.remaining == 2)
+        await evening.advance(OPEN + MINUTE)
+        await evening.looks(3)
+
+    known = await evening.send(follow)
+
+    assert book(evening) == {FIRST: ("Submitted", 2, Decimal(6700))}
+    assert (known[FIRST].state, known[FIRST].remaining) == (OrderState.WORKING, 2)
 
 
 async def test_what_was_filled_meanwhile_is_not_sent_again(stage: Callable[..., Stage]) -> None:

@@ -116,7 +116,7 @@ def _of_a_chain(
         wanted = _attempt(approved, number, left=approved.quantity - filled, at_market=at_market)
         for view in placed:
             yield from _other_terms(ref, wanted, view)
-        yield from _of_a_name(ref, life, placed)
+        yield from of_a_name(ref, life, placed)
         filled += sum(int(view.filled) for view in placed)
         alive += [view for view in placed if view.status not in OVER]
     names = {view.order_ref for view in alive}
@@ -178,11 +178,12 @@ def _other_terms(ref: str, wanted: BasketOrder, view: tws_sim.OrderView) -> Iter
         yield f"{ref} went out as {went}, not as {terms}"
 
 
-def _of_a_name(ref: str, life: OrderLife, placed: Sequence[tws_sim.OrderView]) -> Iterator[str]:
+def of_a_name(ref: str, life: OrderLife, placed: Sequence[tws_sim.OrderView]) -> Iterator[str]:
+    """Hold one name of the journal against the orders that the book has under it."""
     sendings = {(view.client_id, view.order_id) for view in placed}
     if len(sendings) > 1:
         yield f"{ref} was sent {len(sendings)} times"
-    if len(placed) == 1 and life.state not in _BOOK_STATES[placed[0].status]:
+    if len(placed) == 1 and life.state not in _states(placed[0]):
         yield f"{ref} is {life.state.value}, the book says {placed[0].status}"
     if len(placed) > 1 and not life.doubled:
         yield f"{ref} is {len(placed)} orders in the book, and we do not say so"
@@ -192,6 +193,11 @@ def _of_a_name(ref: str, life: OrderLife, placed: Sequence[tws_sim.OrderView]) -
         yield f"{ref} filled {life.filled}, the book says {[v.filled for v in placed]}"
     if not placed and life.state not in _NOT_IN_THE_BOOK:
         yield f"{ref} is {life.state.value}, and the book does not know it"
+
+
+def _states(view: tws_sim.OrderView) -> set[OrderState]:
+    """What we may say of an order that the book has so."""
+    return {OrderState.UNKNOWN} if view.held else _BOOK_STATES[view.status]
 
 
 def _executions(gateway: tws_sim.RunningGateway, told: Told) -> Iterator[str]:

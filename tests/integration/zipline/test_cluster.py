@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from afterclose.adapters.zipline.wire import ModelTask
 from afterclose.domain.runs import ModelRef, ModelRequest, ModelResult
 from afterclose.errors import ModelError
 from integration.zipline.small_market import SmallRoot, small_market, write_store
+from ports import port_for_later
 
 distributed = pytest.importorskip("distributed")
 pytestmark = pytest.mark.slow
@@ -29,17 +29,15 @@ MODELS = {"TF": "afterclose.models.trend_following", "MR": "afterclose.models.me
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = port_for_later()
     address = f"tcp://127.0.0.1:{port}"
     scheduler = ["scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
     worker = ["worker", address, "--no-nanny", "--nthreads", "1", "--no-dashboard"]
     with ExitStack() as stack:
         for arguments in (scheduler, worker, worker):
             stack.callback(_end, _dask(arguments))
-        with distributed.Client(address, timeout=60, set_as_default=False) as client:
-            client.wait_for_workers(2, timeout=60)
+        with distributed.Client(address, timeout=240, set_as_default=False) as client:
+            client.wait_for_workers(2, timeout=240)
         yield address
 
 
@@ -54,7 +52,7 @@ def _dask(arguments: list[str]) -> subprocess.Popen[bytes]:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
-    process.wait(timeout=30)
+    process.wait(timeout=240)
 
 
 @pytest.fixture(scope="module")

@@ -29,6 +29,7 @@ from afterclose.domain.orders import Approval, OrderState
 from afterclose.domain.runs import RunState
 from afterclose.errors import BrokerError, BrokerUnavailable, Stopped
 from afterclose.evening.dispatch import Rehearsal
+from afterclose.stages.submit import Departure
 from make import ACCOUNT, NOW, make_order
 from unit.report.make_view import make_view
 
@@ -108,6 +109,25 @@ def test_a_dry_run_after_the_sending_says_so_instead_of_an_empty_table() -> None
     (line,) = rehearsal_shown(Rehearsal(leaving=(), crossing=(), models={}), {})
 
     assert line == "Nothing would go: every approved order has left before. Nothing was sent."
+
+
+def test_a_dry_run_shows_nothing_as_going_while_something_stops_all_of_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    leaving = (Departure(order=make_order(), qualified=None),)
+    gap = "the broker's book could not be read whole: no end of open orders"
+    stopped = Rehearsal(leaving=leaving, crossing=(), models={}, stopped=gap)
+
+    def said(rehearsal: Rehearsal) -> str:
+        for shown in rehearsal_shown(rehearsal, {}):
+            console().print(shown, soft_wrap=isinstance(shown, str))
+        return " ".join(capsys.readouterr().out.replace("│", " ").split())
+
+    told = said(stopped)
+    assert f"NOTHING WOULD GO NOW: {gap}." in told
+    assert " goes " not in told
+    assert "1 orders would go, 0 would stay" not in told
+    assert " goes " in said(replace(stopped, stopped=""))
 
 
 @pytest.mark.parametrize(

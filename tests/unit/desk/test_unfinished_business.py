@@ -156,6 +156,23 @@ def test_an_order_by_hand_that_nobody_knows_the_fate_of_blocks_and_is_said_too(
     assert "AC703" not in codes(unfinished.findings(tmp_path, ledger, THURSDAY))
 
 
+def test_an_order_by_hand_that_was_last_seen_working_blocks_until_somebody_has_looked(
+    tmp_path: Path, ledger: SqlLedger
+) -> None:
+    """Its process was killed: it may have filled since, and its session has no open evening."""
+    evening(tmp_path, WEDNESDAY, RunState.SETTLED)
+    name = "desk-20261118-ESZ26-F1"
+    flattens = make_order("ESZ26", -2, session=WEDNESDAY, order_ref=name, model="(desk)")
+    ledger.record_orders("flatten-1", [flattens])
+    ledger.append_events("flatten-1", [intent(flattens), status(flattens, "Submitted")])
+    (found,) = unfinished.doubtful(tmp_path, ledger, THURSDAY).values()
+
+    assert (found.code, found.severity, found.subject) == ("AC702", Severity.BLOCK, "ESZ26")
+    assert f"{name} of 2026-11-18 is working" in found.message
+    ledger.append_events("flatten-1", [status(flattens, "Cancelled")])
+    assert unfinished.doubtful(tmp_path, ledger, THURSDAY) == {}
+
+
 def test_an_evening_that_was_sent_and_never_settled_is_named(
     tmp_path: Path, ledger: SqlLedger
 ) -> None:

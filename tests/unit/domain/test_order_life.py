@@ -8,7 +8,8 @@ from decimal import Decimal
 
 import pytest
 
-from afterclose.domain.order_life import OrderLife, live, lives, sweep_events
+from afterclose.domain.book_events import sweep_events
+from afterclose.domain.order_life import OrderLife, live, lives
 from afterclose.domain.orders import (
     Action,
     BasketOrder,
@@ -137,6 +138,83 @@ def test_a_cancelled_order_stays_cancelled_behind_late_words() -> None:
 
 def test_an_inactive_order_may_come_back_to_life() -> None:
     assert state(SENT, status(BUY, "Inactive"), WORKING) is OrderState.WORKING
+
+
+def heard(*before: OrderEvent, **book: object) -> OrderLife:
+    """What is known after a look at the book."""
+    return live(
+        BUY, [*before, *sweep_events({BUY.order_ref: live(BUY, before)}, make_sweep(**book))]
+    )
+
+
+def sized(word: str, filled: int, remaining: int) -> OrderEvent:
+    return replace(status(BUY, word), filled=filled, remaining=remaining)
+
+
+def test_an_order_for_fewer_contracts_ends_with_the_executions_of_those() -> None:
+    smaller = (SENT, sized("Submitted", 0, 2))
+    one, two = filled(BUY, 1, "a.01"), filled(BUY, 1, "b.01")
+    ended = live(BUY, [*smaller, one, two])
+
+    assert live(BUY, smaller).remaining == 2
+    assert state(*smaller, one) is OrderState.PARTLY_FILLED
+    assert state(*smaller, one, sized("Filled", 2, 0)) is OrderState.PARTLY_FILLED
+    assert (ended.state, ended.filled, ended.wanted) == (OrderState.CANCELLED, 2, 2)
+    assert ended.by_hand == "somebody changed its size to 2 in TWS"
+    assert state(SENT, one, two, sized("Filled", 2, 0)) is OrderState.CANCELLED
+    # What is left of a cancelled order's size is not told, and back is back.
+    assert live(BUY, [SENT, sized("Cancelled", 0, 0)]).wanted == 3
+    assert live(BUY, [*smaller, sized("Submitted", 0, 3)]).text == ""
+
+
+def test_an_order_for_more_contracts_is_not_over_with_ours() -> None:
+    ours = (SENT, filled(BUY, 3, "a.01"))
+    larger = live(BUY, [*ours, sized("Submitted", 3, 2)])
+
+    assert state(*ours) is OrderState.FILLED
+    assert (larger.state, larger.remaining) == (OrderState.PARTLY_FILLED, 2)
+    assert live(BUY, [*ours, sized("Submitted", 1, 2)]).state is OrderState.FILLED  # an old word
+    assert state(*ours, sized("Submitted", 3, 2), filled(BUY, 2, "b.01")) is OrderState.FILLED
+
+
+def test_the_book_that_calls_fewer_contracts_filled_and_tells_them_hides_nothing() -> None:
+    ended = make_broker_order(BUY, status="Filled", quantity=2, filled=2)
+    fills = (make_fill(BUY, 2, exec_id="a.01"),)
+
+    assert heard(SENT, completed_orders=(ended,), fills=fills).state is OrderState.CANCELLED
+    assert heard(SENT, completed_orders=(ended,)).state is OrderState.UNKNOWN
+
+
+OPEN_INACTIVE = make_broker_order(BUY, status="Inactive")
+
+
+def test_an_inactive_order_among_the_open_ones_is_held_and_not_over() -> None:
+    inactive = status(BUY, "Inactive")
+    held = heard(SENT, inactive, open_orders=(OPEN_INACTIVE,))
+
+    assert (held.state, held.held, held.remaining) == (OrderState.UNKNOWN, True, 3)
+    assert heard(SENT, inactive, completed_orders=(OPEN_INACTIVE,)).state is OrderState.REJECTED
+    assert heard(SENT, inactive).state is OrderState.REJECTED
+
+
+def test_of_a_held_order_the_word_inactive_proves_nothing_new_and_the_book_does() -> None:
+    held = (SENT, *sweep_events(lives([BUY], [SENT]), make_sweep(open_orders=(OPEN_INACTIVE,))))
+
+    assert state(*held, status(BUY, "Inactive")) is OrderState.UNKNOWN
+    assert state(*held, status(BUY, "PendingSubmit")) is OrderState.UNKNOWN
+    assert heard(*held, open_orders=(OPEN_INACTIVE,)).state is OrderState.UNKNOWN
+    assert heard(*held, completed_orders=(OPEN_INACTIVE,)).state is OrderState.REJECTED
+    gone = heard(*held)
+    assert (gone.state, gone.held) == (OrderState.UNKNOWN, False)
+    assert state(*held, WORKING) is OrderState.WORKING
+    assert state(*held, status(BUY, "Cancelled")) is OrderState.CANCELLED
+    assert state(*held, filled(BUY, 3, "a.01")) is OrderState.FILLED
+
+
+def test_the_words_on_a_held_order_do_not_grow_with_each_look() -> None:
+    once = (SENT, *sweep_events(lives([BUY], [SENT]), make_sweep(open_orders=(OPEN_INACTIVE,))))
+
+    assert heard(*once, open_orders=(OPEN_INACTIVE,)).text == live(BUY, once).text
 
 
 def test_a_late_word_of_sending_takes_nothing_back() -> None:

@@ -289,6 +289,19 @@ def test_a_row_that_left_with_others_does_not_go_again_alone(ledger: SqlLedger) 
         refuse_overtaken(ledger, [A], netted(A))
 
 
+def test_a_dry_run_knows_of_a_rival_what_the_book_said_and_the_ledger_does_not_have_yet(
+    ledger: SqlLedger,
+) -> None:
+    second = replace(A, order_ref=f"{A.order_ref[:-1]}2")
+    ledger.record_orders("run", [A])
+    ledger.append_events("run", [intent(A), status(A, "Inactive")])
+    refuse_overtaken(ledger, [second])
+    seen = lives([A, second], [*ledger.events(SESSION), status(A, "Submitted")])
+
+    with pytest.raises(ApprovalVoid, match=f"{A.order_ref} is not final"):
+        refuse_overtaken(ledger, [second], known=seen)
+
+
 def test_a_person_who_flattened_a_market_is_told_when_a_model_opens_it_again(
     ledger: SqlLedger,
 ) -> None:

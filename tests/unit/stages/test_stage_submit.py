@@ -334,7 +334,7 @@ async def test_following_ends_when_every_order_is_final(ledger: SqlLedger) -> No
     desk.book.orders[EXIT.order_ref] = replace(desk.book.orders[EXIT.order_ref], status="Filled")
     desk.queue.put_nowait(desk.book.fill(EXIT, 2))
 
-    known = await asyncio.wait_for(following, timeout=10)
+    known = await asyncio.wait_for(following, timeout=60)
     assert known[EXIT.order_ref].state is OrderState.FILLED
 
 
@@ -346,7 +346,7 @@ async def test_following_ends_when_the_stream_ends(ledger: SqlLedger) -> None:
     await desk.reached.wait()
     desk.hang_up()
 
-    known = await asyncio.wait_for(following, timeout=10)
+    known = await asyncio.wait_for(following, timeout=60)
     assert known[EXIT.order_ref].state is OrderState.WORKING
 
 
@@ -370,7 +370,7 @@ async def test_what_the_ledger_does_not_take_is_not_sent(tmp_path: Path, writes:
     desk = SmallDesk()
     try:
         with pytest.raises(LedgerError):
-            await asyncio.wait_for(send(desk, full, ENTRIES, follow=submit.until_final), timeout=10)
+            await asyncio.wait_for(send(desk, full, ENTRIES, follow=submit.until_final), timeout=60)
         intents = [e for e in full.events(SESSION) if e.kind is EventKind.INTENT]
         assert set(desk.book.placed) <= {e.order_ref for e in intents}
     finally:

@@ -34,7 +34,7 @@ def test_the_command_prints_an_address_that_opens_the_newest_evening(tmp_path: P
         printed = re.search(r"http://\S+", process.stdout.readline())
         assert printed is not None
         address = urlsplit(printed[0])
-        with httpx.Client(base_url=f"http://{address.netloc}") as client:
+        with httpx.Client(base_url=f"http://{address.netloc}", timeout=60) as client:
             entered = client.get(f"{address.path}?{address.query}")
             page = client.get("/", follow_redirects=True)
         process.send_signal(signal.SIGINT)

@@ -111,21 +111,26 @@ class Session:
         )
 
     async def close(self) -> None:
-        """Say good-bye and wait, briefly, until the socket is closed."""
+        """Say good-bye and wait, briefly, until the gateway has read all and closed its side.
+
+        A socket that is closed while words of the gateway lie in it unread breaks the line, and
+        what the gateway has not read by then is lost: orders, too.
+        """
         for errand in self._errands:
             errand.cancel()
-        socket_closed = self.client.conn.disconnected
-        if not self.client.conn.isConnected():
-            self.receiver.line_closed()
-            return
-        gone = asyncio.Event()
-        socket_closed += lambda _message: gone.set()
-        self.client.disconnect()
-        try:
-            async with asyncio.timeout(_CLOSING_S):
-                await gone.wait()
-        except TimeoutError:
-            self.client.conn.transport.abort()
+        line = self.client.conn
+        if line.isConnected():
+            gone = asyncio.Event()
+            line.disconnected += lambda _message: gone.set()
+            line.hasData.clear()  # still taken from the socket, and passed on to nobody
+            self.client.reset()  # it is us who go: no error of the line
+            line.transport.write_eof()
+            try:
+                async with asyncio.timeout(_CLOSING_S):
+                    await gone.wait()
+            except TimeoutError:
+                if line.isConnected():  # else both happened at once
+                    line.transport.abort()
         self.receiver.line_closed()
 
     async def ask_time(self) -> Reply:
@@ -281,6 +286,8 @@ class Session:
             async with asyncio.timeout(self.timeout_s):
                 return await asyncio.shield(pending.done)
         except TimeoutError:
+            if pending.done.done():  # it was here before we could look: this machine was late
+                return pending.done.result()
             text = f"no answer within {self.timeout_s:g} s"
             late = pending.reply(Outcome.TIMED_OUT, text=text)
             pending.done.cancel()

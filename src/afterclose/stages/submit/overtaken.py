@@ -15,16 +15,20 @@ from afterclose.ports import Ledger
 
 
 def refuse_overtaken(
-    ledger: Ledger, waiting: Sequence[BasketOrder], netting: Netting | None = None
+    ledger: Ledger,
+    waiting: Sequence[BasketOrder],
+    netting: Netting | None = None,
+    known: Mapping[str, OrderLife] | None = None,
 ) -> None:
     """Refuse to send what was made from positions that are no longer so.
 
     An order that carries rows is judged by each of them: its model's other orders, and what the
-    model holds beside what that row itself traded so far. Raises ApprovalVoid.
+    model holds beside what that row itself traded so far. ``known`` are the session's orders where
+    the caller knows more of them than the ledger. Raises ApprovalVoid.
     """
     if not waiting:
         return
-    desk = _read(ledger, waiting, netting or Netting())
+    desk = _read(ledger, waiting, netting or Netting(), known)
     for order in waiting:
         rivals = [other.order_ref for other in desk.abroad() if desk.rivals(order, other)]
         moved = next(desk.moved(order), "")
@@ -91,10 +95,17 @@ class _Desk:
         return total
 
 
-def _read(ledger: Ledger, waiting: Sequence[BasketOrder], planned: Netting) -> _Desk:
+def _read(
+    ledger: Ledger,
+    waiting: Sequence[BasketOrder],
+    planned: Netting,
+    known: Mapping[str, OrderLife] | None,
+) -> _Desk:
     session = waiting[0].session
+    if known is None:
+        known = lives(ledger.orders(session), ledger.events(session))
     desk = _Desk(
-        known=lives(ledger.orders(session), ledger.events(session)),
+        known=known,
         recorded=ledger.netting(session),
         planned=planned,
         books={},

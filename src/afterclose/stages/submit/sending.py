@@ -13,10 +13,11 @@ from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 
+from afterclose.domain.book_events import sweep_events
 from afterclose.domain.broker_book import OrderSweep
 from afterclose.domain.contracts import FuturesContract, QualifiedContract
 from afterclose.domain.market import Quote
-from afterclose.domain.order_life import NOT_VALID, OrderLife, not_sent, sweep_events
+from afterclose.domain.order_life import NOT_VALID, OrderLife, lives, not_sent
 from afterclose.domain.orders import BasketOrder, EventKind, OrderEvent, OrderState
 from afterclose.errors import (
     AfterCloseError,
@@ -185,10 +186,21 @@ class _Sending:
         book = await self._desk.sweep()
         if book.unknown:
             raise BrokerTimeout(
-                f"the broker's book could not be read whole: no end of {', '.join(book.unknown)}",
+                book.gap,
                 hint="nothing was sent; look at the gateway and run 'afterclose send' again",
             )
         await self._journal.write(*sweep_events(self._journal.lives(), book))
+        self._note_others(book)
+
+    def _note_others(self, book: OrderSweep) -> None:
+        """Write down what the book says of the session's other orders, those of earlier baskets.
+
+        One that was over when this basket was made, and lives again, is then seen as its rival.
+        """
+        session = self._request.orders[0].session
+        known = lives(self._ledger.orders(session), self._ledger.events(session))
+        others = {ref: life for ref, life in known.items() if not self._journal.mine(ref)}
+        self._ledger.append_events(self._request.run_id, sweep_events(others, book))
 
     async def _look(self) -> OrderSweep:
         """Read the book into the journal. What leaves while it is read is not missing in it."""

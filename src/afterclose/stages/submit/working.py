@@ -102,7 +102,7 @@ def _what_is_left(life: OrderLife) -> dict[str, object]:
     return {
         "order_ref": later_attempt(order.order_ref),
         "replaces": order.order_ref,
-        "quantity": order.quantity - life.filled,
+        "quantity": _left(life),
         "held_before": order.held_before + order.action.sign * life.filled,
     }
 
@@ -194,6 +194,8 @@ class Worker:
             rule = life.order.repricing
             if rule is None or life.state not in _IN_THE_MARKET or ref in self._given_up:
                 continue
+            if life.resized:
+                continue  # a person has taken it over in TWS
             since = self._journal.in_market_since(ref) or now
             if now - since >= timedelta(seconds=rule.every_s) and not life.doubled:
                 following = next_attempt(life)
@@ -318,7 +320,8 @@ class Worker:
 
 
 def _left(life: OrderLife) -> int:
-    return life.order.quantity - life.filled
+    """What may still be traded: approved, and not taken away by a person since."""
+    return min(life.order.quantity, life.wanted) - life.filled
 
 
 def _doubt(life: OrderLife, book: OrderSweep | None) -> str:

@@ -8,6 +8,14 @@
 
   // -- what changes while one looks: taken from the server, part by part -------------------------
   const busy = (part) => part.contains(document.activeElement) && document.activeElement.matches("input, textarea");
+  // What a finger is on, or somebody types into, is not taken away under it; what that kept back is asked for again.
+  let pressed = false, owed = false;
+  const released = () => { pressed = false; if (owed) refresh(); };
+  document.addEventListener("pointerdown", () => { pressed = true; }, true);
+  // Behind the click that ends it, which comes after the release and has to find what was pressed.
+  for (const end of ["pointerup", "pointercancel"]) document.addEventListener(end, () => setTimeout(released), true);
+  document.addEventListener("pointermove", (event) => { if (pressed && !event.buttons) released(); }, true);  // let go outside
+  document.addEventListener("focusout", () => setTimeout(() => { if (owed && !pressed) refresh(); }));
   const replace = (part, fresh) => {
     const focus = part.contains(document.activeElement) ? document.activeElement.id : "";
     part.replaceWith(fresh);
@@ -15,7 +23,8 @@
     if (focus) document.getElementById(focus)?.focus();
   };
   const merge = (part, fresh) => {
-    if (!part || part.isEqualNode(fresh) || busy(part)) return;
+    if (!part || part.isEqualNode(fresh)) return;
+    if (busy(part) || pressed) { owed = true; return; }
     const rows = all("[data-live]", part), wanted = all("[data-live]", fresh);
     const same = rows.length > 0 && rows.length === wanted.length && rows.every((row, n) => row.id === wanted[n].id);
     if (!same) { replace(part, fresh); return; }
@@ -30,6 +39,7 @@
   };
   let asked = 0, answered = 0;
   const refresh = async () => {
+    owed = false;
     const number = ++asked;
     const answer = await fetch(`${base}/live`).catch(() => null);
     if (!answer || !answer.ok) { away(true); return; }
