@@ -19,7 +19,7 @@ from afterclose.domain.orders import BasketOrder
 from afterclose.evening.desk import Desk
 from afterclose.settings import load
 from afterclose.stages.flatten import FlattenRow, Selection
-from integration.ibkr.gateways import GatewayTime, desk_of, qualified_by
+from integration.ibkr.gateways import PATIENCE_S, GatewayTime, desk_of, qualified_by
 from unit.ibkr.ibkr_values import ACCOUNT, EVENING
 from unit.tws_sim.sim_market import TUESDAY_OPEN, account, holding
 
@@ -75,10 +75,16 @@ def opened(
         yield Stage(gateway, make_desk(home, gateway, ledger), ledger)
 
 
-def make_desk(home: Path, gateway: tws_sim.RunningGateway, ledger: SqlLedger) -> Desk:
+def make_desk(
+    home: Path,
+    gateway: tws_sim.RunningGateway,
+    ledger: SqlLedger,
+    *,
+    timeout_s: float = PATIENCE_S,
+) -> Desk:
     settings = f'[desk]\nname = "desk"\naccount = "{ACCOUNT}"\n[broker]\nport = {gateway.port}\n'
     (home / "afterclose.toml").write_text(settings, encoding="utf-8")
-    address: dict[str, Any] = {"host": gateway.host, "port": gateway.port, "timeout_s": 5.0}
+    address: dict[str, Any] = {"host": gateway.host, "port": gateway.port, "timeout_s": timeout_s}
     clock = GatewayTime(gateway)
     nothing = cast("Any", None)  # flattening asks for no bars, no models and no files
     return Desk(

@@ -187,7 +187,7 @@ async def test_a_strangers_working_order_blocks_its_contract_and_is_named(stage:
 async def test_a_close_that_may_be_out_blocks_its_contract_in_the_preview_and_says_what_to_do(
     stage: Stage,
 ) -> None:
-    """Its process died before the bytes left, or after: only the whole book and a person can say."""
+    """Its process died before the bytes left, or after: the whole book and a person can say."""
     (crude,) = (row.order for row in await stage.shown(EVERYTHING) if row.name == "CLF26")
     assert crude is not None
     stage.ledger.record_orders("flatten", [crude])
