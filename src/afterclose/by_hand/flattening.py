@@ -19,7 +19,7 @@ from afterclose.domain.order_life import OrderLife, lives
 from afterclose.domain.orders import OrderEvent, OrderState
 from afterclose.errors import BrokerError
 from afterclose.evening import settling
-from afterclose.evening.books import at_large, unended_by_hand
+from afterclose.evening.books import anything_at_large, unended_by_hand
 from afterclose.evening.desk import Desk
 from afterclose.evening.dispatch import before_restart, restarts
 from afterclose.ports import BrokerReader
@@ -98,7 +98,7 @@ async def hear(desk: Desk, reader: BrokerReader) -> None:
     from then on, which a person can settle; until somebody has looked it could not be.
     """
     session = calendar.session_at(desk.clock.now())
-    if at_large(desk.ledger, session) or unended_by_hand(desk.ledger, session):
+    if anything_at_large(desk.ledger, session) or unended_by_hand(desk.ledger, session):
         settling.hear(desk, await reader.sweep())
 
 

@@ -101,6 +101,8 @@ def _count_by_hand(ends: _OpenEnds, known: Mapping[str, OrderLife], ledger: Ledg
     In the order in which they filled: a person may flatten one part and roll the other.
     """
     filled = [life for life in known.values() if life.order.model == DESK_MODEL and life.fills]
+    if not filled:
+        return
     parts = ledger.parts([life.order.order_ref for life in filled])
     pairs = ledger.named({life.order.roll_pair for life in filled} - {""})
     for life in sorted(filled, key=lambda life: min(fill.at for fill in life.fills)):
