@@ -122,8 +122,9 @@ async def carry_out(
     was sent is listened to.
 
     Positions are read again after the cancellations: a contract whose order would now be another
-    one is left alone. Raises SafetyError while the desk is halted, BrokerTimeout where positions
-    or the book are not known.
+    one is left alone, and one in which an order of ours filled meanwhile, since the position that
+    is told may be the one from before. Raises SafetyError while the desk is halted, BrokerTimeout
+    where positions or the book are not known.
     """
     submit.require_not_halted(desk.ledger)
     begun = desk.clock.now()
@@ -143,9 +144,9 @@ async def carry_out(
             con_ids=None if request.selection.everything else meant,
             on_event=on_event,
         )
-        standing = {order.con_id for order in ended.still_open}
+        alone = {order.con_id for order in ended.still_open} | ended.filled
         now = await plan(desk, reader, request)
-        going = [r for r in flatten.unchanged(shown, now) if r.position.con_id not in standing]
+        going = [r for r in flatten.unchanged(shown, now) if r.position.con_id not in alone]
         known = await submit.run(
             order_desk,
             desk.ledger,

@@ -109,7 +109,7 @@ async def carry_out(
                 hint="cancel it in TWS, or try again",
             )
         going = await _plan(desk, reader, request)
-        if going.terms != shown.terms:
+        if going.terms != shown.terms or ended.filled:
             raise ApprovalVoid(
                 "the position is another one than you saw; nothing was sent", hint="roll again"
             )
