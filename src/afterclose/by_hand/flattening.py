@@ -19,7 +19,7 @@ from afterclose.domain.order_life import OrderLife, lives
 from afterclose.domain.orders import OrderEvent, OrderState
 from afterclose.errors import BrokerError
 from afterclose.evening import settling
-from afterclose.evening.books import at_large, unended_by_hand
+from afterclose.evening.books import anything_at_large, unended_by_hand
 from afterclose.evening.desk import Desk
 from afterclose.evening.dispatch import may_send_until
 from afterclose.ports import BrokerReader
@@ -98,7 +98,7 @@ async def hear(desk: Desk, reader: BrokerReader) -> None:
     from then on, which a person can settle; until somebody has looked it could not be.
     """
     session = calendar.session_at(desk.clock.now())
-    if at_large(desk.ledger, session) or unended_by_hand(desk.ledger, session):
+    if anything_at_large(desk.ledger, session) or unended_by_hand(desk.ledger, session):
         settling.hear(desk, await reader.sweep())
 
 
@@ -122,8 +122,9 @@ async def carry_out(
     was sent is listened to.
 
     Positions are read again after the cancellations: a contract whose order would now be another
-    one is left alone. Raises SafetyError while the desk is halted, BrokerTimeout where positions
-    or the book are not known.
+    one is left alone, and one in which an order of ours filled meanwhile, since the position that
+    is told may be the one from before. Raises SafetyError while the desk is halted, BrokerTimeout
+    where positions or the book are not known.
     """
     may_send_until(desk)
     orders = [row.order for row in shown if row.order is not None]
@@ -141,9 +142,9 @@ async def carry_out(
             con_ids=None if request.selection.everything else meant,
             on_event=on_event,
         )
-        standing = {order.con_id for order in ended.still_open}
+        alone = {order.con_id for order in ended.still_open} | ended.filled
         now = await plan(desk, reader, request)
-        going = [r for r in flatten.unchanged(shown, now) if r.position.con_id not in standing]
+        going = [r for r in flatten.unchanged(shown, now) if r.position.con_id not in alone]
         known = await submit.run(
             order_desk,
             desk.ledger,

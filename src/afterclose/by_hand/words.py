@@ -62,7 +62,8 @@ def settle_unknown(
     if life.state is not OrderState.UNKNOWN:
         raise UsageError(
             f"{order_ref} is {life.state.value}, not unknown",
-            hint="'afterclose send' or 'afterclose settle' reads the broker's book again",
+            hint="'afterclose send', 'afterclose settle' or 'afterclose flatten', which sends "
+            "nothing without --send, reads the broker's book again",
         )
     if life.held:
         raise UsageError(

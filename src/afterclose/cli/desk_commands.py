@@ -230,7 +230,8 @@ def show_orders(lives: Sequence[OrderLife]) -> None:
     if doubtful:
         screen.print(
             f"{counted(len(doubtful), 'order')} without an answer. Such an order is not sent again "
-            "by itself: look in TWS, then 'afterclose send' or 'afterclose settle' looks again. "
+            "by itself: look in TWS, then 'afterclose send' or 'afterclose settle' looks again (by "
+            "hand: 'afterclose flatten', which sends nothing without --send). "
             "One that is nowhere in TWS: 'afterclose resolve ORDER_REF --never-arrived --note …'."
         )
         raise typer.Exit(ExitCode.OUTSIDE_DOWN)

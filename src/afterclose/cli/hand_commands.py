@@ -253,8 +253,8 @@ def flatten(home: Path, request: by_hand.FlattenRequest, *, send: bool, typed: s
         screen.print(f"STILL WORKING: {one.order_ref} {one.action.value} {one.remaining}")
     if len(done.rows) < orders:
         screen.print(
-            f"{orders - len(done.rows)} contracts were left alone: they changed meanwhile, or an "
-            "order on them has not ended"
+            f"{orders - len(done.rows)} contracts were left alone: they changed meanwhile (the "
+            "same command again closes what is left), or an order on them has not ended"
         )
     if done.left is None:
         screen.print("What is left is NOT known: the positions did not come.")

@@ -13,7 +13,6 @@ from afterclose.by_hand import rolling
 from afterclose.cli.desk_commands import open_for_command, orders_may_be_out, show_loss, show_orders
 from afterclose.cli.hand_commands import confirm, known_type
 from afterclose.cli.terminal import OrderTicker, console
-from afterclose.domain.legs import lone_pairs
 from afterclose.domain.orders import OrderState
 from afterclose.domain.placing import at_market
 from afterclose.errors import ExitCode
@@ -28,35 +27,39 @@ def roll(home: Path, request: rolling.RollRequest, *, send: bool, typed: str) ->
     with orders_may_be_out(), open_for_command(home) as desk:
         shown = asyncio.run(rolling.preview(desk, request))
         screen.print(_table(shown))
-        for order in shown.row.working:
+        for order in shown.row.working if shown.row else ():
             screen.print(f"{order.order_ref} is working and would be cancelled first")
         if not send:
             screen.print("A preview: nothing was cancelled or sent; add --send.")
             return
-        confirm(desk, 2, typed)
+        confirm(desk, len(shown.legs.orders), typed)
         done = asyncio.run(rolling.carry_out(desk, request, shown, on_event=OrderTicker(screen)))
         now = desk.clock.now()
     if done.lost is not None:
-        show_loss(done.lost, then="'afterclose settle' says what became of both")
+        show_loss(done.lost, then="the same 'afterclose roll' goes on")
     show_orders(tuple(done.lives.values()))
-    for pair in lone_pairs(done.lives):
+    for pair in done.alone:
         screen.print(pair.text(now), style="bold red")
-    if any(life.state is not OrderState.FILLED for life in done.lives.values()):
-        screen.print("The roll is not done yet: 'afterclose status' tells, 'flatten' ends it.")
+    if done.alone or any(life.state is not OrderState.FILLED for life in done.lives.values()):
+        screen.print(
+            "The roll is not done yet: 'afterclose status' tells, the same 'afterclose roll' goes "
+            "on with it, 'afterclose flatten' ends it."
+        )
         raise typer.Exit(ExitCode.BLOCKED if done.lost is None else ExitCode.OUTSIDE_DOWN)
     screen.print("Rolled.")
 
 
 def _table(shown: rolling.Roll) -> Table:
-    table = Table(title=f"Roll of {shown.row.position.quantity:+d} {shown.row.name}")
+    held = f"{shown.row.position.quantity:+d}" if shown.row else "what is left"
+    table = Table(title=f"Roll of {held} {shown.left}")
     for name in ("leg", "side", "quantity", "contract", "conId", "price", "whose"):
         table.add_column(name)
-    for leg, order in (("close", shown.legs.close), ("open", shown.legs.opens)):
-        found = shown.qualified[order.order_ref]
+    for order in shown.legs.orders:
+        found = shown.qualified[order.contract]
         owners = shown.legs.parts.get(order.order_ref, {})
         limit = order.mapped.spec.price_text(order.limit_price)
         table.add_row(
-            leg,
+            "close" if order is shown.legs.close else "open",
             order.action.value,
             str(order.quantity),
             found.local_symbol,

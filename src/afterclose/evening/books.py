@@ -89,18 +89,20 @@ def unended_by_hand(ledger: Ledger, until: Session) -> frozenset[Session]:
 
     Such an order has no evening of its own that would be settled.
     """
-    return frozenset(
-        day
-        for day in lately(ledger, until)
-        if any(order.model == DESK_MODEL for order in at_large(ledger, day))
-    )
+    ordered = ((day, ledger.orders(day)) for day in lately(ledger, until))
+    by_hand = ((day, [o for o in orders if o.model == DESK_MODEL]) for day, orders in ordered)
+    return frozenset(day for day, orders in by_hand if _any_at_large(ledger, day, orders))
 
 
-def at_large(ledger: Ledger, session: Session) -> tuple[BasketOrder, ...]:
-    """Orders of a session that left, and whose end nobody has seen."""
-    known = lives(ledger.orders(session), ledger.events(session)).values()
-    out = (k for k in known if k.state is not OrderState.INTENDED and not k.state.final)
-    return tuple(life.order for life in out)
+def anything_at_large(ledger: Ledger, session: Session) -> bool:
+    """Whether an order of a session left, and nobody has seen its end."""
+    return _any_at_large(ledger, session, ledger.orders(session))
+
+
+def _any_at_large(ledger: Ledger, session: Session, orders: Sequence[BasketOrder]) -> bool:
+    events = ledger.events(session) if orders else ()
+    states = (life.state for life in lives(orders, events).values())
+    return any(state is not OrderState.INTENDED and not state.final for state in states)
 
 
 def departed(ledger: Ledger, session: date, orders: Iterable[BasketOrder]) -> tuple[OrderLife, ...]:

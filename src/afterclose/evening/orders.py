@@ -34,11 +34,13 @@ def model_book(desk: Desk, tonight: signals.ModelTonight, books: Books) -> baske
     """Lay one model's wishes beside the desk's records for it."""
     model = next(m for m in desk.settings.models if m.name == tonight.model)
     held = books.held.get(tonight.model, {})
+    missing = half_rolls(desk.ledger, tonight.session).get(tonight.model, {})
     tonight = after_hand_rolls(
         tonight,
         desk.ledger.rolled(tonight.model),
         held,
         lambda contract: desk.market.last_close(contract, tonight.session),
+        missing,
     )
     closes = dict(tonight.prices)
     for contract in held:
@@ -60,7 +62,7 @@ def model_book(desk: Desk, tonight: signals.ModelTonight, books: Books) -> baske
         done=books.done.get(tonight.model, {}),
         complete=books.complete.get(tonight.model, frozenset()),
         audit_sizes=desk.settings.audit.size is SizeRule.AUDIT,
-        half_rolled=half_rolls(desk.ledger, tonight.session).get(tonight.model, {}),
+        half_rolled=missing,
         complete_rolls=desk.settings.basket.complete_rolls,
     )
 

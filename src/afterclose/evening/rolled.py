@@ -23,12 +23,19 @@ def after_hand_rolls(
     rolled: Mapping[FuturesContract, FuturesContract],
     held: Mapping[FuturesContract, int],
     price: Callable[[FuturesContract], Decimal | None],
+    missing: Mapping[FuturesContract, int],
 ) -> ModelTonight:
-    """Read a model's wishes in the months that the desk holds for it. ``price`` is a last close."""
+    """Read a model's wishes in the months that the desk holds for it. ``price`` is a last close.
+
+    ``missing`` is what rolls have still to open: a month that was only left is wanted in the new
+    one as well.
+    """
     moved = {
         left: entered
         for left, entered in rolled.items()
-        if held.get(entered) and not held.get(left) and not tonight.target.get(entered)
+        if (held.get(entered) or missing.get(entered))
+        and not held.get(left)
+        and not tonight.target.get(entered)
     }
     if not moved:
         return tonight

@@ -7,13 +7,13 @@ open proves it gone. Orders of other programs, and those placed by hand, are nev
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from afterclose.domain.book_events import sweep_events
 from afterclose.domain.broker_book import BrokerOrder, OrderSweep
-from afterclose.domain.order_life import lives
+from afterclose.domain.order_life import OrderLife, lives
 from afterclose.domain.orders import BasketOrder, OrderEvent
 from afterclose.errors import BrokerError, BrokerTimeout
 from afterclose.ports import Ledger, OrderDesk
@@ -30,6 +30,8 @@ class Cancelling:
     still_open: tuple[BrokerOrder, ...]
     #: order_ref → why it could not even be asked for.
     refused: dict[str, str]
+    #: Contract numbers in which an order of ours filled, and nobody knew before.
+    filled: frozenset[int] = frozenset()
 
     @property
     def proven(self) -> bool:
@@ -66,7 +68,12 @@ async def run(
         listener.cancel()
         with suppress(asyncio.CancelledError):
             await listener
-    return Cancelling(asked=asked, still_open=tuple(still_open), refused=refused)
+    return Cancelling(
+        asked=asked,
+        still_open=tuple(still_open),
+        refused=refused,
+        filled=frozenset(work.filled),
+    )
 
 
 class _Work:
@@ -86,6 +93,7 @@ class _Work:
         self._con_ids = con_ids
         self._on_event = on_event
         self._heard = asyncio.Event()
+        self.filled: set[int] = set()
 
     async def ours_open(self) -> Sequence[BrokerOrder]:
         """Read the book, write down what it says of our orders, and return those still open."""
@@ -108,7 +116,14 @@ class _Work:
     def _write_down(self, book: OrderSweep, ours: Sequence[BasketOrder]) -> None:
         for session in {order.session for order in ours}:
             known = lives(self._ledger.orders(session), self._ledger.events(session))
-            self._ledger.append_events(self._run_id, sweep_events(known, book))
+            told = sweep_events(known, book)
+            self._note_fills(known, told)
+            self._ledger.append_events(self._run_id, told)
+
+    def _note_fills(self, known: Mapping[str, OrderLife], told: Iterable[OrderEvent]) -> None:
+        before = {fill.exec_id for life in known.values() for fill in life.fills}
+        fills = [event.fill for event in told if event.fill is not None]
+        self.filled |= {fill.con_id for fill in fills if fill.exec_id not in before}
 
     async def until_gone(self, within_s: float) -> Sequence[BrokerOrder]:
         """Read the book until none is open, or the time is over; return what still is."""
@@ -127,7 +142,10 @@ class _Work:
         """Write down what the gateway says of our orders meanwhile."""
         with suppress(BrokerError):
             async for event in self._desk.events():
-                if event.order_ref and self._ledger.named([event.order_ref]):
+                named = self._ledger.named([event.order_ref]) if event.order_ref else {}
+                if named:
+                    events = self._ledger.events(named[event.order_ref].session)
+                    self._note_fills(lives(named.values(), events), [event])
                     self._ledger.append_events(self._run_id, [event])
                     self._on_event(event)
                 self._heard.set()

@@ -126,15 +126,20 @@ def plan(inputs: FlattenInputs) -> tuple[FlattenRow, ...]:
     Raises BrokerTimeout while positions or working orders are not known: nothing is flat because
     nobody answered.
     """
-    account = inputs.account
+    require_known(inputs.account)
+    positions = inputs.account.positions or ()
+    rows = [_row(inputs, position) for position in positions if position.quantity]
+    chosen = [row for row in rows if row is not None]
+    return tuple(_without_namesakes(sorted(chosen, key=lambda row: row.name)))
+
+
+def require_known(account: AccountSnapshot) -> None:
+    """Raise BrokerTimeout while positions or working orders are not known."""
     if account.positions is None or account.working_orders is None:
         raise BrokerTimeout(
             f"not known: {', '.join(account.unknown) or 'positions'} of {account.account}",
             hint="nothing was cancelled or sent; look at the gateway and try again",
         )
-    rows = [_row(inputs, position) for position in account.positions if position.quantity]
-    chosen = [row for row in rows if row is not None]
-    return tuple(_without_namesakes(sorted(chosen, key=lambda row: row.name)))
 
 
 def _without_namesakes(rows: Sequence[FlattenRow]) -> list[FlattenRow]:

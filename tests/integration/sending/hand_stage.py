@@ -75,10 +75,16 @@ def opened(
         yield Stage(gateway, make_desk(home, gateway, ledger), ledger)
 
 
-def make_desk(home: Path, gateway: tws_sim.RunningGateway, ledger: SqlLedger) -> Desk:
+def make_desk(
+    home: Path,
+    gateway: tws_sim.RunningGateway,
+    ledger: SqlLedger,
+    *,
+    timeout_s: float = PATIENCE_S,
+) -> Desk:
     settings = f'[desk]\nname = "desk"\naccount = "{ACCOUNT}"\n[broker]\nport = {gateway.port}\n'
     (home / "afterclose.toml").write_text(settings, encoding="utf-8")
-    address: dict[str, Any] = {"host": gateway.host, "port": gateway.port, "timeout_s": PATIENCE_S}
+    address: dict[str, Any] = {"host": gateway.host, "port": gateway.port, "timeout_s": timeout_s}
     clock = GatewayTime(gateway)
     nothing = cast("Any", None)  # flattening asks for no bars, no models and no files
     return Desk(

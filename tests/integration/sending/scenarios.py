@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import product
 from random import Random
 from types import MappingProxyType
 
 from afterclose.stages.submit.sending import IN_FLIGHT
 from integration.sending.desks import DESKS, make_orders, orders_of
 from integration.sending.evenings import Evening, Outcome
+from integration.sending.hand_evenings import HandEvening, Then
+from integration.sending.hand_truth import Act
 
 SCENARIOS: Mapping[str, str] = MappingProxyType(
     {
@@ -82,6 +85,9 @@ JOURNAL_POINTS = 20
 DESK_POINTS: Mapping[str, int] = MappingProxyType(
     {"worked": 45, "netted": 40, "other types": 25, "lone legs": 30, "everything": 60}
 )
+#: The same of an act by hand; how often each act meets a fault, with each thing done after it.
+HAND_POINTS = 18
+_HAND_EACH = 1
 #: Evenings of each desk under each fault; more where orders fill while they are ended.
 EACH_DESK = 8
 _EACH_WITH_FILLS = 24
@@ -157,6 +163,35 @@ def of_desk(desk: str, scenario: str, number: int, *, crash_at: int, after: bool
         net=desk in {"netted", "everything"},
         followed=desk in {"worked", "lone legs", "everything"},
     )
+
+
+def by_hand() -> Iterator[tuple[str, HandEvening]]:
+    """Flattenings and rolls by hand, with each thing that a person may do after the crash.
+
+    A crash before and after every write where the gateway is healthy and where it fills in parts;
+    under the other faults one that is drawn by the evening's number. Left out are gateways that
+    make two orders of one: what they trade too much no desk can know beforehand.
+    """
+    number = 0
+    for name, scenario in SCENARIOS.items():
+        healthy = name in {"healthy", "partial fills"}
+        if name.startswith("two orders"):
+            continue
+        for act, then in product(Act, Then):
+            points = range(1, HAND_POINTS + 1) if healthy else (None,) * _HAND_EACH
+            for point, after in product(points, (False, True)):
+                number += 1
+                yield (
+                    name,
+                    HandEvening(
+                        act=act,
+                        scenario=scenario,
+                        crash_at=number * 7 % (HAND_POINTS + 1) if point is None else point,
+                        crash_after=after,
+                        then=then,
+                        fails=not healthy,
+                    ),
+                )
 
 
 def doubts(name: str, evening: Evening, outcome: Outcome) -> list[str]:

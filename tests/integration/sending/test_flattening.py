@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from afterclose import by_hand, tws_sim
+from afterclose.domain.account import AccountSnapshot
 from afterclose.domain.contracts import ContractMonth, FuturesContract, RootSymbol
 from afterclose.domain.orders import Action, BasketOrder, EventKind, OrderEvent, OrderState
 from afterclose.errors import BrokerTimeout, SafetyError
 from afterclose.evening.books import read_books
+from afterclose.evening.desk import Desk
+from afterclose.ports import BrokerReader
 from afterclose.stages.flatten import Selection
 from integration.ibkr.hurry import hurried
 from integration.sending.hand_stage import Stage, opened, work
 from make import make_event
-from unit.ibkr.ibkr_values import CL, ES, EVENING, ZC, order
+from unit.ibkr.ibkr_values import ACCOUNT, CL, ES, EVENING, ZC, order
 from unit.tws_sim.sim_market import write_market
 
 pytestmark = pytest.mark.anyio
@@ -186,7 +191,7 @@ async def test_a_strangers_working_order_blocks_its_contract_and_is_named(stage:
 async def test_a_close_that_may_be_out_blocks_its_contract_in_the_preview_and_says_what_to_do(
     stage: Stage,
 ) -> None:
-    """Its process died before the bytes left, or after: only the book and a person can say."""
+    """Its process died before the bytes left, or after: the whole book and a person can say."""
     (crude,) = (row.order for row in await stage.shown(EVERYTHING) if row.name == "CLF26")
     assert crude is not None
     stage.ledger.record_orders("flatten", [crude])
@@ -212,6 +217,44 @@ async def test_a_position_that_changed_after_it_was_shown_is_left_alone(stage: S
     await stage.flatten(EVERYTHING, shown)
 
     assert stage.positions() == {"CL202601": Decimal(3)}
+
+
+async def test_a_position_told_from_before_a_fill_of_ours_is_not_closed_twice(stage: Stage) -> None:
+    """Executions and positions are told apart: the second may be behind the first."""
+    shown = await stage.shown(EVERYTHING)
+    async with stage.desk.open_reader() as reader:
+        before = await reader.account(ACCOUNT)
+    await work(stage, waiting(action=Action.SELL, order_type="MKT"), client_id=18)
+    behind = replace(stage.desk, open_reader=lambda: late_reader(stage.desk, before))
+    done = await by_hand.carry_out(
+        behind, stage.request(EVERYTHING), shown, on_event=lambda _event: None
+    )
+
+    assert [row.name for row in done.rows] == ["ESZ25"]
+    assert stage.positions() == {"CL202601": Decimal(1)}
+    await stage.flatten(EVERYTHING)
+    assert stage.positions() == {}
+
+
+@asynccontextmanager
+async def late_reader(desk: Desk, account: AccountSnapshot) -> AsyncIterator[BrokerReader]:
+    """A reader to whom the gateway tells the positions of a while ago."""
+    async with desk.open_reader() as reader:
+        yield cast("BrokerReader", Late(reader, account))
+
+
+class Late:
+    """What the reader is asked of the account it answers as it was."""
+
+    def __init__(self, reader: BrokerReader, account: AccountSnapshot) -> None:
+        self._reader = reader
+        self._account = account
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reader, name)
+
+    async def account(self, _account: str) -> AccountSnapshot:
+        return self._account
 
 
 async def test_nothing_happens_while_the_positions_are_unknown(stage: Stage) -> None:

@@ -12,10 +12,12 @@ import pytest
 from afterclose import by_hand, tws_sim
 from afterclose.by_hand import rolling
 from afterclose.domain.contracts import ContractMonth, FuturesContract, RootSymbol
-from afterclose.domain.orders import OrderState
+from afterclose.domain.orders import BasketOrder, OrderState
 from afterclose.errors import ApprovalVoid, SafetyError, UsageError
+from afterclose.evening import settling
 from afterclose.evening.books import read_books
 from integration.sending.hand_stage import Stage, opened, work
+from make import make_event
 from unit.ibkr.ibkr_values import ES, EVENING, order
 from unit.tws_sim.sim_market import write_market
 
@@ -78,8 +80,7 @@ async def test_a_rolled_market_was_not_left_and_its_books_say_so(stage: Stage) -
 async def test_a_preview_shows_both_orders_and_sends_nothing(stage: Stage) -> None:
     shown = await rolling.preview(stage.desk, INDEX)
 
-    assert (shown.legs.close.signed, shown.legs.opens.signed) == (1, -1)
-    assert shown.legs.opens.contract == MARCH
+    assert [(o.contract, o.signed) for o in shown.legs.orders] == [(DECEMBER, 1), (MARCH, -1)]
     assert stage.gateway.orders() == ()
 
 
@@ -134,3 +135,61 @@ async def test_a_halted_desk_does_not_roll(stage: Stage) -> None:
         await roll(stage, shown=shown)
 
     assert stage.gateway.orders() == ()
+
+
+async def test_a_roll_that_was_killed_between_its_legs_is_completed_by_the_same_command(
+    stage: Stage,
+) -> None:
+    stage.ledger.adopt("TF", {DECEMBER: -1}, at=EVENING, note="test")
+    await close_alone(stage)
+    held = dict(stage.ledger.held("TF"))
+    shown = await rolling.preview(stage.desk, INDEX)
+    await roll(stage)
+
+    assert held == {}
+    assert [(o.order_ref, o.signed) for o in shown.legs.orders] == [
+        ("desk-20251201-ESH26-RO2", -1),
+    ]
+    assert stage.positions() == {"CL202601": Decimal(2), "ES202603": Decimal(-1)}
+    assert stage.ledger.held("TF") == {MARCH: -1}
+
+
+async def test_a_root_that_was_rolled_is_not_rolled_on_by_the_same_command(stage: Stage) -> None:
+    await roll(stage)
+
+    with pytest.raises(UsageError, match="ESZ25 was rolled into ESH26 already"):
+        await rolling.preview(stage.desk, INDEX)
+
+    on = await rolling.preview(stage.desk, replace(INDEX, symbol="ESH26"))
+    assert [o.contract.symbol for o in on.legs.orders] == ["ESH26", "ESM26"]
+
+
+async def test_a_leg_that_may_be_out_keeps_the_roll_from_going_on_and_says_what_to_do(
+    stage: Stage,
+) -> None:
+    await close_alone(stage)
+    stage.ledger.append_events("roll", [make_event(opening(stage), "intent")])
+
+    with pytest.raises(UsageError, match=r"ESH26-RO1 is unknown.*'afterclose resolve'"):
+        await rolling.preview(stage.desk, INDEX)
+
+    ref = opening(stage).order_ref
+    by_hand.settle_unknown(stage.desk, ref, by="Ann", why="nowhere in TWS")
+    await roll(stage)
+    assert stage.positions() == {"CL202601": Decimal(2), "ES202603": Decimal(-1)}
+
+
+async def close_alone(stage: Stage) -> None:
+    """Roll until the close has filled; of the opening order only the name is written."""
+    shown = await rolling.preview(stage.desk, INDEX)
+    close, opens = shown.legs.orders
+    stage.ledger.record_orders("roll", [close, opens], parts=shown.legs.parts)
+    stage.ledger.append_events("roll", [make_event(close, "intent")])
+    await work(stage, close, client_id=18)
+    async with stage.desk.open_reader() as reader:
+        settling.hear(stage.desk, await reader.sweep())
+
+
+def opening(stage: Stage) -> BasketOrder:
+    ref = "desk-20251201-ESH26-RO1"
+    return stage.ledger.named([ref])[ref]

@@ -28,12 +28,21 @@ def night(target: dict[FuturesContract, int], *trades: ModelTrade) -> ModelTonig
     )
 
 
-def read(tonight: ModelTonight, held: dict[FuturesContract, int]) -> ModelTonight:
-    return after_hand_rolls(tonight, ROLLED, held, CLOSES.get)
+def read(
+    tonight: ModelTonight,
+    held: dict[FuturesContract, int],
+    missing: dict[FuturesContract, int] | None = None,
+) -> ModelTonight:
+    return after_hand_rolls(tonight, ROLLED, held, CLOSES.get, missing or {})
 
 
 def test_the_models_position_in_the_old_month_is_the_desks_in_the_new_one() -> None:
     assert read(night({LEFT: 2}), {ENTERED: 2}).target == {ENTERED: 2}
+
+
+def test_a_month_that_was_only_left_is_wanted_in_the_new_one_where_the_roll_is_completed() -> None:
+    """The command was killed between its two orders: nothing is held, and two are to be opened."""
+    assert read(night({LEFT: 2}), {}, {ENTERED: 2}).target == {ENTERED: 2}
 
 
 def test_what_it_decides_in_the_old_month_is_done_in_the_new_one_at_its_price() -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
 from afterclose.adapters.ledger.store import SqlLedger
 from afterclose.domain.orders import BasketOrder, TradeKind
-from afterclose.evening.half_rolls import half_rolls
+from afterclose.evening.half_rolls import half_rolls, unlike_legs
 from make import SESSION, TOMORROW, filled, intent, make_contract, make_exit, make_order, renamed
 
 ESH = make_contract("ESH27")
@@ -90,3 +91,64 @@ def test_after_five_sessions_it_is_nobodys_roll_any_more(ledger: SqlLedger) -> N
     trade(ledger, (CLOSE, 5), (OPEN, 2))
 
     assert half_rolls(ledger, date(2026, 11, 30)) == {}
+
+
+BY_HAND = "desk-20261119-ESZ26-RC1", "desk-20261119-ESH27-RO1"
+HAND_CLOSE = renamed(CLOSE, order_ref=BY_HAND[0], roll_pair=BY_HAND[1], model="(desk)")
+HAND_OPEN = renamed(OPEN, order_ref=BY_HAND[1], roll_pair=BY_HAND[0], model="(desk)")
+
+
+def by_hand(ledger: SqlLedger, closed: int, opened: int, **owners: int) -> None:
+    """Roll five by hand; ``owners`` is what each model had of them, the rest is nobody's."""
+    parts = {
+        HAND_CLOSE.order_ref: {model: -had for model, had in owners.items()},
+        HAND_OPEN.order_ref: owners,
+    }
+    ledger.record_orders("roll", [HAND_CLOSE, HAND_OPEN], parts=parts)
+    for order, quantity in ((HAND_CLOSE, closed), (HAND_OPEN, opened)):
+        if quantity:
+            ledger.append_events("roll", [filled(order, quantity, f"{order.order_ref}.01")])
+
+
+def test_a_roll_by_hand_that_was_only_closed_is_left_to_each_of_its_models(
+    ledger: SqlLedger,
+) -> None:
+    by_hand(ledger, 5, 0, TF=3, MR=1)
+
+    assert half_rolls(ledger, TOMORROW) == {"TF": {ESH: 3}, "MR": {ESH: 1}}
+    assert unlike_legs(ledger, ESH.root, SESSION) == {
+        "TF": {ESH: 3},
+        "MR": {ESH: 1},
+        "(desk)": {ESH: 1},
+    }
+    assert ledger.rolled("TF") == {CLOSE.contract: ESH}
+
+
+def test_a_roll_by_hand_whose_legs_filled_alike_leaves_nothing(ledger: SqlLedger) -> None:
+    by_hand(ledger, 5, 5, TF=5)
+
+    assert half_rolls(ledger, TOMORROW) == {}
+    assert unlike_legs(ledger, ESH.root, SESSION) == {}
+
+
+def test_what_a_roll_by_hand_opened_too_early_is_told_with_the_other_sign_and_to_no_evening(
+    ledger: SqlLedger,
+) -> None:
+    by_hand(ledger, 2, 5, TF=5)
+
+    assert half_rolls(ledger, TOMORROW) == {}
+    assert unlike_legs(ledger, ESH.root, SESSION) == {"TF": {ESH: -3}}
+
+
+def test_what_was_flattened_after_it_was_half_rolled_is_rolled_no_more(ledger: SqlLedger) -> None:
+    by_hand(ledger, 3, 0, TF=5)
+    rest = renamed(CLOSE, order_ref="desk-20261119-ESZ26-F1", model="(desk)", roll_pair="")
+    rest = renamed(rest, kind=TradeKind.EXIT, quantity=2)
+    ledger.record_orders("flatten", [rest], parts={rest.order_ref: {"TF": -2}})
+    later = filled(rest, 2, "flat.01")
+    assert later.fill is not None
+    at = later.fill.at + timedelta(minutes=1)
+    ledger.append_events("flatten", [replace(later, fill=replace(later.fill, at=at))])
+
+    assert half_rolls(ledger, TOMORROW) == {}
+    assert unlike_legs(ledger, ESH.root, SESSION) == {}

@@ -48,5 +48,5 @@ def rolled(connection: Connection, model: str) -> Mapping[FuturesContract, Futur
         for order in sorted(orders, key=lambda o: (o.session, o.order_ref))
         if order.kind is TradeKind.ROLL_OPEN
         and order.roll_pair in by_ref
-        and order.order_ref in filled
+        and (order.order_ref in filled or order.roll_pair in filled)
     }
