@@ -93,7 +93,7 @@ account = "{account}"
 
 [broker]
 port = {port}
-timeout_s = 4
+timeout_s = 60
 
 [data]
 store = "market"

@@ -25,6 +25,7 @@ from afterclose.evening.journal import LOG
 from afterclose.settings import load
 from e2e.netted_desk import Script, desk_at, gateway_at, make_market
 from e2e.small_desk import EVENING, SESSION
+from ports import port_for_later
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 BUYS: dict[str, dict[str, tuple[int, int]]] = {"A": {"ESZ26": (0, 3)}, "B": {}}
@@ -43,7 +44,7 @@ class Night:
 
     def desk(self) -> Desk:
         """The desk, while its gateway listens."""
-        self.gateway = self._listening(0)
+        self.gateway = self._listening(port_for_later())  # and nobody takes it while it is away
         script = Script(self.home, BUYS)
         desk_at(self.home, self.gateway, script).ledger.close()  # type: ignore[attr-defined]
         made = open_desk(load(self.home), self.clock, say=lambda _: None, runner=script)

@@ -20,7 +20,7 @@ from afterclose.domain.order_life import OrderLife, lives
 from afterclose.domain.orders import BasketOrder, EventKind, OrderEvent, OrderState
 from afterclose.errors import ApprovalVoid
 from afterclose.stages import cancelling, submit
-from integration.ibkr.gateways import GatewayTime
+from integration.ibkr.gateways import PATIENCE_S, GatewayTime
 from integration.sending.evenings import AFTER_THE_OPEN, gateway_of, make_orders, qualify
 from unit.ibkr.ibkr_values import approval, order
 from unit.tws_sim.sim_market import MONDAY_EVENING, TUESDAY_OPEN, write_market
@@ -49,7 +49,7 @@ class Stage:
             port=self.gateway.port,
             client_id=8,
             approval=approval(*orders, at=MONDAY_EVENING, expires_at=ends),
-            timeout_s=5.0,
+            timeout_s=PATIENCE_S,
             clock=GatewayTime(self.gateway),
         ) as desk:
             yield desk
