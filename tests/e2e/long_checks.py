@@ -38,6 +38,8 @@ class Drawn:
     rejected: bool = False
     #: con_id → who traded by hand since the last look.
     strangers: Mapping[int, int] = field(default_factory=dict)
+    #: Contracts in which a person gave an order another size at TWS.
+    resized: frozenset[str] = frozenset()
 
 
 def by_hand(gateway: tws_sim.RunningGateway) -> Counter[int]:
@@ -123,6 +125,8 @@ def wrong_causes(
             true = ids or drawn_so or _near_delivery(each, result)
         elif each.cause in _SHORT:
             true = (each.model, each.symbol) in short
+        elif each.cause is BreakCause.RESIZED:
+            true = each.symbol in drawn.resized
         elif each.cause is BreakCause.DROPPED:
             true = not any(other in each.detail for other in models - {each.model})
         elif each.cause is BreakCause.SIZED_BY_AUDIT:

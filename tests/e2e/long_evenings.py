@@ -91,6 +91,7 @@ class Evenings:
             self._settle_earlier(desk, session)
             folder, done = self._until_sent(desk, session, drawn)
             self.gateway.switch(None)
+            done = replace(done, resized=self._at_tws(desk, session, drawn))
             close = calendar.evening_of(calendar.next_session(session))
             for night in self._nights(session):
                 self._go_to(night - LAST_LOOK)  # markets that have opened since fill what they can
@@ -105,6 +106,30 @@ class Evenings:
             filled = {e.order_ref for e in self.gateway.executions()}  # its exchange may be closed
             traded = {con_id: who for con_id, (who, ref) in strangers.items() if ref in filled}
             self._check_causes(result, desk, replace(done, strangers=traded))
+
+    def _at_tws(self, desk: Desk, session: date, drawn: random.Random) -> frozenset[str]:
+        """Let a person act on tonight's orders at TWS; return the symbols of those he resized.
+
+        Of what a precaution holds he sends some on, cancels some, and leaves some to their end.
+        """
+        ours = {order.order_ref: order for order in desk.ledger.orders(session)}
+        standing = [view for view in self.gateway.orders() if view.order_ref in ours]
+        for view in standing:
+            if view.held:
+                self.tally.add("orders held by a precaution")
+                act = drawn.choice([self.gateway.send_on, self.gateway.cancel, None])
+                if act is not None:
+                    act(view.order_ref)
+        working = [v for v in standing if v.status in {"PreSubmitted", "Submitted"}]
+        if not working or drawn.random() > 0.1:
+            return frozenset()
+        view = drawn.choice(working)
+        size = int(view.quantity) + drawn.choice([-1, 1])
+        if size <= view.filled:
+            return frozenset()
+        self.gateway.change(view.order_ref, quantity=size)
+        self.tally.add("orders resized at TWS")
+        return frozenset({ours[view.order_ref].contract.symbol})
 
     def _settle_earlier(self, desk: Desk, session: date) -> None:
         """What ``afterclose tonight`` does first: evenings whose orders were not over."""
@@ -239,8 +264,8 @@ class Evenings:
     def _open_orders(self, desk: Desk) -> bool:
         """Whether an order of tonight or of an earlier evening may still fill."""
         out = (OrderState.INTENDED, OrderState.UNKNOWN)
-        states = [life.state for life in long_checks.recent_lives(desk)]
-        return any(not state.final and state not in out for state in states)
+        recent = list(long_checks.recent_lives(desk))
+        return any(k.held or (not k.state.final and k.state not in out) for k in recent)
 
     def _settle(self, desk: Desk, folder: RunFolder) -> Reconciliation:
         return asyncio.run(nightly.settle(desk, folder))
@@ -267,10 +292,11 @@ class Evenings:
     def _resolve(self, session: date, desk: Desk) -> None:
         """The person looks in TWS for what is unknown: here, in the gateway's own book."""
         self.resolved = frozenset()
-        there = {o.order_ref for o in self.gateway.orders()}
+        there = {o.order_ref for o in self.gateway.orders() if not o.held}
+        held = {o.order_ref for o in self.gateway.orders() if o.held}
         for life in long_checks.recent_orders(desk):
             ref = life.order.order_ref
-            if life.state is not OrderState.UNKNOWN:
+            if life.state is not OrderState.UNKNOWN or ref in held:
                 continue
             late = [e for e in self.gateway.executions() if e.order_ref == ref and _untold(e)]
             if late:  # TWS's trade log has them, and nobody asked before midnight
@@ -331,6 +357,7 @@ def draw_scenario(drawn: random.Random) -> str:
         [
             f"[orders]\npartial_fills = {{ {root!r} = 1 }}",
             f"[orders]\nreject = {{ {root!r} = 'no trading permission' }}",
+            f"[orders]\nhold = {{ {root!r} = 'above the size limit' }}",
             "[orders]\nduplicate_callbacks = true",
             "[orders]\nreverse_callbacks = true",
             "[orders]\nno_callback = [2]",

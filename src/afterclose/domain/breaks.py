@@ -20,6 +20,7 @@ class BreakCause(StrEnum):
 
     NOT_FILLED = "not filled"
     PARTLY_FILLED = "partly filled"
+    RESIZED = "resized by a person in TWS"
     WORKING = "still working"
     NOT_SENT = "not sent"
     UNKNOWN_ORDER = "an order is unknown"

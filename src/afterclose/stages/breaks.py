@@ -37,6 +37,8 @@ _PROPOSALS: Mapping[BreakCause, str] = {
     "basket.catch_up_entries or by hand",
     BreakCause.PARTLY_FILLED: "the rest of an exit is caught up tomorrow; the rest of an entry "
     "stays out until the model exits",
+    BreakCause.RESIZED: "what the model does not hold is closed by the next evening as a catch-up; "
+    "what an entry lacks stays out until the model exits",
     BreakCause.WORKING: "settle again when the session is over",
     BreakCause.NOT_SENT: "run 'afterclose send' again while the approval holds",
     BreakCause.UNKNOWN_ORDER: "look in TWS, then say 'afterclose resolve'",
@@ -229,9 +231,10 @@ def _why_life(life: OrderLife, filled: int) -> tuple[BreakCause, str] | None:
         return BreakCause.REJECTED, life.text
     if not life.state.final:
         return BreakCause.WORKING, ref
+    part = f"{filled} of {life.order.quantity}"
+    if life.resized and filled != life.order.quantity:
+        return BreakCause.RESIZED, f"{part}: {life.by_hand}"
     if filled < life.order.quantity:
-        part = f"{filled} of {life.order.quantity}"
-        part += f": {life.by_hand}" if life.by_hand else ""
         return (BreakCause.PARTLY_FILLED if filled else BreakCause.NOT_FILLED), part
     return None
 
@@ -269,6 +272,9 @@ def _why_account(
     ours = [f for f in inputs.lives.values() if known and f.order.contract == known[0]]
     if any(life.state is OrderState.UNKNOWN for life in ours):
         return BreakCause.UNKNOWN_ORDER, ""
+    resized = [life for life in ours if life.resized and life.filled > life.order.quantity]
+    if resized and not fills:
+        return BreakCause.RESIZED, f"{resized[0].order.order_ref}: {resized[0].by_hand}"
     return _who_traded(fills, account, check.desk)
 
 

@@ -20,6 +20,7 @@ from afterclose.tws_sim.gateway import Gateway
 from afterclose.tws_sim.market import Market
 from afterclose.tws_sim.orders import (
     ExecutionView,
+    Order,
     OrderView,
     PositionView,
     execution_view,
@@ -123,29 +124,34 @@ class RunningGateway:
         """Return the open positions, by contract id."""
         return self._ask(self._gateway.account.views)
 
+    # -- what a person does at TWS -----------------------------------------------------------
+
     def send_on(self, order_ref: str) -> None:
-        """Do what a person does at TWS: send on the orders of this reference that it holds."""
-
-        async def sent_on() -> None:
-            exchange = self._gateway.exchange
-            for order in list(exchange.working.values()):
-                if order.held and order.ticket.order_ref == order_ref:
-                    exchange.send_on(order)
-            await self._server.flush()
-
-        self._await(sent_on())
+        """Send on the orders of this reference that a precaution holds."""
+        exchange = self._gateway.exchange
+        self._at_tws(order_ref, lambda order: exchange.send_on(order) if order.held else None)
 
     def change(self, order_ref: str, *, quantity: int) -> None:
-        """Do what a person does at TWS: give the working orders of this reference another size."""
+        """Give the working orders of this reference another size."""
 
-        async def changed() -> None:
-            exchange = self._gateway.exchange
-            for order in list(exchange.working.values()):
+        def resize(order: Order) -> None:
+            ticket = replace(order.ticket, quantity=Decimal(quantity))
+            self._gateway.exchange.replace(order, ticket)
+
+        self._at_tws(order_ref, resize)
+
+    def cancel(self, order_ref: str) -> None:
+        """Cancel the working orders of this reference."""
+        self._at_tws(order_ref, lambda order: self._gateway.exchange.cancel(order, ""))
+
+    def _at_tws(self, order_ref: str, act: Callable[[Order], None]) -> None:
+        async def done() -> None:
+            for order in list(self._gateway.exchange.working.values()):
                 if order.ticket.order_ref == order_ref:
-                    exchange.replace(order, replace(order.ticket, quantity=Decimal(quantity)))
+                    act(order)
             await self._server.flush()
 
-        self._await(changed())
+        self._await(done())
 
     # -- faults ------------------------------------------------------------------------------
 

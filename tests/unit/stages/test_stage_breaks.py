@@ -102,6 +102,24 @@ def test_an_order_that_did_not_fill_whole_is_the_cause(
     assert one.proposal
 
 
+@pytest.mark.parametrize(("filled", "size"), [(1, 1), (3, 3)])
+def test_an_order_that_a_person_resized_in_tws_is_said_so(filled: int, size: int) -> None:
+    resized = replace(life(OrderState.CANCELLED, filled=filled), resized=size)
+    lives = {BUY.order_ref: resized}
+
+    one = only(wanted={"TF": {ES: 2}}, held={"TF": {ES: filled}}, rows=[row()], lives=lives)
+    assert one.cause is BreakCause.RESIZED
+    assert one.detail == f"{filled} of 2: somebody changed its size to {size} in TWS"
+
+
+def test_what_an_order_for_several_models_filled_beyond_them_is_said_so() -> None:
+    lives = {BUY.order_ref: replace(life(OrderState.FILLED, filled=3), resized=3)}
+
+    one = only(checks=[check(2, 3)], lives=lives)
+    assert (one.kind, one.cause) == (BreakKind.ACCOUNT, BreakCause.RESIZED)
+    assert one.detail.startswith(BUY.order_ref)
+
+
 def test_what_the_reviewer_took_out_is_said_so() -> None:
     assert cause(approved=frozenset()) is BreakCause.EXCLUDED_AT_APPROVAL
 
