@@ -5,6 +5,7 @@ No property is judged by how fast it ran: a machine with other work to do would 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,10 +17,16 @@ from make import NOW
 from ports import closed_port
 from postgresql import server
 
+#: Whatever the speed. Each run draws the same examples, so that a red one is the change's own;
+#: with this variable set it draws others, to look for more.
+EXPLORE = "AFTERCLOSE_EXPLORE"
 settings.register_profile(
-    "whatever the speed", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "afterclose",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=not os.environ.get(EXPLORE),
 )
-settings.load_profile("whatever the speed")
+settings.load_profile("afterclose")
 
 
 @pytest.fixture
