@@ -19,7 +19,7 @@ from afterclose.domain.order_life import OrderLife, lives
 from afterclose.domain.orders import OrderEvent, OrderState
 from afterclose.errors import BrokerError
 from afterclose.evening import settling
-from afterclose.evening.books import anything_at_large, unended_by_hand
+from afterclose.evening.books import anything_at_large, lately, unended_by_hand
 from afterclose.evening.desk import Desk
 from afterclose.evening.dispatch import may_send_until
 from afterclose.ports import BrokerReader
@@ -214,12 +214,27 @@ async def _rows(
             held={model: desk.ledger.held(model) for model in desk.ledger.models()},
             ours=frozenset(desk.ledger.named(working)),
             past={ref: life.state for ref, life in past.items()},
-            doubtful=doubtful(past.values(), working),
+            doubtful=doubtful(_in_question(desk, request, past).values(), working),
             selection=request.selection,
             order_type=request.order_type,
             ticks=request.ticks,
         )
     )
+
+
+def _in_question(
+    desk: Desk, request: FlattenRequest, tonight: Mapping[str, OrderLife]
+) -> Mapping[str, OrderLife]:
+    """Orders that may be in doubt: of this session, where the account says how much is closed.
+
+    Where a model's own records say it, those of earlier evenings as well: what one of them filled
+    unheard the model no longer holds, and another one's would be closed in its place.
+    """
+    if not request.selection.model:
+        return tonight
+    ledger, session = desk.ledger, calendar.session_at(desk.clock.now())
+    earlier = (lives(ledger.orders(day), ledger.events(day)) for day in lately(ledger, session))
+    return {ref: life for known in earlier for ref, life in known.items()}
 
 
 def doubtful(past: Iterable[OrderLife], working: Collection[str]) -> dict[FuturesContract, str]:

@@ -50,8 +50,8 @@ def roll(home: Path, request: rolling.RollRequest, *, send: bool, typed: str) ->
 
 
 def _table(shown: rolling.Roll) -> Table:
-    held = f"{shown.row.position.quantity:+d}" if shown.row else "what is left"
-    table = Table(title=f"Roll of {held} {shown.left}")
+    what = f"Roll of {shown.row.position.quantity:+d}" if shown.row else "Rest of the roll out of"
+    table = Table(title=f"{what} {shown.left}")
     for name in ("leg", "side", "quantity", "contract", "conId", "price", "whose"):
         table.add_column(name)
     for order in shown.legs.orders:

@@ -130,15 +130,18 @@ def against_the_book(
 
 
 def _path(stage: Stage, scene: Scene) -> Iterator[str]:
-    """No execution takes a position past zero or beyond what it was, or a root beyond its own."""
+    """No execution takes a position past zero, or beyond what was held of its root.
+
+    Both legs of a roll may stand in the market, and the one that opens may fill first: that as much
+    is closed as opened is asked of the end.
+    """
     holds = dict(scene.positions)
     most = {root: abs(n) for root, n in ((k[:2], n) for k, n in scene.positions.items())}
     side = {k[:2]: 1 if n > 0 else -1 for k, n in scene.positions.items()}
     for done in stage.gateway.executions():
         name, sign = f"{done.root}{done.contract_month}", 1 if done.action == "BUY" else -1
         holds[name] = holds.get(name, 0) + sign * int(done.quantity)
-        together = sum(n for key, n in holds.items() if key[:2] == done.root) * side[done.root]
-        if not 0 <= holds[name] * side[done.root] <= most[done.root] or together > most[done.root]:
+        if not 0 <= holds[name] * side[done.root] <= most[done.root]:
             yield f"{done.order_ref} takes {name} to {holds[name]:+d}"
 
 

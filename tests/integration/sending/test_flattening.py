@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
@@ -208,6 +209,29 @@ async def test_a_close_that_may_be_out_blocks_its_contract_in_the_preview_and_sa
     by_hand.settle_unknown(stage.desk, crude.order_ref, by="Ann", why="nowhere in TWS")
     await stage.flatten(EVERYTHING)
     assert stage.positions() == {}
+
+
+async def test_what_a_model_holds_is_in_doubt_while_an_order_of_an_earlier_evening_is(
+    stage: Stage,
+) -> None:
+    """The account tells how much there is, but not whose: TF's two may be gone, and these MR's."""
+    stage.ledger.adopt("TF", {CRUDE: 2}, at=EVENING, note="test")
+    stage.ledger.adopt("MR", {CRUDE: 2}, at=EVENING, note="test")
+    sold = waiting(
+        order_ref="desk-20251128-CLF26-F1",
+        session=date(2025, 11, 28),
+        model="(desk)",
+        action=Action.SELL,
+        quantity=2,
+    )
+    stage.ledger.record_orders("flatten", [sold], parts={sold.order_ref: {"TF": -2}})
+    stage.ledger.append_events("flatten", [make_event(sold, "intent")])
+    (of_tf,) = await stage.shown(Selection(model="TF"))
+    of_all = {row.name: row.order for row in await stage.shown(EVERYTHING)}
+
+    assert of_tf.order is None
+    assert of_tf.reason.startswith(f"{sold.order_ref} is unknown: look in TWS")
+    assert of_all["CLF26"] is not None
 
 
 async def test_a_position_that_changed_after_it_was_shown_is_left_alone(stage: Stage) -> None:
