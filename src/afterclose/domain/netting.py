@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from decimal import ROUND_DOWN, Decimal
+from itertools import cycle, islice
 
 from afterclose.domain.contracts import ContractSpec, FuturesContract
 from afterclose.domain.order_life import OrderLife
@@ -152,6 +153,14 @@ def turns(parts: Mapping[str, int]) -> tuple[str, ...]:
     return tuple(names)
 
 
+def owners(parts: Mapping[str, int], filled: int) -> tuple[str, ...]:
+    """Say whose each of so many filled contracts is.
+
+    Beyond what was ordered (a person made the order larger in TWS) the turns go round again.
+    """
+    return tuple(islice(cycle(turns(parts)), filled))
+
+
 def rest_of(parts: Mapping[str, int], quantity: int) -> dict[str, int]:
     """Return whose the last contracts of an order are, signed: what goes on with them has these."""
     names = turns(parts)[-quantity:] if quantity else ()
@@ -166,9 +175,10 @@ def dealt(parts: Mapping[str, int], fills: Iterable[Fill]) -> Mapping[str, tuple
     """Divide executions among the rows of an order: row → its part of each, at that price.
 
     Executions are taken by their time and number, whenever they were heard of; the commission of
-    each is split by ``split_money``. More than was ordered stays with nobody.
+    each is split by ``split_money``. None stays with nobody, see ``owners``.
     """
-    names = turns(parts)
+    fills = list(fills)
+    names = owners(parts, sum(fill.quantity for fill in fills))
     rows: dict[str, list[Fill]] = {row: [] for row in parts}
     done = 0
     for fill in sorted(fills, key=lambda f: (f.at, f.exec_id)):
@@ -256,12 +266,27 @@ def _row_life(
     fills = (*own.fills, *inside, *through)
     states = [life.state for life in (own, *carriers) if life.state is not OrderState.INTENDED]
     filled = sum(fill.quantity for fill in fills)
+    resized = _resized(row, carriers, netting, filled)
     return replace(
         own,
-        state=_row_state(states, filled=filled, quantity=row.quantity),
+        state=_row_state(states, filled=filled, quantity=max(row.quantity, resized)),
         fills=fills,
+        resized=resized,
         text=own.text or _said(netting, ref, inside),
     )
+
+
+def _resized(row: BasketOrder, carriers: Iterable[OrderLife], netting: Netting, filled: int) -> int:
+    """Return what a row comes to by an order that a person resized in TWS; 0: what it is for."""
+    known = tuple(carriers)
+    if not any(life.resized for life in known):
+        return 0
+    open_ = 0
+    for life in (each for each in known if not each.state.final):
+        names = owners(netting.carried[life.order.order_ref], life.wanted)
+        open_ += names[life.filled :].count(row.order_ref)
+    total = filled + open_
+    return total if total != row.quantity else 0
 
 
 def _row_state(states: Sequence[OrderState], *, filled: int, quantity: int) -> OrderState:

@@ -66,6 +66,8 @@ _PROPOSALS: Mapping[BreakCause, str] = {
 
 #: The finding on a reversal of which only the closing part may go.
 _ONLY_CLOSES = "AC413"
+#: And on an order that may not trade more than the account holds.
+_CUTS = frozenset({"AC309"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,7 +202,7 @@ def _why_less(row: AuditRow) -> tuple[BreakCause, str]:
     codes = sorted({f.code for f in row.findings if f.severity is Severity.WARN})
     if not caps and _ONLY_CLOSES in codes:
         return BreakCause.BLOCKED_BY_AUDIT, ", ".join(codes)
-    return BreakCause.SIZED_BY_AUDIT, ", ".join(caps)
+    return BreakCause.SIZED_BY_AUDIT, ", ".join((*caps, *(c for c in codes if c in _CUTS)))
 
 
 def _why_roll(inputs: BreakInputs, row: AuditRow) -> tuple[BreakCause, str] | None:

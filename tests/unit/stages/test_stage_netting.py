@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from afterclose.adapters.ledger.store import SqlLedger
-from afterclose.domain.netting import NET_MODEL, Netting, dealt, turns, with_rows
-from afterclose.domain.order_life import lives
+from afterclose.domain.netting import NET_MODEL, Netting, dealt, owners, turns, with_rows
+from afterclose.domain.order_life import OrderLife, lives
 from afterclose.domain.orders import Action, BasketOrder, OrderState, TradeKind
 from afterclose.domain.placing import Repricing
 from afterclose.errors import ApprovalVoid, NotApproved
@@ -198,6 +198,37 @@ def test_a_share_has_the_price_of_its_own_executions_and_its_cents() -> None:
         (1, D(6000), D("2.47")),
         (1, D(6001), D("2.47")),
     ]
+
+
+def test_what_an_order_filled_beyond_its_rows_goes_round_again() -> None:
+    """A person made it larger in TWS: what the account holds is somebody's, and his to close."""
+    assert owners({"a": 3, "b": 2}, 7) == ("a", "b", "a", "b", "a", "a", "b")
+    shares = dealt({"a": 3, "b": 2}, [make_fill(quantity=7, exec_id="e1.01", price=D(6000))])
+    assert {row: sum(f.quantity for f in own) for row, own in shares.items()} == {"a": 4, "b": 3}
+
+
+def resized(word: str, filled_: int, remaining: int) -> tuple[OrderLife, OrderLife]:
+    made = netted(A, B)
+    (order,) = made.orders
+    size = replace(status(order, word), filled=filled_, remaining=remaining)
+    fills = [filled(order, filled_, "e.01")] if filled_ else []
+    known = with_rows(lives([order, A, B], [intent(order), *fills, size]), made)
+    return known[A.order_ref], known[B.order_ref]
+
+
+def test_rows_of_an_order_that_a_person_resized_are_told_what_they_come_to() -> None:
+    a, b = resized("Submitted", 5, 2)
+    assert (a.state, a.filled, a.remaining) == (OrderState.PARTLY_FILLED, 3, 1)
+    assert (b.state, b.filled, b.remaining) == (OrderState.PARTLY_FILLED, 2, 1)
+    assert a.by_hand == "somebody changed its size to 4 in TWS"
+
+    a, b = resized("Filled", 4, 0)
+    assert (a.state, a.filled, a.by_hand) == (
+        OrderState.CANCELLED,
+        2,
+        "somebody changed its size to 2 in TWS",
+    )
+    assert (b.state, b.filled, b.by_hand) == (OrderState.FILLED, 2, "")
 
 
 @pytest.mark.parametrize(

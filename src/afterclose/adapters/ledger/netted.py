@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Select, insert, or_, select
 from afterclose.adapters.ledger import tables
 from afterclose.adapters.ledger.rows import ORDER, TRANSFER, in_utc
 from afterclose.domain.contracts import RootSymbol
-from afterclose.domain.netting import Netting, Transfer, rest_of, turns
+from afterclose.domain.netting import Netting, Transfer, owners, rest_of
 from afterclose.domain.orders import BasketOrder, EventKind, Fill
 from afterclose.domain.sending import DESK_MODEL
 
@@ -99,7 +99,7 @@ def traded_by_rows(
     traded: list[tuple[BasketOrder, int]] = []
     for ref, parts in carried.items():
         order, fills = filled[ref]
-        count = Counter(turns(parts)[: sum(fill.quantity for fill in fills)])
+        count = Counter(owners(parts, sum(fill.quantity for fill in fills)))
         traded.extend((rows[r], order.action.sign * n) for r, n in count.items() if r in rows)
     crossed = ((ref, t) for _, t in transfers for ref in (t.bought, t.sold))
     traded.extend((rows[ref], t.signed(ref)) for ref, t in crossed if ref in rows)
