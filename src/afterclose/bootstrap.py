@@ -149,7 +149,7 @@ def open_desk(
         ledger=ledger,
         baskets=TwsBaskets(),
         open_reader=lambda: broker_reader(settings, clock),
-        open_order_desk=lambda approval: _alone(ledger, _order_desk(settings, clock, approval)),
+        open_order_desk=lambda approval: _order_desk(settings, clock, ledger, approval),
         open_margin_preview=lambda: margin_preview(settings, clock),
         code_version=__version__,
         say=say,
@@ -220,24 +220,20 @@ def margin_preview(settings: Settings, clock: Clock) -> AbstractAsyncContextMana
     return ibkr.open_margin_preview(**address, account=settings.desk.account, clock=clock)
 
 
-def _order_desk(
-    settings: Settings, clock: Clock, approval: Approval
-) -> AbstractAsyncContextManager[OrderDesk]:
-    from afterclose.adapters import ibkr  # noqa: PLC0415 - see the module's docstring
-
-    address = _address(settings)
-    return ibkr.open_desk(
-        **{**address, "client_id": settings.broker.client_id + 1}, approval=approval, clock=clock
-    )
-
-
 @asynccontextmanager
-async def _alone(
-    ledger: SqlLedger, order_desk: AbstractAsyncContextManager[OrderDesk]
+async def _order_desk(
+    settings: Settings, clock: Clock, ledger: SqlLedger, approval: Approval
 ) -> AsyncIterator[OrderDesk]:
     """Whoever has an order desk has the ledger's lease: two machines never send at once."""
+    from afterclose.adapters import ibkr  # noqa: PLC0415 - see the module's docstring
+    from afterclose.evening.books import numbers_from  # noqa: PLC0415 - likewise
+
+    address = {**_address(settings), "client_id": settings.broker.client_id + 1}
     with ledger.exclusive():
-        async with order_desk as opened:
+        numbers = numbers_from(ledger, clock)
+        async with ibkr.open_desk(
+            **address, approval=approval, clock=clock, numbers_from=numbers
+        ) as opened:
             yield opened
 
 

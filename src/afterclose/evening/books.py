@@ -18,7 +18,7 @@ from afterclose.domain.netting import (
 from afterclose.domain.order_life import OrderLife, lives
 from afterclose.domain.orders import BasketOrder, OrderState
 from afterclose.domain.sending import DESK_MODEL, shares
-from afterclose.ports import Ledger
+from afterclose.ports import Clock, Ledger
 from afterclose.stages import netting
 
 #: How many sessions back an order is looked for: three weeks of evenings.
@@ -77,6 +77,15 @@ def lately(ledger: Ledger, until: Session) -> Sequence[Session]:
     """Sessions of the last three weeks for which this desk named an order, the newest first."""
     oldest = three_weeks_before(until)
     return [day for day in reversed(ledger.sessions()) if oldest <= day <= until]
+
+
+def numbers_from(ledger: Ledger, clock: Clock) -> int:
+    """Return an order number that this desk has not used of late, should its sequence be reset.
+
+    It counts from 1 then, and what this desk named is at least what it numbered.
+    """
+    days = lately(ledger, calendar.session_at(clock.now()))
+    return 1 + sum(len(ledger.orders(day)) for day in days)
 
 
 def three_weeks_before(session: Session) -> Session:

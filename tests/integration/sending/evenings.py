@@ -20,7 +20,7 @@ from afterclose.domain.contracts import FuturesContract, QualifiedContract
 from afterclose.domain.order_life import OrderLife
 from afterclose.domain.orders import BasketOrder, OrderState
 from afterclose.errors import AfterCloseError
-from afterclose.evening.books import market_orders
+from afterclose.evening.books import market_orders, numbers_from
 from afterclose.stages import review, submit
 from integration.ibkr.gateways import GatewayTime, reader_of
 from integration.sending.desks import CONTRACTS, ESH, make_orders
@@ -193,6 +193,7 @@ async def attempt(
             approval=review.for_orders(yes, netting),
             timeout_s=_PATIENCE_S if healthy else _SHORT_S,
             clock=GatewayTime(gateway),
+            numbers_from=numbers_from(ledger, GatewayTime(gateway)),
         ) as desk:
             await submit.run(
                 MortalDesk(desk, fuse, book=gateway.orders, wrong=wrong),

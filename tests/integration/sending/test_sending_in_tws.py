@@ -19,6 +19,7 @@ from afterclose.adapters.ledger.store import SqlLedger
 from afterclose.domain.order_life import OrderLife, lives
 from afterclose.domain.orders import BasketOrder, EventKind, OrderEvent, OrderState
 from afterclose.errors import ApprovalVoid
+from afterclose.evening.books import numbers_from
 from afterclose.stages import cancelling, submit
 from integration.ibkr.gateways import PATIENCE_S, GatewayTime
 from integration.sending.evenings import AFTER_THE_OPEN, gateway_of, make_orders, qualify
@@ -51,6 +52,7 @@ class Stage:
             approval=approval(*orders, at=MONDAY_EVENING, expires_at=ends),
             timeout_s=PATIENCE_S,
             clock=GatewayTime(self.gateway),
+            numbers_from=numbers_from(self.ledger, GatewayTime(self.gateway)),
         ) as desk:
             yield desk
 
@@ -194,3 +196,20 @@ async def test_an_order_that_a_person_made_larger_is_not_over_when_ours_is(stage
 
     assert (first.state, first.filled, first.remaining) == (OrderState.PARTLY_FILLED, 3, 2)
     assert (ended.state, ended.filled) == (OrderState.FILLED, 5)
+
+
+# Order numbers reset
+
+
+async def test_an_order_goes_also_where_its_number_was_used_by_one_that_was_cancelled(
+    stage: Stage,
+) -> None:
+    """After "Reset API order ID sequence" the gateway offers 1, and tells no number of FIRST."""
+    await asyncio.to_thread(stage.gateway.switch, None)
+    await stage.send(FIRST)
+    await asyncio.to_thread(stage.gateway.cancel, FIRST.order_ref)
+    reset = tws_sim.Scenario.from_toml("[connection]\nroll_back_ids = true")
+    await asyncio.to_thread(stage.gateway.switch, reset)
+
+    assert (await stage.send(SECOND))[SECOND.order_ref].state is OrderState.ACKNOWLEDGED
+    assert stage.book() == {FIRST.order_ref: "Cancelled", SECOND.order_ref: "PreSubmitted"}

@@ -37,8 +37,9 @@ from afterclose.ports import Clock
 class IbkrDesk:
     """An ``OrderDesk`` on one open session. Made by ``open_desk``."""
 
-    def __init__(self, session: Session, approval: Approval) -> None:
+    def __init__(self, session: Session, approval: Approval, numbers_from: int) -> None:
         self._session = session
+        self._numbers_from = numbers_from
         self._approval = approval
         self._approved = approval.names()
         self._stream = OrderStream(
@@ -74,7 +75,11 @@ class IbkrDesk:
             raise RunAlreadySubmitted(
                 f"{order.order_ref} is at the broker already; nothing was sent"
             )
-        number = max(self._session.receiver.next_valid_id, self._stream.highest_number + 1)
+        number = max(
+            self._session.receiver.next_valid_id,
+            self._stream.highest_number + 1,
+            self._numbers_from,
+        )
         self._taken.add(order.order_ref)
         self._stream.placed(number, order.order_ref)
 
@@ -193,9 +198,12 @@ async def open_desk(
     approval: Approval,
     timeout_s: float = 10.0,
     clock: Clock | None = None,
+    numbers_from: int = 0,
 ) -> AsyncIterator[IbkrDesk]:
     """Connect for placing the orders of one approval.
 
+    Order numbers begin at ``numbers_from`` where the gateway offers a lower one. A gateway whose
+    sequence was reset offers numbers that were used today, and tells those of ended orders no more.
     ``clock`` dates the events and judges whether the approval still holds (the machine's clock by
     default). Raises AccountMismatch when the login does not have the approval's account,
     BrokerUnavailable, or BrokerError (326: client number in use).
@@ -204,7 +212,7 @@ async def open_desk(
         host=host, port=port, client_id=client_id, timeout_s=timeout_s, clock=clock
     ) as session:
         require_account(session, approval.account)
-        desk = IbkrDesk(session, approval)
+        desk = IbkrDesk(session, approval, numbers_from)
         try:
             yield desk
         finally:
