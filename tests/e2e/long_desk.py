@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
+from threading import Lock
 
 from afterclose import clock as calendar
 from afterclose import tws_sim
@@ -128,6 +129,10 @@ answer_timeout_s = 1.0
 """
 
 
+#: Python 3.11 cannot parse in two threads at once (cpython issue 106905): one model, then the next.
+_ONE_AFTER_THE_OTHER = Lock()
+
+
 class InProcessRunner:
     """Runs models as ``DeskRunner`` does, without a process for each."""
 
@@ -137,7 +142,8 @@ class InProcessRunner:
         request.output.mkdir(parents=True, exist_ok=True)
         earlier = next(earlier_runs(request), None)
         task = wire.ModelTask(request=request, resume_from=earlier, compare_with=earlier)
-        result = do_task(task, say=on_progress, on_session=lambda *_: None)
+        with _ONE_AFTER_THE_OTHER:
+            result = do_task(task, say=on_progress, on_session=lambda *_: None)
         wire.write_json(request.output / wire.TIMING_FILE, {"seconds": 0.0, "cpu_seconds": 0.0})
         wire.write_json(request.output / wire.RESULT_FILE, wire.result_to_json(result))
         return read_result(request.output)
