@@ -33,9 +33,11 @@ class Fuse:
     #: Whether the n-th write itself still happened.
     after: bool = False
     seen: int = 0
-    #: The orders on whose intent, bytes, or word that these never left it burnt: of them nobody can
-    #: say whether they left.
+    #: The orders on whose intent, bytes, or word that these never left it burnt, or between the two
+    #: while another was written: of them nobody can say whether they left.
     victims: frozenset[str] = frozenset()
+    #: Those whose intent is written and whose bytes have not left.
+    between: set[str] = field(default_factory=set)
 
     def burnt(self) -> bool:
         return 0 < self.at <= self.seen
@@ -47,7 +49,7 @@ class Fuse:
             raise CrashError
         self.seen += 1
         if self.burnt():
-            self.victims = frozenset(leaving)
+            self.victims = frozenset(leaving) | frozenset(self.between)
         if self.burnt() and not self.after:
             raise CrashError
         yield
@@ -63,11 +65,12 @@ class MortalLedger(SqlLedger):
         self._fuse = fuse
 
     def append_events(self, run_id: str, events: Sequence[OrderEvent]) -> None:
-        leaving = (
-            e.order_ref for e in events if e.kind is EventKind.INTENT or e.status == NOT_SENT
-        )
-        with self._fuse.write(*leaving):
+        intents = {e.order_ref for e in events if e.kind is EventKind.INTENT}
+        stayed = {e.order_ref for e in events if e.status == NOT_SENT}
+        with self._fuse.write(*intents, *stayed):
             super().append_events(run_id, events)
+            self._fuse.between |= intents
+            self._fuse.between -= stayed
 
     def record_approval(self, approval: Approval) -> None:
         with self._fuse.write():
@@ -112,6 +115,7 @@ class MortalDesk:
             self.wrong += await asyncio.to_thread(_too_early, order, self.book)
         with self.fuse.write(order.order_ref):
             await self.desk.place(order, qualified)
+            self.fuse.between.discard(order.order_ref)
 
     async def cancel(self, order_ref: str) -> None:
         with self.fuse.write():
