@@ -170,12 +170,17 @@ def main() -> int:
     return 1 if any(row.wrong for row in rows) else 0
 
 
-def report(rows: Sequence[Row], *, seconds: float) -> str:
-    """Write counts per fault and per desk as tables."""
+def summed(rows: Iterable[Row]) -> Counter[str]:
+    """Add up the counts of rows."""
     total: Counter[str] = Counter()
     for row in rows:
         total.update(row.counts)
-    today = datetime.fromtimestamp(time.time(), UTC).date()
+    return total
+
+
+def report(rows: Sequence[Row], *, seconds: float) -> str:
+    """Write counts per fault and per desk as tables."""
+    total, today = summed(rows), datetime.fromtimestamp(time.time(), UTC).date()
     said = (
         f"{today}: {total['evenings']} evenings, {total['orders']} orders, "
         f"{total['crashes']} crashes, {seconds / 60:.0f} minutes. Wrong (sent twice, lost, other "
@@ -202,10 +207,7 @@ def report(rows: Sequence[Row], *, seconds: float) -> str:
 
 def report_by_hand(rows: Sequence[Row], *, seconds: float) -> str:
     """Write counts per act, and what was done after the crash, as a table."""
-    total: Counter[str] = Counter()
-    for row in rows:
-        total.update(row.counts)
-    today = datetime.fromtimestamp(time.time(), UTC).date()
+    total, today = summed(rows), datetime.fromtimestamp(time.time(), UTC).date()
     said = (
         f"{today}: {total['evenings']} evenings under {len({row.fault for row in rows})} faults, "
         f"{total['crashes']} crashes, {total['orders']} orders, {seconds / 60:.0f} minutes. Wrong "
@@ -226,10 +228,7 @@ def table(
     yield f"| {head} | {' | '.join(columns)} |"
     yield f"|---|{'---:|' * len(columns)}"
     for name in (*names, "**all**"):
-        counts: Counter[str] = Counter()
-        for row in rows:
-            if name in {row.fault, row.desk, "**all**"}:
-                counts.update(row.counts)
+        counts = summed(row for row in rows if name in {row.fault, row.desk, "**all**"})
         yield f"| {name} | {' | '.join(str(counts[column]) for column in columns)} |"
 
 

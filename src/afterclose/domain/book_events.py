@@ -23,12 +23,15 @@ def sweep_events(known: Mapping[str, OrderLife], sweep: OrderSweep) -> tuple[Ord
     """
     found: list[OrderEvent] = []
     shown: set[str] = set()
-    for order in (*sweep.open_orders, *sweep.completed_orders):  # the end of an order last
-        ref = _our_ref(known, order.order_ref, order.perm_id)
-        if ref is not None:
-            shown.add(ref)
-            found.append(_status_event(sweep, ref, order))
-    found = [_held_or_over(known[event.order_ref], event, sweep) for event in found]
+    for part, said in (  # the end of an order last
+        (sweep.open_orders, _of_an_open_one),
+        (sweep.completed_orders, _of_a_completed_one),
+    ):
+        for order in part:
+            ref = _our_ref(known, order.order_ref, order.perm_id)
+            if ref is not None:
+                shown.add(ref)
+                found.append(said(known[ref], _status_event(sweep, ref, order)))
     for fill in final_fills(sweep.fills):
         ref = _our_ref(known, fill.order_ref, fill.perm_id)
         if ref is not None:
@@ -62,20 +65,18 @@ def _status_event(sweep: OrderSweep, ref: str, order: BrokerOrder) -> OrderEvent
     )
 
 
-def _held_or_over(life: OrderLife, event: OrderEvent, sweep: OrderSweep) -> OrderEvent:
-    """Say of an inactive order what the part of the book says that shows it."""
+def _of_an_open_one(life: OrderLife, event: OrderEvent) -> OrderEvent:
+    """An inactive order that is open all the same is held."""
     if event.status != INACTIVE:
         return event
-    is_open = any(_is_shown(order, event) for order in sweep.open_orders)
-    is_over = any(_is_shown(order, event) for order in sweep.completed_orders)
-    if is_open and not is_over:
-        said = "" if life.held or not life.text else f"; {life.text}"
-        return replace(event, status=HELD, text=life.text if life.held else f"{_HELD_MEANS}{said}")
-    return replace(event, status=HELD_NO_MORE) if life.held else event
+    said = f"; {life.text}" if life.text else ""
+    return replace(event, status=HELD, text=life.text if life.held else f"{_HELD_MEANS}{said}")
 
 
-def _is_shown(order: BrokerOrder, event: OrderEvent) -> bool:
-    return order.perm_id == event.perm_id and order.status == INACTIVE
+def _of_a_completed_one(life: OrderLife, event: OrderEvent) -> OrderEvent:
+    """One that was held, and is inactive among the completed ones, is held no more."""
+    over = life.held and event.status == INACTIVE
+    return replace(event, status=HELD_NO_MORE) if over else event
 
 
 def _fill_event(ref: str, fill: Fill) -> OrderEvent:

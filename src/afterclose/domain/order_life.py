@@ -27,6 +27,10 @@ from afterclose.domain.orders import (
     final_fills,
 )
 
+INACTIVE = "Inactive"
+#: Our own words beside that one: the book shows the order among the open ones, ``Inactive``; and,
+#: later, among the completed ones.
+HELD, HELD_NO_MORE = "Inactive, open", "Inactive, over"
 #: IB's order status words. ``PendingSubmit`` and ``ApiPending`` are the client's own, before any
 #: word of the server; ``PendingCancel`` is a request, not a result.
 _STATES = {
@@ -38,8 +42,8 @@ _STATES = {
     "Filled": OrderState.FILLED,
     "Cancelled": OrderState.CANCELLED,
     "ApiCancelled": OrderState.CANCELLED,
-    "Inactive": OrderState.REJECTED,
-    "Inactive, over": OrderState.REJECTED,
+    INACTIVE: OrderState.REJECTED,
+    HELD_NO_MORE: OrderState.REJECTED,
 }
 
 
@@ -76,10 +80,6 @@ REFUSALS = frozenset(
 
 #: Our own word, beside IB's: the order desk vouches that no byte of the order left this machine.
 NOT_SENT = "NotSent"
-INACTIVE = "Inactive"
-#: And: the book shows it among the open orders, ``Inactive``; or, later, among the completed ones.
-HELD = "Inactive, open"
-HELD_NO_MORE = "Inactive, over"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,7 +232,7 @@ def _end_of_fills(life: OrderLife) -> OrderState:
 
 
 #: Words with which IB does not say what is left of an order's size.
-_WITHOUT_SIZE = frozenset({"Cancelled", "ApiCancelled", "Inactive", HELD, HELD_NO_MORE})
+_WITHOUT_SIZE = frozenset({"Cancelled", "ApiCancelled", INACTIVE, HELD, HELD_NO_MORE})
 
 
 def _resized(life: OrderLife, event: OrderEvent) -> OrderLife:
@@ -298,7 +298,7 @@ def never_arrived(order_ref: str, *, at: datetime, by: str, why: str) -> OrderEv
         order_ref=order_ref,
         at=at,
         kind=EventKind.STATUS,
-        status="Inactive",
+        status=INACTIVE,
         text=f"{by} says it never arrived: {why}",
     )
 
@@ -342,7 +342,7 @@ def filled_by_word(
     )
     if quantity == life.wanted:
         return (told,)
-    rest = replace(told, kind=EventKind.STATUS, fill=None, status="Inactive")
+    rest = replace(told, kind=EventKind.STATUS, fill=None, status=INACTIVE)
     return (told, rest)
 
 

@@ -144,8 +144,9 @@ class _Work:
             async for event in self._desk.events():
                 named = self._ledger.named([event.order_ref]) if event.order_ref else {}
                 if named:
-                    events = self._ledger.events(named[event.order_ref].session)
-                    self._note_fills(lives(named.values(), events), [event])
+                    if event.fill is not None:
+                        before = self._ledger.events(named[event.order_ref].session)
+                        self._note_fills(lives(named.values(), before), [event])
                     self._ledger.append_events(self._run_id, [event])
                     self._on_event(event)
                 self._heard.set()

@@ -132,7 +132,7 @@ class Exchange:
     def _begin(self, order: Order) -> None:
         hours = self._prices.session(order.instrument, self.at)
         order.expires_at = _expiry(order.ticket, hours)
-        if order.held or not order.ticket.transmit:
+        if not order.is_sent_on:
             self._tell(StatusChanged(order=order))
             return
         if not hours.contains(self.at):
@@ -181,7 +181,7 @@ class Exchange:
 
     def _due(self, order: Order) -> datetime | None:
         """Return the next instant after now at which something can happen to an order."""
-        if order.held or not order.ticket.transmit:
+        if not order.is_sent_on:
             return order.expires_at
         hours = self._prices.session(order.instrument, self.at)
         if not hours.contains(self.at):
@@ -205,7 +205,7 @@ class Exchange:
         expires = order.expires_at is not None and order.expires_at <= self.at
         if order.ticket.order_type in CLOSING_TYPES and running.closes <= self.at:
             self._attempt(order)
-        elif not expires and running.contains(self.at) and order.ticket.transmit and not order.held:
+        elif not expires and running.contains(self.at) and order.is_sent_on:
             if order.status is Status.PRE_SUBMITTED and not needs_trigger(order):
                 self._work(order)
             else:

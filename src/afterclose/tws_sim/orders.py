@@ -101,6 +101,11 @@ class Order:
         return self.ticket.quantity - self.filled
 
     @property
+    def is_sent_on(self) -> bool:
+        """Whether it went to the market, neither kept back by its client nor held."""
+        return self.ticket.transmit and not self.held
+
+    @property
     def is_working(self) -> bool:
         return self.held or not self.status.is_final
 
